@@ -1,0 +1,141 @@
+package house
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/posternauth/postern"
+
+// pkg is what `go list -json` says of a package, as far as the rules need it.
+type pkg struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+func (p pkg) room() string { return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/") }
+
+func list(t *testing.T) map[string]pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps", module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string]pkg{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+	}
+	return all
+}
+
+// within reports whether a room is one of the folders or below one.
+func within(room string, folders ...string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return room == f || strings.HasPrefix(room, f+"/") })
+}
+
+// ours reports the room of an import path of this module.
+func ours(path string) (string, bool) {
+	if path == module {
+		return "", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+// signIn lists the packages that sign people in: the core never imports them, and they never import each other.
+var signIn = []string{"oauth", "oidc", "magic"}
+
+// support lists what serves tests, commands and the repository itself: no package of the library imports it.
+var support = []string{"cmd", "posterntest", "store/storetest", "internal/e2e", "internal/house", "internal/testneed", "internal/fakeidp", "internal/inbox"}
+
+func library(p pkg) bool {
+	_, own := ours(p.ImportPath)
+	return own && !within(p.room(), support...)
+}
+
+// TestImports_StandardLibraryOnly: the library links the standard library and golang.org/x/crypto, and nothing else.
+func TestImports_StandardLibraryOnly(t *testing.T) {
+	all := list(t)
+	checked := 0
+	for _, p := range all {
+		if !library(p) {
+			continue
+		}
+		checked++
+		for _, dep := range p.Deps {
+			if _, own := ours(dep); own || all[dep].Standard || strings.HasPrefix(dep, "golang.org/x/crypto/") {
+				continue
+			}
+			t.Errorf("%s links %s: only the standard library and golang.org/x/crypto are allowed here", p.ImportPath, dep)
+		}
+		if slices.Contains(p.Deps, "html/template") {
+			t.Errorf("%s links html/template, which keeps the linker from dropping unused methods: draw with html.EscapeString", p.ImportPath)
+		}
+	}
+	if checked < 8 {
+		t.Fatalf("only %d packages checked: the list is wrong", checked)
+	}
+}
+
+// TestImports_Direction: store, keys <- session <- postern <- sign-in packages.
+func TestImports_Direction(t *testing.T) {
+	forbidden := map[string][]string{ // a room -> what it must not link
+		"store":      append([]string{"keys", "session", ""}, signIn...),
+		"keys":       append([]string{"store", "session", ""}, signIn...),
+		"session":    append([]string{""}, signIn...),
+		"":           signIn,
+		"internal/*": signIn,
+	}
+	for _, name := range signIn {
+		forbidden[name] = slices.DeleteFunc(slices.Clone(signIn), func(s string) bool { return s == name })
+	}
+	for _, p := range list(t) {
+		if !library(p) {
+			continue
+		}
+		room := p.room()
+		rule := forbidden[strings.SplitN(room, "/", 2)[0]]
+		if within(room, "internal") {
+			rule = forbidden["internal/*"]
+		}
+		for _, dep := range p.Deps {
+			other, own := ours(dep)
+			if !own {
+				continue
+			}
+			if slices.ContainsFunc(rule, func(f string) bool { return other == f || f != "" && within(other, f) }) {
+				t.Errorf("%s links %s, which is above it in the house", p.ImportPath, dep)
+			}
+			if within(other, support...) {
+				t.Errorf("%s links %s, which is for tests and commands", p.ImportPath, dep)
+			}
+		}
+	}
+}
+
+// TestImports_NobodyImportsCommands: cmd, infra, examples and bench are ends, not means.
+func TestImports_NobodyImportsCommands(t *testing.T) {
+	for _, p := range list(t) {
+		if _, own := ours(p.ImportPath); !own {
+			continue
+		}
+		for _, dep := range p.Imports {
+			other, own := ours(dep)
+			if own && within(other, "cmd", "infra", "examples", "bench") && !within(p.room(), "cmd") {
+				t.Errorf("%s imports %s", p.ImportPath, dep)
+			}
+		}
+	}
+}
