@@ -1,0 +1,159 @@
+package house
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// documents returns the Markdown files of the repository by their path from its root.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	docs := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "testdata") {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(name, ".md") {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			rel, _ := filepath.Rel(root, path)
+			docs[filepath.ToSlash(rel)] = string(text)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(docs) < 5 {
+		t.Fatalf("only %d documents found: the walk is wrong", len(docs))
+	}
+	return docs
+}
+
+// fence is a fenced code block: ```lang, its first line in the file, and its text.
+type fence struct {
+	lang string
+	line int
+	text string
+}
+
+func fences(doc string) []fence {
+	var all []fence
+	var open *fence
+	for i, line := range strings.Split(doc, "\n") {
+		lang, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case isFence && open == nil:
+			open = &fence{lang: strings.TrimSpace(lang), line: i + 2}
+		case isFence:
+			all = append(all, *open)
+			open = nil
+		case open != nil:
+			open.text += line + "\n"
+		}
+	}
+	return all
+}
+
+// TestDocs_ProgramsCompile vets every Go program that a document shows. A block of ```go is a whole file; a piece of
+// one is marked ```go fragment.
+func TestDocs_ProgramsCompile(t *testing.T) {
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	var packages []string
+	dir := t.TempDir()
+	absolute, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := map[string]string{}
+	for name, doc := range documents(t) {
+		for _, f := range fences(doc) {
+			if f.lang != "go" {
+				continue
+			}
+			if !strings.HasPrefix(f.text, "package ") {
+				t.Errorf("%s:%d: a block of Go is a whole file, or is marked `go fragment`", name, f.line)
+				continue
+			}
+			pkg := fmt.Sprintf("snippet%d", len(packages))
+			file := filepath.Join(dir, pkg+".go")
+			if err := os.WriteFile(file, []byte(f.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			overlay.Replace[filepath.Join(absolute, pkg, "main.go")] = file
+			packages = append(packages, "./"+pkg)
+			where[pkg] = fmt.Sprintf("%s:%d", name, f.line)
+		}
+	}
+	if len(packages) == 0 {
+		t.Fatal("no Go program in any document: this test would test nothing")
+	}
+	data, _ := json.Marshal(overlay)
+	path := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// go build, not go vet: vet reads the files itself and does not know the overlay.
+	for _, p := range packages {
+		if out, err := exec.Command("go", "build", "-overlay", path, "-o", os.DevNull, p).CombinedOutput(); err != nil {
+			t.Errorf("%s does not compile: %v\n%s", where[p[2:]], err, out)
+		}
+	}
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+)
+
+// TestDocs_LinksLead checks that every relative link of a document leads to a file, and its fragment to a heading.
+func TestDocs_LinksLead(t *testing.T) {
+	docs := documents(t)
+	for name, doc := range docs {
+		for _, m := range link.FindAllStringSubmatch(doc, -1) {
+			to := m[1]
+			if strings.Contains(to, "://") || strings.HasPrefix(to, "mailto:") {
+				continue
+			}
+			file, fragment, _ := strings.Cut(to, "#")
+			target := name
+			if file != "" {
+				target = filepath.ToSlash(filepath.Join(filepath.Dir(name), file))
+			}
+			if _, err := os.Stat(filepath.Join(root, target)); err != nil {
+				t.Errorf("%s links to %s, which is not there", name, to)
+				continue
+			}
+			if fragment != "" && !anchors(docs[target])[fragment] {
+				t.Errorf("%s links to %s, but there is no such heading", name, to)
+			}
+		}
+	}
+}
+
+var notAnchor = regexp.MustCompile(`[^\p{L}\p{N}_\- ]`)
+
+// anchors are the fragments that GitHub gives the headings of a document.
+func anchors(doc string) map[string]bool {
+	all := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(doc, -1) {
+		text := notAnchor.ReplaceAllString(strings.ToLower(m[1]), "")
+		all[strings.ReplaceAll(text, " ", "-")] = true
+	}
+	return all
+}
