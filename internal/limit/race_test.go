@@ -1,0 +1,56 @@
+package limit_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern/internal/limit"
+	"github.com/posternauth/postern/store"
+)
+
+// race lets 100 racers take at one moment, then takes alone until denied: the sum must be exactly Burst, and the racers
+// alone never more.
+func race(t *testing.T, s store.Store, rule limit.Rule) {
+	t.Helper()
+	var allowed atomic.Int64
+	var wg sync.WaitGroup
+	gate := make(chan struct{})
+	for range 100 {
+		wg.Go(func() {
+			<-gate
+			switch err := limit.Take(t.Context(), s, rule, "k", start); {
+			case err == nil:
+				allowed.Add(1)
+			case !errors.Is(err, limit.ErrLimited):
+				t.Errorf("a racer got %v", err)
+			}
+		})
+	}
+	close(gate)
+	wg.Wait()
+	if n := allowed.Load(); n < 1 || n > int64(rule.Burst) {
+		t.Fatalf("100 racers: %d allowed, want 1 to %d", n, rule.Burst)
+	}
+	for {
+		err := limit.Take(t.Context(), s, rule, "k", start)
+		if errors.Is(err, limit.ErrLimited) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed.Add(1)
+	}
+	if n := allowed.Load(); n != int64(rule.Burst) {
+		t.Fatalf("%d allowed in all, want %d: a take was lost or counted twice", n, rule.Burst)
+	}
+}
+
+func TestT2_RacersMemory(t *testing.T) {
+	for _, burst := range []int{1, 5, 40} {
+		race(t, &store.Memory{Now: func() time.Time { return start }}, limit.Rule{Name: "r", Every: time.Hour, Burst: burst})
+	}
+}
