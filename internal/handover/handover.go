@@ -1,0 +1,29 @@
+// Package handover carries the way back of a sign-in from package postern, which alone decides it, to package session,
+// which delivers a session along it. Being internal, nobody else can make one.
+package handover
+
+// A Return says where a sign-in goes when it is done. The zero Return leads nowhere.
+type Return struct {
+	target, state, challenge, clientID string
+}
+
+// New returns a Return to target, an absolute URL on the allow-list of the application.
+// state is given back as it came; challenge is an S256 code challenge (RFC 7636) or empty.
+func New(target, state, challenge, clientID string) Return {
+	return Return{target, state, challenge, clientID}
+}
+
+// Target is the absolute URL to go to.
+func (r Return) Target() string { return r.target }
+
+// State is what the application asked to get back; empty if it asked for nothing.
+func (r Return) State() string { return r.state }
+
+// Challenge is the S256 code challenge of the application; empty if it sent none.
+func (r Return) Challenge() string { return r.challenge }
+
+// ClientID is the client_id the application named; empty if it named none.
+func (r Return) ClientID() string { return r.clientID }
+
+// IsZero reports whether r leads nowhere.
+func (r Return) IsZero() bool { return r.target == "" }

@@ -1,0 +1,86 @@
+package session
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern/internal/httperr"
+)
+
+// retryAfter is what a client is told to wait when keys or store cannot be had.
+const retryAfter = 5 * time.Second
+
+// answer refuses a request. The texts are ours: nothing of the request comes back.
+func (g guard) answer(w http.ResponseWriter, r *http.Request, err error) {
+	gate := g[0]
+	level := slog.LevelDebug
+	if errors.Is(err, ErrUnavailable) {
+		level = slog.LevelError
+	}
+	gate.log.Log(r.Context(), level, "session: request refused", "reason", Reason(err), "error", err)
+	challenge := "Bearer realm=" + httperr.Quote(gate.issuer)
+	with := func(code, text string) string {
+		return challenge + ", error=" + httperr.Quote(code) + ", error_description=" + httperr.Quote(text)
+	}
+	var missing unmet
+	switch {
+	case errors.As(err, &missing):
+		missing.answer(w, with)
+	case errors.Is(err, ErrUnavailable):
+		httperr.Unavailable(w, retryAfter, "the token could not be checked, try again")
+	case errors.Is(err, ErrCrossOrigin):
+		httperr.Write(w, http.StatusForbidden, "cross_origin", publicText(err))
+	case errors.Is(err, ErrDuplicate):
+		w.Header().Set("WWW-Authenticate", with("invalid_request", publicText(err)))
+		httperr.Write(w, http.StatusBadRequest, "invalid_request", publicText(err))
+	case errors.Is(err, ErrMissing):
+		// RFC 6750 section 3.1: who sent no token is told no error.
+		w.Header().Set("WWW-Authenticate", challenge)
+		httperr.Write(w, http.StatusUnauthorized, "unauthorized", publicText(err))
+	default:
+		w.Header().Set("WWW-Authenticate", with("invalid_token", publicText(err)))
+		httperr.Write(w, http.StatusUnauthorized, "invalid_token", publicText(err))
+	}
+}
+
+func (u unmet) answer(w http.ResponseWriter, with func(code, text string) string) {
+	text := strings.TrimPrefix(u.Error(), "session: ")
+	var scopes []string
+	within := time.Duration(0)
+	signIn := true
+	for _, n := range u {
+		scopes = append(scopes, n.scopes...)
+		signIn = signIn && n.signIn
+		if n.within > 0 && (within == 0 || n.within < within) {
+			within = n.within
+		}
+	}
+	if !signIn { // a new sign-in alone would not help
+		value := with("insufficient_scope", text)
+		if len(scopes) > 0 {
+			value += ", scope=" + httperr.Quote(strings.Join(scopes, " "))
+		}
+		w.Header().Set("WWW-Authenticate", value)
+		httperr.Write(w, http.StatusForbidden, "insufficient_scope", text)
+		return
+	}
+	value := with("insufficient_user_authentication", text)
+	if within > 0 {
+		value += `, max_age="` + strconv.FormatInt(int64(within/time.Second), 10) + `"`
+	}
+	w.Header().Set("WWW-Authenticate", value)
+	httperr.Write(w, http.StatusUnauthorized, "insufficient_user_authentication", text)
+}
+
+// publicText is what of an error the client is told: our own fixed text, no cause.
+func publicText(err error) string {
+	var r *refusal
+	if errors.As(err, &r) {
+		err = &refusal{sentinel: r.sentinel, detail: r.detail}
+	}
+	return strings.TrimPrefix(err.Error(), "session: ")
+}

@@ -1,0 +1,153 @@
+package session
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern/internal/jose"
+)
+
+// claims are those of a token whose signature is right. Strings are parts of the decoded payload; values that are read
+// later are kept as JSON text.
+type claims struct {
+	issuer, audience string // wanted
+
+	rightIssuer, rightAudience                bool
+	subject, tokenID, id, clientID, kind, azp string
+	issued, expires, notBefore, authTime      time.Time
+	haveExpires                               bool
+	properties, scope, scp, roles, amr        string // JSON text
+}
+
+// read takes the claims out of a payload. Those that decide must be of the right type. Strict, the same goes for all;
+// else a claim that only describes is passed over when its type is another: it then grants nothing.
+func (c *claims) read(payload string, strict bool) error {
+	err := jose.Object(payload, func(name, value string) (err error) {
+		required := true
+		switch name {
+		case "iss":
+			var iss string
+			iss, err = jose.String(value)
+			c.rightIssuer = iss == c.issuer // whole and exact, OpenID Connect Core 3.1.3.7 (2)
+		case "aud":
+			c.rightAudience, err = jose.Has(value, c.audience) // an exact member, (3)
+		case "sub":
+			c.subject, err = jose.String(value)
+		case "exp":
+			c.expires, err = jose.NumericDate(value)
+			c.haveExpires = true
+		case "nbf":
+			c.notBefore, err = jose.NumericDate(value)
+		case "iat":
+			c.issued, err = jose.NumericDate(value)
+		default:
+			required = strict
+			err = c.describe(name, value)
+		}
+		if err != nil && required {
+			return refuse(ErrClaims, wrongClaim(name))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrClaims) {
+		return refuseFor(ErrMalformed, err)
+	}
+	return err
+}
+
+func (c *claims) describe(name, value string) (err error) {
+	switch name {
+	case "jti":
+		c.tokenID, err = jose.String(value)
+	case "sid":
+		c.id, err = jose.String(value)
+	case "client_id":
+		c.clientID, err = jose.String(value)
+	case "azp":
+		c.azp, err = jose.String(value)
+	case "type":
+		c.kind, err = jose.String(value)
+	case "properties":
+		c.properties = value
+	case "scope":
+		c.scope = value
+	case "scp":
+		c.scp = value
+	case "roles":
+		c.roles = value
+	case "amr":
+		c.amr = value
+	case "auth_time":
+		c.authTime, err = jose.NumericDate(value)
+	}
+	return err
+}
+
+// wrongClaim names a claim by a text of ours, not by the token's.
+func wrongClaim(name string) string {
+	switch name {
+	case "iss", "aud", "sub", "jti", "sid", "client_id", "azp", "type":
+		return name + " is not a string" // aud: or several
+	case "exp", "nbf", "iat", "auth_time":
+		return name + " is not a time"
+	}
+	return "of the wrong type"
+}
+
+// check decides what every token has in common.
+func (c *claims) check(now time.Time, leeway time.Duration) error {
+	switch {
+	case !c.rightIssuer:
+		return ErrIssuer
+	case !c.rightAudience:
+		return ErrAudience
+	case !c.haveExpires:
+		return refuse(ErrClaims, "exp is missing")
+	case !now.Before(c.expires.Add(leeway)): // RFC 7519 section 4.1.4: "on or after"
+		return ErrExpired
+	case now.Add(leeway).Before(c.notBefore):
+		return refuse(ErrNotYetValid, "nbf is in the future")
+	case now.Add(leeway).Before(c.issued):
+		return refuse(ErrNotYetValid, "iat is in the future")
+	}
+	return nil
+}
+
+// fill moves claims into a session. names is room for the members of its lists.
+func fill[T any](s *Session[T], c *claims, names []string) (err error) {
+	s.ID, s.TokenID, s.Subject, s.ClientID = c.id, c.tokenID, c.subject, c.clientID
+	s.Issued, s.Expires, s.Auth.Time = c.issued, c.expires, c.authTime
+	if c.scope != "" {
+		scope, err := jose.String(c.scope)
+		if err != nil {
+			return refuse(ErrClaims, wrongClaim("scope"))
+		}
+		for name := range strings.SplitSeq(scope, " ") {
+			if name != "" {
+				names = append(names, name)
+			}
+		}
+		s.Scopes, names = names[:len(names):len(names)], names[len(names):]
+	}
+	if s.Roles, names, err = list(c.roles, names); err != nil {
+		return refuse(ErrClaims, "roles is not a list of strings")
+	}
+	if s.Auth.Methods, _, err = list(c.amr, names); err != nil {
+		return refuse(ErrClaims, "amr is not a list of strings")
+	}
+	return nil
+}
+
+// list reads a JSON array of strings into names, and returns the list and the room that is left.
+func list(value string, names []string) (out, rest []string, err error) {
+	if value == "" {
+		return nil, names, nil
+	}
+	err = jose.Array(value, func(element string) error {
+		s, err := jose.String(element)
+		names = append(names, s)
+		return err
+	})
+	return names[:len(names):len(names)], names[len(names):], err
+}

@@ -1,0 +1,225 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/posternauth/postern/internal/seal"
+	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/store"
+)
+
+const (
+	codeLife    = time.Minute // RFC 6749 section 4.1.2 allows ten
+	codePurpose = "code/1"
+)
+
+// Code redirects (303) to ret with a one-time code, which the application redeems at POST {base}/token with its PKCE
+// verifier (RFC 6749 section 4.1, RFC 7636). No token passes through a URL: it is the recommended way to a front end
+// of another origin, or a native app.
+//
+// The code has 256 bits, lives 60 s, works once, and only with the redirect_uri, client_id and verifier that belong to
+// it. iss goes with it (RFC 9207). The session is made when the code is redeemed.
+//
+// Code needs a Store (ErrStoreRequired), Secrets, and the S256 challenge the application sent to authorize (ErrCode if there was
+// none, since without PKCE whoever intercepts the code has the session). Other errors as [Kind.Cookie].
+func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret Return) error {
+	b, err := erase(g)
+	if err != nil {
+		return err
+	}
+	if _, err := back(ret); err != nil {
+		return err
+	}
+	s, ctx := k.sessions, r.Context()
+	if err := s.canRedeem(); err != nil {
+		return err
+	}
+	if !challenge(ret.Challenge()) {
+		return fmt.Errorf("%w: the sign-in was begun without code_challenge (method S256)", ErrCode)
+	}
+	code, err := s.random(32)
+	if err != nil {
+		return err
+	}
+	expires := s.now().Add(codeLife)
+	order, err := json.Marshal(order{
+		Kind: k.name, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
+		AuthTime: b.auth.Time, Methods: b.auth.Methods,
+		ClientID: k.client(ret), RedirectURI: ret.Target(), Challenge: ret.Challenge(), Expires: expires,
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrGrant, err)
+	}
+	sealed, err := seal.Seal(ctx, s.secrets, codePurpose, order, s.issuer, code)
+	if err != nil {
+		return s.unavailable(ctx, "secret", err)
+	}
+	value, err := json.Marshal(slot{Order: sealed})
+	if err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if err := s.store.Write(ctx, store.Put(store.Item{Key: slotKey(code), Value: value, Expires: expires})); err != nil {
+		return s.unavailable(ctx, "store", err)
+	}
+	return redirect(w, ret, "code", code, "iss", s.issuer)
+}
+
+// A slot is what the store keeps of a code. Its key is the hash of the code, and the order is sealed with the code as
+// associated data: who reads the store learns neither code nor order, and who writes to it can forge no order.
+type slot struct {
+	Order string `json:"order,omitempty"`
+	Used  string `json:"used,omitempty"` // id of the session it bought
+}
+
+// An order is a session that is yet to be made.
+type order struct {
+	Kind        string          `json:"kind"`
+	Subject     string          `json:"sub"`
+	Properties  json.RawMessage `json:"properties"`
+	Scopes      []string        `json:"scopes,omitempty"`
+	Roles       []string        `json:"roles,omitempty"`
+	AuthTime    time.Time       `json:"auth_time"`
+	Methods     []string        `json:"amr,omitempty"`
+	ClientID    string          `json:"client_id"`
+	RedirectURI string          `json:"redirect_uri"`
+	Challenge   string          `json:"challenge"`
+	Expires     time.Time       `json:"expires"`
+}
+
+func slotKey(code string) store.Key {
+	sum := sha256.Sum256([]byte(code))
+	return store.Key{Part: "code:" + base64.RawURLEncoding.EncodeToString(sum[:]), ID: "!"}
+}
+
+// canRedeem tells what is missing for codes.
+func (s *Sessions) canRedeem() error {
+	switch {
+	case s.store == nil:
+		return fmt.Errorf("%w: a code must work once; set session.Config.Store", ErrStoreRequired)
+	case s.secrets == nil:
+		return fmt.Errorf("%w: codes need session.Config.Secrets; a keys.Ring has them", ErrNoSigner)
+	case s.signer == nil:
+		return fmt.Errorf("%w: give session.Config.Keys a keys.Ring or another keys.Signer", ErrNoSigner)
+	}
+	return nil
+}
+
+// challenge is the form of an S256 challenge: 32 bytes in base64url (RFC 7636 section 4.2).
+func challenge(s string) bool {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil && len(sum) == sha256.Size && len(s) == 43
+}
+
+// A redemption is what a client says at the token endpoint.
+type redemption struct{ code, verifier, redirectURI, clientID string }
+
+// redeem trades a code for a session, once. Of any number of redemptions at the same time one wins: the one whose write
+// of the tombstone the store accepts. The token is signed before, so that a signer that fails leaves the code whole.
+func (s *Sessions) redeem(ctx context.Context, in redemption) (Tokens, []string, error) {
+	key := slotKey(in.code)
+	for range 5 {
+		items, err := s.store.Get(ctx, key)
+		if err != nil {
+			return Tokens{}, nil, s.unavailable(ctx, "store", err)
+		}
+		if len(items) == 0 {
+			return Tokens{}, nil, refuse(ErrCode, "unknown or expired")
+		}
+		o, err := s.open(ctx, items[0], in)
+		if err != nil {
+			return Tokens{}, nil, err
+		}
+		p := s.kind(o.Kind)
+		if p == nil {
+			s.log.ErrorContext(ctx, "session: a code is for a kind this program does not have", "kind", o.Kind)
+			return Tokens{}, nil, refuse(ErrCode, "of a kind that is not served here")
+		}
+		id, err := s.sessionID(p.name, o.Subject)
+		if err != nil {
+			return Tokens{}, nil, err
+		}
+		b := blank{o.Subject, o.Properties, o.Scopes, o.Roles, Auth{o.AuthTime, o.Methods}}
+		t, err := p.issue(ctx, b, id, o.ClientID)
+		if err != nil {
+			return Tokens{}, nil, err
+		}
+		won, err := s.spend(ctx, items[0], id)
+		if err != nil {
+			return Tokens{}, nil, err
+		}
+		if won {
+			s.Emit(ctx, Event{Name: "session created", Kind: p.name, Subject: o.Subject, SessionID: id})
+			return t, o.Scopes, nil
+		}
+	}
+	return Tokens{}, nil, refuseFor(ErrUnavailable, errors.New("a code is redeemed by too many at once"))
+}
+
+// open reads the order of a slot and holds the redemption to it.
+func (s *Sessions) open(ctx context.Context, item store.Item, in redemption) (order, error) {
+	refused := func(reason, detail string, sid string) (order, error) {
+		s.Emit(ctx, Event{Name: "code refused", Reason: reason, SessionID: sid})
+		return order{}, refuse(ErrCode, detail)
+	}
+	var kept slot
+	if err := json.Unmarshal(item.Value, &kept); err != nil {
+		return refused("damaged", "unknown or expired", "")
+	}
+	if kept.Used != "" {
+		return refused("used", "used before", kept.Used)
+	}
+	plain, err := seal.Open(ctx, s.secrets, codePurpose, kept.Order, s.issuer, in.code)
+	if errors.Is(err, keys.ErrUnavailable) {
+		return order{}, s.unavailable(ctx, "secret", err)
+	}
+	var o order
+	if err != nil || json.Unmarshal(plain, &o) != nil {
+		return refused("damaged", "unknown or expired", "")
+	}
+	sum := sha256.Sum256([]byte(in.verifier))
+	proof := base64.RawURLEncoding.EncodeToString(sum[:])
+	switch {
+	case !s.now().Before(o.Expires):
+		return refused("expired", "unknown or expired", "")
+	case in.clientID != o.ClientID:
+		return refused("client", "it was given to another client_id", "")
+	case in.redirectURI != o.RedirectURI: // RFC 6749 section 4.1.3: identical
+		return refused("redirect_uri", "it was given to another redirect_uri", "")
+	case subtle.ConstantTimeCompare([]byte(proof), []byte(o.Challenge)) != 1:
+		return refused("verifier", "code_verifier does not fit the code_challenge", "")
+	}
+	return o, nil
+}
+
+// spend puts a tombstone in the place of a slot and reports whether this call did.
+func (s *Sessions) spend(ctx context.Context, item store.Item, id string) (bool, error) {
+	value, err := json.Marshal(slot{Used: id})
+	if err != nil {
+		return false, fmt.Errorf("session: %w", err)
+	}
+	item.Value = value
+	put := store.Put(item)
+	err = s.store.Write(ctx, put)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, store.ErrConflict):
+		return false, nil // read again: somebody was faster
+	}
+	// It may have been written: the version tells. The request's own deadline may be what cut the answer off.
+	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	items, unread := s.store.Get(again, item.Key)
+	if unread != nil {
+		return false, s.unavailable(ctx, "store", errors.Join(err, unread))
+	}
+	return len(items) == 1 && items[0].Version == put.Item.Version, nil
+}

@@ -1,0 +1,110 @@
+package session
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/posternauth/postern/internal/httperr"
+	"github.com/posternauth/postern/keys"
+)
+
+// metadata is what RFC 8414 section 2 and OpenID Connect Discovery 1.0 section 3 both describe. One document serves as
+// both, so that they cannot disagree.
+type metadata struct {
+	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	JWKS          string   `json:"jwks_uri"`
+	ResponseTypes []string `json:"response_types_supported"`
+	ResponseModes []string `json:"response_modes_supported"`
+	Grants        []string `json:"grant_types_supported"`
+	Subjects      []string `json:"subject_types_supported"`
+	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
+	ClientAuth    []string `json:"token_endpoint_auth_methods_supported"`
+	IssInResponse bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
+}
+
+func (s *Sessions) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	published, ok := s.published(w, r)
+	if !ok {
+		return
+	}
+	algorithms := []string{}
+	for _, k := range published {
+		if a := string(k.Algorithm()); !slices.Contains(algorithms, a) {
+			algorithms = append(algorithms, a)
+		}
+	}
+	slices.Sort(algorithms)
+	// Strings cannot fail to encode.
+	body, _ := json.Marshal(metadata{
+		Issuer:        s.issuer,
+		Authorization: s.issuer + "/authorize",
+		Token:         s.issuer + "/token",
+		JWKS:          s.issuer + pathJWKS,
+		ResponseTypes: []string{"code"},
+		ResponseModes: []string{"query"},
+		Grants:        []string{"authorization_code"},
+		Subjects:      []string{"public"},
+		Algorithms:    algorithms,
+		Challenges:    []string{"S256"},
+		ClientAuth:    []string{"none"},
+		IssInResponse: true,
+	})
+	writePublic(w, r, "application/json", body)
+}
+
+func (s *Sessions) serveJWKS(w http.ResponseWriter, r *http.Request) {
+	published, ok := s.published(w, r)
+	if !ok {
+		return
+	}
+	body, err := keys.JWKS(published)
+	if err != nil {
+		s.log.ErrorContext(r.Context(), "session: keys could not be published", "error", err)
+		httperr.Write(w, http.StatusInternalServerError, "server_error", "the keys could not be written")
+		return
+	}
+	writePublic(w, r, "application/jwk-set+json", body)
+}
+
+// published returns the public keys, or answers why there are none.
+func (s *Sessions) published(w http.ResponseWriter, r *http.Request) ([]*keys.PublicKey, bool) {
+	anyOrigin(w.Header())
+	switch {
+	case preflight(r):
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		httperr.Method(w, http.MethodGet, http.MethodHead)
+	case s.signer == nil:
+		notFound(w) // who only verifies is no issuer
+	default:
+		published, err := s.signer.PublicKeys(r.Context())
+		if err == nil {
+			return published, true
+		}
+		s.log.ErrorContext(r.Context(), "session: keys unavailable", "error", err)
+		httperr.Unavailable(w, retryAfter, "the keys could not be read, try again")
+	}
+	return nil, false
+}
+
+// anyOrigin lets pages of every origin read what is public, without credentials: "*" never goes with them.
+func anyOrigin(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+}
+
+func writePublic(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	// Short beside the hours for which a key is published before it signs and after it has signed its last.
+	h.Set("Cache-Control", "public, max-age=300")
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(body) // a client that has gone needs no answer
+	}
+}

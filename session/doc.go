@@ -1,0 +1,51 @@
+// Package session issues typed sessions and checks them on every request.
+//
+// A [Kind] is one type of session: what it is called, how long its tokens live, and what they know, a Go type of the
+// application's own. A token of one kind never opens a door of another.
+//
+//	type User struct {
+//		UserID string `json:"userID"`
+//	}
+//
+//	ring, err := keys.Open(ctx, keys.RingConfig{Vault: vault})
+//	sessions, err := session.New(session.Config{
+//		Issuer:   "https://api.example.com/auth",
+//		Audience: "api",
+//		Keys:     ring,
+//		Store:    store,
+//	})
+//	user := session.NewKind[User](sessions, "user")
+//
+// A session begins with [Kind.Create], or at the end of a sign-in with [Kind.Cookie], [Kind.Code] or [Kind.Parameter],
+// which bring it to a browser or an application. From then on a route asks for it:
+//
+//	mux.Handle("GET /me", user.Require(me))
+//	mux.Handle("POST /pay", user.Require(pay, session.Scope("pay"), session.Fresh(5*time.Minute)))
+//	mux.Handle("GET /", user.Optional(home))
+//
+// and reads it:
+//
+//	s, ok := user.From(r.Context()) // s.Properties is a User
+//
+// A service that only checks tokens needs no ring: it gives Config.Keys a keys.Verifier. Tokens of other issuers are
+// checked by [Trust], and [AnyOf] lets several kinds through one door.
+//
+// # Tokens
+//
+// An access token is a JWT as RFC 9068 has it, header typ "at+jwt", signed by the newest key of the ring. It is checked
+// without a store and without the network, and it is good until it expires: there is no calling it back, which is why it
+// lives for an hour and not for ever. Verification is strict. What is not exactly as this package writes it, in form,
+// algorithm, issuer, audience, kind, times, is refused, with an error that says why ([ErrExpired], [ErrAudience], ...).
+//
+// # Browsers
+//
+// Cookies have __Host- names and are HttpOnly, Secure and SameSite=Lax. A cookie is sent by the browser, whoever made it
+// ask, so a request that carries one and changes something must come from a page of the issuer's origin or of
+// Config.Origins (the check is that of [net/http.CrossOriginProtection]). An Authorization header is set by the page
+// itself and needs no such check.
+package session
+
+import "github.com/posternauth/postern/internal/handover"
+
+// A Return says where a finished sign-in leads. Only package postern makes one, from its list of allowed redirects.
+type Return = handover.Return

@@ -1,0 +1,66 @@
+package session
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/posternauth/postern/internal/httperr"
+)
+
+const (
+	pathJWKS   = "/.well-known/jwks.json"
+	pathOpenID = "/.well-known/openid-configuration"
+	pathOAuth  = "/.well-known/oauth-authorization-server"
+)
+
+// Handler serves what every issuer has, below the path of the issuer:
+//
+//	POST {base}/token                                    redeems codes (RFC 6749, RFC 7636)
+//	POST {base}/signout                                  clears the cookies of this browser
+//	GET  {base}/.well-known/jwks.json                    the public keys (RFC 7517)
+//	GET  {base}/.well-known/openid-configuration         where all this is (OpenID Connect Discovery)
+//	GET  {base}/.well-known/oauth-authorization-server   the same, and at the place RFC 8414 has for it,
+//	GET  /.well-known/oauth-authorization-server{base}
+//
+// Package postern mounts it among its own routes; without postern, mount it on all of these paths.
+func (s *Sessions) Handler() http.Handler {
+	base := s.base.Path
+	token := s.CORS(http.HandlerFunc(s.serveToken))
+	signOut := s.CORS(http.HandlerFunc(s.serveSignOut))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httperr.Harden(w.Header(), s.secure)
+		path := r.URL.Path
+		if path == pathOAuth+base {
+			s.serveMetadata(w, r)
+			return
+		}
+		step, below := strings.CutPrefix(path, base)
+		switch {
+		case !below:
+			notFound(w)
+		case step == "/token":
+			only(w, r, http.MethodPost, token)
+		case step == "/signout":
+			only(w, r, http.MethodPost, signOut)
+		case step == pathJWKS:
+			s.serveJWKS(w, r)
+		case step == pathOpenID || step == pathOAuth:
+			s.serveMetadata(w, r)
+		default:
+			notFound(w)
+		}
+	})
+}
+
+// only lets one method through, and the preflight that asks for it.
+func only(w http.ResponseWriter, r *http.Request, method string, h http.Handler) {
+	if r.Method != method && !preflight(r) {
+		httperr.Method(w, method)
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+func notFound(w http.ResponseWriter) {
+	httperr.Write(w, http.StatusNotFound, "not_found", "there is nothing here")
+}

@@ -1,0 +1,127 @@
+package session
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	public        = "public" // the Kind of a signed-out person's session
+	defaultAccess = time.Hour
+	maxAccess     = 400 * 24 * time.Hour // browsers keep no cookie longer (RFC 6265bis section 5.5)
+)
+
+// KindConfig is the policy of one kind of session.
+type KindConfig struct {
+	// Name is the claim type of its tokens: a lower-case letter, then up to 31 of a-z, 0-9, _ and -; not "public".
+	Name string
+
+	// Access is how long a token lives, in whole seconds up to 400 days. Default: 1 h. A token that lives longer than
+	// its kind allows is refused, so every verifier needs the same figure, or a larger one.
+	Access time.Duration
+
+	// CookieName replaces the default, "__Host-" and a hash of issuer and kind; on an http issuer a prefix "__Host-"
+	// or "__Secure-" is dropped. Firebase Hosting, for one, lets nothing but "__session" through.
+	CookieName string
+
+	// WebSocketProtocol lets a browser send the token of a WebSocket as a subprotocol,
+	//
+	//	new WebSocket(url, ["chat", "bearer." + token])
+	//
+	// which is the one header its scripts can set. The entry is taken out of the request before the handler sees it and
+	// never sent back. Servers and proxies may log it. Default: off.
+	WebSocketProtocol bool
+}
+
+// A Kind is one type of session, whose tokens open no door of another. T is what a session of the kind knows: a struct
+// that encoding/json can write and read. A Kind is safe for concurrent use.
+type Kind[T any] struct {
+	*policy
+}
+
+// policy is what is known of a kind without its type parameter.
+type policy struct {
+	sessions *Sessions
+	name     string
+	access   time.Duration
+	cookie   string
+	protocol bool
+}
+
+// NewKind is NewKindConfig with the defaults.
+func NewKind[T any](s *Sessions, name string) *Kind[T] {
+	return NewKindConfig[T](s, KindConfig{Name: name})
+}
+
+// NewKindConfig adds a kind to s. Kinds belong to the program, not to its input, so a mistake (a bad or reserved name, a
+// name or cookie used twice, a life out of range) is a panic that says what to change.
+func NewKindConfig[T any](s *Sessions, c KindConfig) *Kind[T] {
+	p := &policy{sessions: s, name: c.Name, access: c.Access, cookie: c.CookieName, protocol: c.WebSocketProtocol}
+	if !kindName(c.Name) {
+		panic(fmt.Sprintf("session: kind %q: a name is a lower-case letter and up to 31 of a-z, 0-9, _ and -", c.Name))
+	}
+	if c.Name == public {
+		panic(`session: the kind "public" is that of the signed-out; choose another name`)
+	}
+	if p.access == 0 {
+		p.access = defaultAccess
+	}
+	if p.access < time.Second || p.access > maxAccess || p.access%time.Second != 0 {
+		panic(fmt.Sprintf("session: kind %q: Access is %v; give whole seconds, from 1 s to %v", c.Name, c.Access, maxAccess))
+	}
+	if p.cookie == "" {
+		sum := sha256.Sum256([]byte(s.issuer + "|" + c.Name))
+		p.cookie = "__Host-" + base64.RawURLEncoding.EncodeToString(sum[:12])
+	}
+	if !s.secure { // browsers refuse the prefixes without Secure
+		p.cookie = strings.TrimPrefix(strings.TrimPrefix(p.cookie, "__Host-"), "__Secure-")
+	}
+	if (&http.Cookie{Name: p.cookie}).Valid() != nil || len(p.cookie) > 64 {
+		panic(fmt.Sprintf("session: kind %q: %q is no cookie name of at most 64 bytes", c.Name, c.CookieName))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.kinds {
+		if other.name == p.name {
+			panic(fmt.Sprintf("session: there is a kind %q already; make each once and share it", c.Name))
+		}
+		if other.cookie == p.cookie {
+			panic(fmt.Sprintf("session: kinds %q and %q have the same cookie %q", other.name, p.name, p.cookie))
+		}
+	}
+	s.kinds[p.name] = p
+	return &Kind[T]{p}
+}
+
+func kindName(s string) bool {
+	if len(s) == 0 || len(s) > 32 || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	})
+}
+
+// kind returns the policy of a name; nil if there is no such kind.
+func (s *Sessions) kind(name string) *policy {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.kinds[name]
+}
+
+// policies returns all kinds by name.
+func (s *Sessions) policies() []*policy {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]*policy, 0, len(s.kinds))
+	for _, p := range s.kinds {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *policy) int { return strings.Compare(a.name, b.name) })
+	return all
+}

@@ -1,0 +1,43 @@
+package session
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/posternauth/postern/internal/jose"
+)
+
+// Require lets requests with a session of the kind through to next; see [Guard].
+//
+// A token is looked for in the Authorization header (Bearer; then nowhere else), in the subprotocols of a WebSocket if
+// KindConfig.WebSocketProtocol says so, and in the cookie of the kind. A cookie is taken for requests that change
+// something only from pages of the issuer's own origin and Config.Origins, and for a WebSocket only if the browser names one
+// of these. The query of a URL is never looked at.
+func (k *Kind[T]) Require(next http.Handler, needs ...Need) http.Handler {
+	return k.gates().Require(next, needs...)
+}
+
+// Optional lets the signed-out through as well; see [Guard].
+func (k *Kind[T]) Optional(next http.Handler, needs ...Need) http.Handler {
+	return k.gates().Optional(next, needs...)
+}
+
+// With is the kind as a guard of AnyOf with needs of its own.
+func (k *Kind[T]) With(needs ...Need) Guard { return k.gates().with(needs) }
+
+func (k *Kind[T]) gates() guard {
+	s := k.sessions
+	return guard{{
+		issuer: s.issuer, policy: k.policy, empty: (*Session[T])(nil), now: s.now, log: s.log,
+		verify: func(ctx context.Context, tok *jose.Token) (facts, error) {
+			session, err := k.verify(ctx, tok)
+			if err != nil {
+				return facts{}, err
+			}
+			return factsOf(session), nil
+		},
+		enter: func(ctx context.Context, f facts) context.Context {
+			return context.WithValue(ctx, contextKey{k.policy}, f.session)
+		},
+	}}
+}

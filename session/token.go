@@ -1,0 +1,122 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern/internal/httperr"
+)
+
+const (
+	maxBody   = 64 << 10
+	maxFields = 100
+)
+
+// serveToken is POST {base}/token: the authorization code grant of RFC 6749 section 4.1.3 for public clients, with PKCE.
+func (s *Sessions) serveToken(w http.ResponseWriter, r *http.Request) {
+	form, ok := readForm(w, r)
+	if !ok {
+		return
+	}
+	// A grant this server does not know is told so before anything else is asked of the request.
+	switch form.Get("grant_type") {
+	case "authorization_code":
+	case "":
+		httperr.Write(w, http.StatusBadRequest, "invalid_request", "grant_type is missing")
+		return
+	default:
+		httperr.Write(w, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code")
+		return
+	}
+	if err := s.canRedeem(); err != nil {
+		httperr.Write(w, http.StatusBadRequest, "unsupported_grant_type", "this issuer gives no codes")
+		return
+	}
+	in := redemption{form.Get("code"), form.Get("code_verifier"), form.Get("redirect_uri"), form.Get("client_id")}
+	for _, f := range []struct {
+		name string
+		ok   bool
+	}{{"code", in.code != ""}, {"redirect_uri", in.redirectURI != ""}, {"client_id", in.clientID != ""}, {"code_verifier", verifier(in.verifier)}} {
+		if !f.ok {
+			httperr.Write(w, http.StatusBadRequest, "invalid_request", f.name+" is missing or malformed")
+			return
+		}
+	}
+	t, scopes, err := s.redeem(r.Context(), in)
+	switch {
+	case errors.Is(err, ErrCode):
+		httperr.Write(w, http.StatusBadRequest, "invalid_grant", publicText(err))
+	case errors.Is(err, ErrUnavailable):
+		httperr.Unavailable(w, retryAfter, "the code could not be redeemed, try again")
+	case err != nil:
+		s.log.ErrorContext(r.Context(), "session: a code could not be redeemed", "error", err)
+		httperr.Write(w, http.StatusInternalServerError, "server_error", "the code could not be redeemed")
+	default:
+		answerToken(w, t, scopes, t.Expires.Sub(s.now()))
+	}
+}
+
+// answerToken is the answer of RFC 6749 section 5.1.
+func answerToken(w http.ResponseWriter, t Tokens, scopes []string, life time.Duration) {
+	// Strings and a number cannot fail to encode.
+	body, _ := json.Marshal(struct {
+		Access  string `json:"access_token"`
+		Type    string `json:"token_type"`
+		Expires int64  `json:"expires_in"`
+		Scope   string `json:"scope,omitempty"`
+	}{t.Access, "Bearer", max(0, int64(life/time.Second)), strings.Join(scopes, " ")})
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	httperr.NoStore(h)
+	h.Set("Pragma", "no-cache")
+	_, _ = w.Write(append(body, '\n')) // a client that has gone may ask again, and be refused
+}
+
+// readForm reads the body of a token request, or answers what is wrong with it. Parameters of the URL are not looked at.
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
+	bad := func(status int, text string) (url.Values, bool) {
+		httperr.Write(w, status, "invalid_request", text)
+		return nil, false
+	}
+	if httperr.MediaType(r) != "application/x-www-form-urlencoded" {
+		return bad(http.StatusUnsupportedMediaType, "send application/x-www-form-urlencoded")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return bad(http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB")
+	case err != nil:
+		return bad(http.StatusBadRequest, "the body ended early")
+	case strings.Count(string(body), "&") >= maxFields:
+		return bad(http.StatusBadRequest, "more than 100 parameters")
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return bad(http.StatusBadRequest, "the body is not form-encoded")
+	}
+	for _, values := range form {
+		if len(values) > 1 { // RFC 6749 section 3.2
+			return bad(http.StatusBadRequest, "a parameter is given more than once")
+		}
+	}
+	return form, true
+}
+
+// verifier is the form of a code verifier (RFC 7636 section 4.1).
+func verifier(s string) bool {
+	if len(s) < 43 || len(s) > 128 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !tokenByte(c) || c == '+' || c == '/' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,183 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/keys"
+)
+
+// TrustConfig says which tokens of another issuer are let in. Issuer, Audience, Algorithms and Keys are required.
+type TrustConfig struct {
+	// Issuer is the exact iss of the tokens.
+	Issuer string
+	// Audience must be, exactly, an aud of the tokens.
+	Audience string
+	// Algorithms the issuer signs with. Others are refused before a key is looked for (RFC 8725 section 3.1).
+	Algorithms []keys.Algorithm
+	// Keys of the issuer: keys.Remote for a JWKS URL, keys.Static for keys at hand.
+	Keys keys.Verifier
+	// Type is the header typ the tokens must have, such as "at+jwt"; "application/" may be left out. Default: any. Set
+	// it where the issuer also signs ID tokens for the same audience, or those will pass as access tokens.
+	Type string
+	// Leeway between the clocks, as in [Config]: default 30 s, at most 60 s; negative: none.
+	Leeway time.Duration
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Logger hears of refused requests (debug). Default: none.
+	Logger *slog.Logger
+}
+
+// A Foreign is a guard for tokens of another issuer, read from the Authorization header. T is what their payload is
+// decoded into, by encoding/json. It is safe for concurrent use.
+type Foreign[T any] struct {
+	config TrustConfig
+}
+
+type foreignKey[T any] struct{ *Foreign[T] }
+
+// Trust makes a guard for tokens of another issuer. It reads no keys yet.
+func Trust[T any](c TrustConfig) (*Foreign[T], error) {
+	if err := checkText("TrustConfig.Issuer", c.Issuer, 2048); err != nil {
+		return nil, err
+	}
+	if err := checkText("TrustConfig.Audience", c.Audience, 2048); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Keys == nil:
+		return nil, errors.New("session: TrustConfig.Keys is missing: use keys.Remote with the issuer's JWKS URL")
+	case len(c.Algorithms) == 0:
+		return nil, errors.New("session: TrustConfig.Algorithms is missing: name what the issuer signs with, such as keys.RS256")
+	case c.Leeway > maxLeeway:
+		return nil, fmt.Errorf("session: TrustConfig.Leeway is %v: at most %v", c.Leeway, maxLeeway)
+	case c.Leeway == 0:
+		c.Leeway = defaultLeeway
+	case c.Leeway < 0:
+		c.Leeway = 0
+	}
+	for _, a := range c.Algorithms {
+		if !jose.Known(string(a)) {
+			return nil, fmt.Errorf("session: TrustConfig.Algorithms: %q is not known", a)
+		}
+	}
+	c.Algorithms = slices.Clone(c.Algorithms)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Foreign[T]{c}, nil
+}
+
+// Verify checks a token of the issuer and returns its session: Kind is the issuer, Properties and Claims are the whole
+// payload, ID is sid and TokenID jti if there are any. Scopes come from scope or scp, Roles from roles, ClientID from client_id or azp,
+// Auth from auth_time and amr; where one of these is of an unexpected type it counts as absent. iss, aud, exp and sub are
+// required. Errors as [Kind.Verify].
+func (f *Foreign[T]) Verify(ctx context.Context, token string) (*Session[T], error) {
+	tok, err := jose.Parse(token)
+	if err != nil {
+		return nil, refuseFor(ErrMalformed, err)
+	}
+	return f.verify(ctx, &tok)
+}
+
+func (f *Foreign[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], error) {
+	if f.config.Type != "" && !accessToken(tok.Typ, f.config.Type) {
+		return nil, ErrType
+	}
+	if err := checkSignature(ctx, f.config.Keys, tok, f.config.Algorithms); err != nil {
+		return nil, err
+	}
+	c := claims{issuer: f.config.Issuer, audience: f.config.Audience}
+	if err := c.read(tok.Payload, false); err != nil {
+		return nil, err
+	}
+	if err := c.check(f.config.Now(), f.config.Leeway); err != nil {
+		return nil, err
+	}
+	if c.subject == "" {
+		return nil, refuse(ErrClaims, "sub is missing")
+	}
+	s := &Session[T]{Claims: json.RawMessage(tok.Payload)}
+	if err := json.Unmarshal(s.Claims, &s.Properties); err != nil {
+		return nil, refuse(ErrClaims, "the payload does not fit the type")
+	}
+	c.forgive()
+	if err := fill(s, &c, nil); err != nil {
+		return nil, err
+	}
+	if s.Scopes == nil {
+		if scopes, _, err := list(c.scp, nil); err == nil {
+			s.Scopes = scopes
+		}
+	}
+	s.Kind = c.issuer
+	return s, nil
+}
+
+// forgive drops the lists that are not written as RFC 9068 has them, or takes them from where others put them.
+func (c *claims) forgive() {
+	if c.clientID == "" {
+		c.clientID = c.azp
+	}
+	if _, err := jose.String(c.scope); err != nil {
+		c.scope = ""
+		if _, err := jose.String(c.scp); err == nil {
+			c.scope = c.scp // Okta writes an array, Entra a string
+		}
+	}
+	if _, _, err := list(c.roles, nil); err != nil {
+		c.roles = ""
+	}
+	if _, _, err := list(c.amr, nil); err != nil {
+		c.amr = ""
+	}
+}
+
+// Require lets requests with a token of the issuer through to next; see [Guard].
+func (f *Foreign[T]) Require(next http.Handler, needs ...Need) http.Handler {
+	return f.gates().Require(next, needs...)
+}
+
+// Optional lets requests without a token through as well; see [Guard].
+func (f *Foreign[T]) Optional(next http.Handler, needs ...Need) http.Handler {
+	return f.gates().Optional(next, needs...)
+}
+
+// With is the guard with needs of its own, for AnyOf.
+func (f *Foreign[T]) With(needs ...Need) Guard { return f.gates().with(needs) }
+
+// From returns the session that Require, Optional or NewContext put into ctx; see [Kind.From].
+func (f *Foreign[T]) From(ctx context.Context) (s *Session[T], ok bool) {
+	return from[T](ctx, foreignKey[T]{f})
+}
+
+// NewContext returns a context that carries s, for tests; see [Kind.NewContext].
+func (f *Foreign[T]) NewContext(ctx context.Context, s *Session[T]) context.Context {
+	return context.WithValue(ctx, foreignKey[T]{f}, s)
+}
+
+func (f *Foreign[T]) gates() guard {
+	return guard{{
+		issuer: f.config.Issuer, empty: (*Session[T])(nil), now: f.config.Now, log: f.config.Logger,
+		verify: func(ctx context.Context, tok *jose.Token) (facts, error) {
+			session, err := f.verify(ctx, tok)
+			if err != nil {
+				return facts{}, err
+			}
+			return factsOf(session), nil
+		},
+		enter: func(ctx context.Context, in facts) context.Context {
+			return context.WithValue(ctx, foreignKey[T]{f}, in.session)
+		},
+	}}
+}

@@ -1,0 +1,118 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/keys"
+)
+
+// Verify checks an access token of this kind: form, header, algorithm, signature, then the claims iss, aud, type, exp, nbf, iat
+// and the rest, in that order, and returns the session it speaks of.
+//
+// The error says why a token is refused and matches one of the errors of this package; it never holds a part of the
+// token. ErrUnavailable says nothing about the token: the keys could not be had.
+func (k *Kind[T]) Verify(ctx context.Context, token string) (*Session[T], error) {
+	tok, err := jose.Parse(token)
+	if err != nil {
+		return nil, refuseFor(ErrMalformed, err)
+	}
+	return k.verify(ctx, &tok)
+}
+
+func (k *Kind[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], error) {
+	s := k.sessions
+	if !accessToken(tok.Typ, tokenType) {
+		return nil, ErrType
+	}
+	if err := checkSignature(ctx, s.keys, tok, nil); err != nil {
+		return nil, err
+	}
+	c := claims{issuer: s.issuer, audience: s.audience}
+	if err := c.read(tok.Payload, true); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	if err := c.check(now, s.leeway); err != nil {
+		return nil, err
+	}
+	if err := k.check(&c, s.notBefore); err != nil {
+		return nil, err
+	}
+	// One allocation for the session and what its short lists hold.
+	out := &struct {
+		Session[T]
+		names [12]string
+	}{}
+	if err := json.Unmarshal([]byte(c.properties), &out.Properties); err != nil {
+		return nil, refuse(ErrClaims, "properties are not those of the kind")
+	}
+	if err := fill(&out.Session, &c, out.names[:0]); err != nil {
+		return nil, err
+	}
+	out.Kind = k.name
+	return &out.Session, nil
+}
+
+// check holds claims to what Create writes.
+func (p *policy) check(c *claims, notBefore time.Time) error {
+	switch {
+	case c.kind != p.name:
+		return ErrKind
+	case c.issued.IsZero():
+		return refuse(ErrClaims, "iat is missing")
+	case c.subject == "" || c.tokenID == "" || c.id == "" || c.clientID == "":
+		return refuse(ErrClaims, "sub, jti, sid and client_id are required")
+	case c.properties == "":
+		return refuse(ErrClaims, "properties are missing")
+	case c.expires.Sub(c.issued) > p.access+backdate+time.Second:
+		return refuse(ErrClaims, "the token lives longer than KindConfig.Access allows")
+	case !notBefore.IsZero() && c.issued.Add(backdate).Before(notBefore.Truncate(time.Second)):
+		return ErrTooOld
+	}
+	return nil
+}
+
+// accessToken compares a header's typ with the one wanted as RFC 7515 section 4.1.9 has it: a media type, so without
+// regard to case, and "application/" may be left out.
+func accessToken(typ, want string) bool {
+	const prefix = "application/"
+	if len(typ) == len(prefix)+len(want) && strings.EqualFold(typ[:len(prefix)], prefix) {
+		typ = typ[len(prefix):]
+	}
+	return strings.EqualFold(typ, want)
+}
+
+// checkSignature finds the key tok names and checks the signature with it. The algorithm is that of the key (RFC 8725
+// section 3.1), and one of pinned if that is not nil.
+func checkSignature(ctx context.Context, from keys.Verifier, tok *jose.Token, pinned []keys.Algorithm) error {
+	if pinned != nil && !contains(pinned, keys.Algorithm(tok.Alg)) {
+		return ErrAlgorithm
+	}
+	key, err := from.PublicKey(ctx, tok.Kid)
+	switch {
+	case errors.Is(err, keys.ErrUnknownKey):
+		return ErrUnknownKey
+	case err != nil:
+		return refuseFor(ErrUnavailable, err)
+	case string(key.Algorithm()) != tok.Alg:
+		return ErrAlgorithm
+	}
+	if err := key.Verify(tok.Input, tok.Signature); err != nil {
+		return ErrSignature
+	}
+	return nil
+}
+
+func contains(list []keys.Algorithm, a keys.Algorithm) bool {
+	for _, v := range list {
+		if v == a {
+			return true
+		}
+	}
+	return false
+}
