@@ -1,0 +1,213 @@
+package jose
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Valid tells whether data is one JSON value: RFC 8259 by the letter, valid UTF-8 without lone surrogates, no byte order
+// mark, nothing after the value, at most [MaxDepth] deep, and no member named twice in an object at any depth.
+func Valid(data string) error {
+	sc := scanner{s: data}
+	if err := sc.value(1); err != nil {
+		return err
+	}
+	return sc.end()
+}
+
+// Object reads data, which must be one JSON object and valid in the sense of [Valid], and calls member for each of its
+// members in turn: the name with escapes resolved, and the value as JSON text without white space around it. Names that
+// differ by letter case only are refused too (Unicode simple folding, so that U+212A counts as k): other JSON readers
+// fold case, and must not see another token than this one does. An error of member ends the reading and is returned.
+func Object(data string, member func(name, value string) error) error {
+	sc := scanner{s: data}
+	if sc.next() != '{' {
+		return sc.fail("not an object")
+	}
+	if err := sc.object(1, member); err != nil {
+		return err
+	}
+	return sc.end()
+}
+
+// Array reads data, which must be one JSON array and valid in the sense of [Valid], and calls element for each of its
+// elements in turn, as JSON text without white space around it.
+func Array(data string, element func(value string) error) error {
+	sc := scanner{s: data}
+	if sc.next() != '[' {
+		return sc.fail("not an array")
+	}
+	if err := sc.array(1, element); err != nil {
+		return err
+	}
+	return sc.end()
+}
+
+func (sc *scanner) end() error {
+	if sc.space(); sc.pos != len(sc.s) {
+		return sc.fail("data after the value")
+	}
+	return nil
+}
+
+// object scans an object. With member set it is the outermost one: its names are compared without case as well.
+func (sc *scanner) object(depth int, member func(name, value string) error) error {
+	if depth > MaxDepth {
+		return sc.fail("nested too deep")
+	}
+	sc.pos++
+	if sc.next() == '}' {
+		sc.pos++
+		return nil
+	}
+	var seen names
+	for {
+		if sc.next() != '"' {
+			return sc.fail("no member name")
+		}
+		start := sc.pos
+		escaped, err := sc.str()
+		if err != nil {
+			return err
+		}
+		name := sc.s[start+1 : sc.pos-1]
+		if escaped {
+			name = unescape(name)
+		}
+		if !seen.add(name, member != nil) {
+			sc.pos = start
+			return sc.fail("member named twice")
+		}
+		if sc.next() != ':' {
+			return sc.fail("no colon after a member name")
+		}
+		sc.pos++
+		sc.space()
+		start = sc.pos
+		if err := sc.value(depth + 1); err != nil {
+			return err
+		}
+		if member != nil {
+			if err := member(name, sc.s[start:sc.pos]); err != nil {
+				return err
+			}
+		}
+		switch sc.next() {
+		case ',':
+			sc.pos++
+		case '}':
+			sc.pos++
+			return nil
+		default:
+			return sc.fail("no comma after a member")
+		}
+	}
+}
+
+func (sc *scanner) array(depth int, element func(value string) error) error {
+	if depth > MaxDepth {
+		return sc.fail("nested too deep")
+	}
+	sc.pos++
+	if sc.next() == ']' {
+		sc.pos++
+		return nil
+	}
+	for {
+		sc.space()
+		start := sc.pos
+		if err := sc.value(depth + 1); err != nil {
+			return err
+		}
+		if element != nil {
+			if err := element(sc.s[start:sc.pos]); err != nil {
+				return err
+			}
+		}
+		switch sc.next() {
+		case ',':
+			sc.pos++
+		case ']':
+			sc.pos++
+			return nil
+		default:
+			return sc.fail("no comma after an element")
+		}
+	}
+}
+
+// names is the set of member names of one object. The few of an ordinary object are compared one by one, without an
+// allocation; a map takes over before that becomes slow.
+type names struct {
+	few  [16]string
+	n    int
+	many map[string]struct{}
+}
+
+// add tells whether name is new, and without case too if fold is set.
+func (ns *names) add(name string, fold bool) bool {
+	if ns.many == nil {
+		for _, old := range ns.few[:ns.n] {
+			if old == name || fold && equalFold(old, name) {
+				return false
+			}
+		}
+		if ns.n < len(ns.few) {
+			ns.few[ns.n] = name
+			ns.n++
+			return true
+		}
+		ns.many = make(map[string]struct{}, 4*len(ns.few))
+		for _, old := range ns.few {
+			ns.many[key(old, fold)] = struct{}{}
+		}
+	}
+	k := key(name, fold)
+	if _, ok := ns.many[k]; ok {
+		return false
+	}
+	ns.many[k] = struct{}{}
+	return true
+}
+
+func key(name string, fold bool) string {
+	if fold {
+		return foldName(name)
+	}
+	return name
+}
+
+// equalFold is strings.EqualFold with a quick no for names of equal length whose first letters differ. Names that are
+// equal without case have equal length, unless one holds one of the letters outside ASCII that fold into it.
+func equalFold(a, b string) bool {
+	if a == "" || b == "" {
+		return a == b
+	}
+	if a[0]|b[0] < utf8.RuneSelf && a[0]|0x20 != b[0]|0x20 {
+		return false
+	}
+	return strings.EqualFold(a, b)
+}
+
+// foldName maps all names that are equal without case to one: each rune becomes the smallest that folds to it.
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		if r < utf8.RuneSelf {
+			return r
+		}
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		return least
+	}, name)
+}
+
+func wrongType(want string) error {
+	return fmt.Errorf("%w value: not %s", ErrFormat, want)
+}

@@ -1,0 +1,128 @@
+// Package seal protects small values that leave the program and come back: cookies, and values that work once.
+//
+// [Seal] encrypts, so that the value can be neither read nor changed nor used for another purpose. [MAC] fingerprints,
+// so that a store can keep what proves a value without keeping the value.
+//
+// Both take keys derived, one for each purpose, from the master secrets of a ring. The name of the secret is in the
+// result, so values stay readable while newer secrets take over.
+//
+//	cookie, err := seal.Seal(ctx, ring, "flow", state, issuer, provider)
+//	state, err := seal.Open(ctx, ring, "flow", cookie, issuer, provider) // the same purpose and associated data, or ErrOpen
+package seal
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/keys"
+)
+
+// ErrOpen is the answer to a sealed value or MAC that was not made here, for this purpose and associated data, with a
+// secret that is still known. Why is not told.
+var ErrOpen = errors.New("seal: value does not open")
+
+// MaxSize is the longest sealed value there is, in bytes.
+const MaxSize = 64 << 10
+
+const version = "v1"
+
+// Seal encrypts plaintext (AES-256-GCM, NIST SP 800-38D, random nonce) under the secret that s gives for new values.
+// The associated data is authenticated, not contained. The result is URL-safe and longer than plaintext by a third and
+// about 60 bytes. Errors are those of s, and one for a plaintext that would be longer than MaxSize when sealed.
+func Seal(ctx context.Context, s keys.Secrets, purpose string, plaintext []byte, associated ...string) (string, error) {
+	secret, err := s.Secret(ctx, "")
+	if err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	aead, err := newAEAD(secret, purpose)
+	if err != nil {
+		return "", err
+	}
+	box := aead.Seal(nil, nil, plaintext, bind(secret.ID, purpose, associated))
+	sealed := version + "." + secret.ID + "." + base64.RawURLEncoding.EncodeToString(box)
+	if len(sealed) > MaxSize {
+		return "", fmt.Errorf("seal: %d bytes are too many to seal", len(plaintext))
+	}
+	return sealed, nil
+}
+
+// Open returns what was sealed for the same purpose and associated data. Everything wrong with the value is ErrOpen. An
+// error of s other than keys.ErrUnknownKey says nothing about the value and is passed on: keys.ErrUnavailable.
+func Open(ctx context.Context, s keys.Secrets, purpose, sealed string, associated ...string) ([]byte, error) {
+	if len(sealed) > MaxSize {
+		return nil, ErrOpen
+	}
+	kid, text, ok := cut(sealed)
+	if !ok {
+		return nil, ErrOpen
+	}
+	box, ok := jose.DecodeBase64(make([]byte, 0, len(text)*3/4), text)
+	if !ok {
+		return nil, ErrOpen
+	}
+	secret, err := find(ctx, s, kid)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := newAEAD(secret, purpose)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, err := aead.Open(nil, nil, box, bind(kid, purpose, associated))
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return plaintext, nil
+}
+
+func newAEAD(secret keys.Secret, purpose string) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(secret.Derive("seal/" + purpose))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// cut takes "v1.kid.rest" apart.
+func cut(value string) (kid, rest string, ok bool) {
+	if !strings.HasPrefix(value, version+".") {
+		return "", "", false
+	}
+	kid, rest, ok = strings.Cut(value[len(version)+1:], ".")
+	return kid, rest, ok && kid != "" && len(kid) <= 64 && rest != ""
+}
+
+func find(ctx context.Context, s keys.Secrets, kid string) (keys.Secret, error) {
+	secret, err := s.Secret(ctx, kid)
+	if errors.Is(err, keys.ErrUnknownKey) {
+		return keys.Secret{}, ErrOpen
+	}
+	if err != nil {
+		return keys.Secret{}, fmt.Errorf("seal: %w", err)
+	}
+	return secret, nil
+}
+
+// bind writes what a value is tied to, each part after its length, so that no two lists of parts read the same.
+func bind(kid, purpose string, parts []string) []byte {
+	out := make([]byte, 0, 128)
+	out = appendPart(out, version)
+	out = appendPart(out, kid)
+	out = appendPart(out, purpose)
+	for _, p := range parts {
+		out = appendPart(out, p)
+	}
+	return out
+}
+
+func appendPart(dst []byte, part string) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(len(part)))
+	return append(dst, part...)
+}

@@ -1,0 +1,101 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// newFetchClient copies client, or makes one, and holds it to the origin of u: a redirect elsewhere would let whoever
+// controls it choose the keys.
+func newFetchClient(client *http.Client, u *url.URL) *http.Client {
+	var c http.Client
+	if client != nil {
+		c = *client
+	} else {
+		c.Transport = &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
+			TLSHandshakeTimeout:    3 * time.Second,
+			ResponseHeaderTimeout:  5 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableKeepAlives:      true, // one request in ten minutes: an open connection would only leave goroutines behind
+			DisableCompression:     true,
+			ForceAttemptHTTP2:      true,
+		}
+	}
+	c.Jar = nil
+	also := c.CheckRedirect
+	c.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		if req.URL.Scheme != u.Scheme || req.URL.Host != u.Host || len(via) > 3 {
+			return errors.New("the publisher redirects to another host, or too often")
+		}
+		if also != nil {
+			return also(req, via)
+		}
+		return nil
+	}
+	return &c
+}
+
+func (r *remote) fetch(ctx context.Context) (*keySet, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.cfg.URL, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	req.Header.Set("Accept-Encoding", "identity") // so that what is counted is what is read
+	res, err := r.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the publisher answered %d", res.StatusCode)
+	}
+	if enc := res.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, errors.New("the publisher answered in a content encoding that was not asked for")
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, r.cfg.MaxBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(body)) > r.cfg.MaxBytes {
+		return nil, fmt.Errorf("the answer is longer than %d bytes", r.cfg.MaxBytes)
+	}
+	return r.parse(ctx, body)
+}
+
+// parse takes from a published set what can be used. One bad member does not take the others down, but a set that could
+// be read in two ways is refused.
+func (r *remote) parse(ctx context.Context, body []byte) (*keySet, error) {
+	var keys []*PublicKey
+	leftOut := func(i int, why error) {
+		r.log.WarnContext(ctx, "keys: a published key is left out", "url", r.cfg.URL, "index", i, "error", why)
+	}
+	err := eachJWK(string(body), func(i int, value string) error {
+		k, err := parseJWK(value, nil, r.cfg.Algorithms)
+		switch {
+		case errors.Is(err, errUnusable):
+		case err != nil:
+			leftOut(i, err)
+		case k.alg.symmetric():
+			return errors.New("the set publishes a shared secret")
+		case slices.Contains(r.cfg.Algorithms, k.alg):
+			keys = append(keys, k)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) > 1 { // keys without kid can never be found among others
+		keys = slices.DeleteFunc(keys, func(k *PublicKey) bool { return k.id == "" })
+	}
+	return newKeySet(keys)
+}

@@ -1,0 +1,186 @@
+package keys
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// A FileVault keeps the ring in one file, always encrypted: AES-256-GCM (NIST SP 800-38D) under Key. The file is 0600
+// and replaced as a whole (written beside, synced, renamed), so that a crash leaves the old or the new one. Saves of
+// many processes exclude each other by a lock on Path+".lock", which the system releases when its holder dies.
+//
+// It is for one machine and a local file system: locks and renames on network file systems are not to be relied on.
+type FileVault struct {
+	Path string // of the file. Its folder must exist
+	Key  []byte // 32 random bytes, kept elsewhere than the file
+}
+
+// fileMagic opens the file, tells its format, and is authenticated with the rest.
+const fileMagic = "postern-vault-1\n"
+
+const maxVaultFile = 1 << 20
+
+// Load reads and opens the file. A file that others than its owner may read is refused: what was in it must be taken as
+// known, so make it private and rotate.
+func (v FileVault) Load(ctx context.Context) (data []byte, version string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	aead, err := v.aead()
+	if err != nil {
+		return nil, "", err
+	}
+	raw, version, err := v.read()
+	if err != nil || version == "" {
+		return nil, "", err
+	}
+	if len(raw) < len(fileMagic) || string(raw[:len(fileMagic)]) != fileMagic {
+		return nil, "", fmt.Errorf("keys: %s is not a vault file", v.Path)
+	}
+	data, err = aead.Open(nil, nil, raw[len(fileMagic):], []byte(fileMagic))
+	if err != nil {
+		return nil, "", fmt.Errorf("keys: %s cannot be opened: it is damaged, or sealed under another key", v.Path)
+	}
+	return data, version, nil
+}
+
+// Save replaces the file if version stands.
+func (v FileVault) Save(ctx context.Context, data []byte, version string) (newVersion string, err error) {
+	aead, err := v.aead()
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lockFile(ctx, v.Path+".lock")
+	if err != nil {
+		return "", fmt.Errorf("keys: locking %s: %w", v.Path, err)
+	}
+	defer unlock()
+	switch _, current, err := v.read(); {
+	case err != nil:
+		return "", err
+	case current != version:
+		return "", ErrConflict
+	}
+	raw := aead.Seal([]byte(fileMagic), nil, data, []byte(fileMagic))
+	if err := replaceFile(v.Path, raw); err != nil {
+		return "", fmt.Errorf("keys: saving the vault: %w", err)
+	}
+	return fileVersion(raw), nil
+}
+
+// Format keeps the key out of logs, whatever the verb.
+func (v FileVault) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "keys.FileVault(%q)", v.Path) }
+
+func (v FileVault) aead() (cipher.AEAD, error) {
+	if v.Path == "" {
+		return nil, errors.New("keys: FileVault needs a Path")
+	}
+	if len(v.Key) != 32 || [32]byte(v.Key) == [32]byte{} {
+		return nil, fmt.Errorf("%w: the Key of a FileVault is 32 random bytes", ErrWeakKey)
+	}
+	block, err := aes.NewCipher(v.Key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// fileVersion is the content itself, hashed: the nonce makes each sealing of it a new one.
+func fileVersion(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:16])
+}
+
+func (v FileVault) read() (raw []byte, version string, err error) {
+	f, err := os.Open(v.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("keys: reading the vault: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, "", fmt.Errorf("keys: reading the vault: %w", err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 { // Windows has no such bits
+		return nil, "", fmt.Errorf("keys: %s is open to other users (mode %#o): run chmod 600 on it, then rotate its keys",
+			v.Path, info.Mode().Perm())
+	}
+	raw, err = io.ReadAll(io.LimitReader(f, maxVaultFile+1))
+	if err != nil {
+		return nil, "", fmt.Errorf("keys: reading the vault: %w", err)
+	}
+	if len(raw) > maxVaultFile {
+		return nil, "", fmt.Errorf("keys: %s is larger than a vault can be", v.Path)
+	}
+	return raw, fileVersion(raw), nil
+}
+
+// replaceFile puts data in place of path: after a crash there is the old file or the new one. The caller holds the lock,
+// so the file beside it is a leftover if it exists.
+func replaceFile(path string, data []byte) (err error) {
+	beside := path + ".new"
+	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(beside)
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(beside, path)
+	}
+	if err != nil || runtime.GOOS == "windows" { // where a folder cannot be synced
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// lockFile takes the lock named path, for this process and all others, waiting until ctx ends.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	wait := time.Millisecond
+	for {
+		unlock, busy, err := tryLock(path)
+		if !busy {
+			return unlock, err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+			wait = min(2*wait, 50*time.Millisecond)
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package keys
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// RingConfig says where a [Ring] lives and how it behaves. Only Vault must be set.
+type RingConfig struct {
+	// Vault keeps the ring. Required.
+	Vault Vault
+
+	// Algorithm of the keys the ring makes: RS256, 384, 512, PS256, 384, 512 (all 2048 bits), ES256, ES384, ES512 or
+	// EdDSA. Default RS256: every gateway accepts it and it is the fastest to check. It is for new keys: those in the
+	// vault keep theirs, so a change takes effect with the next Rotate.
+	Algorithm Algorithm
+
+	// SecretLifetime is how long what is protected with a master secret may live, so how long a secret is kept after
+	// another took over. Make it at least the longest idle life of a session. Default 90 days; a longer one already
+	// noted in the vault stays.
+	SecretLifetime time.Duration
+
+	// ReloadEvery is how old the ring in memory may be when it is used. There is no goroutine: a use that finds it older
+	// reloads it. Default 5 minutes; at most an hour, because a new key signs after three.
+	ReloadEvery time.Duration
+
+	Now    func() time.Time // default time.Now
+	Rand   io.Reader        // of master secrets; private keys always come from the standard library's. Default crypto/rand
+	Logger *slog.Logger     // told of reloads that failed. Default: none
+}
+
+const (
+	reloadCooldown = 30 * time.Second // between reloads for unknown kids, and after a failed one
+	vaultTimeout   = 5 * time.Second  // of one reload
+)
+
+// A Ring is a set of signing keys and one of master secrets that many processes share through a [Vault]. It is a
+// [Signer] and [Secrets] at once, safe for concurrent use.
+//
+// What each key does follows from the ages of all of them, so processes agree without talking to each other: a new key
+// is published at once, signs when it is three hours old (the first of a ring at once), and retires two hours after the
+// last token it can have signed has died. Secrets follow the same ages.
+type Ring struct {
+	cfg    RingConfig
+	now    func() time.Time
+	log    *slog.Logger
+	cur    atomic.Pointer[snapshot]
+	health atomic.Pointer[health]
+	lock   chan struct{} // held while the vault is read or written; a channel, so that waiting ends with the context
+}
+
+// health is when the vault was last asked, and what came of it.
+type health struct {
+	tried time.Time // start of the last attempt
+	due   time.Time // of the next, when nothing calls for an earlier one
+	err   error     // of the last attempt
+}
+
+var (
+	_ Signer  = (*Ring)(nil)
+	_ Secrets = (*Ring)(nil)
+)
+
+// Open loads the ring from its vault. If the vault is empty it makes the first key and master secret; of many that do so
+// at once one wins, and all have its ring. The error is ErrUnavailable if the vault cannot be read or written.
+func Open(ctx context.Context, cfg RingConfig) (*Ring, error) {
+	if cfg.Vault == nil {
+		return nil, errors.New("keys: RingConfig needs a Vault")
+	}
+	if cfg.Algorithm == "" {
+		cfg.Algorithm = RS256
+	}
+	if cfg.SecretLifetime <= 0 {
+		cfg.SecretLifetime = 90 * 24 * time.Hour
+	}
+	if cfg.ReloadEvery <= 0 {
+		cfg.ReloadEvery = 5 * time.Minute
+	}
+	cfg.ReloadEvery = min(cfg.ReloadEvery, time.Hour)
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	r := &Ring{cfg: cfg, now: wallClock(cfg.Now), log: logger(cfg.Logger), lock: make(chan struct{}, 1)}
+	r.health.Store(&health{})
+	r.lock <- struct{}{}
+	defer func() { <-r.lock }()
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	if s := r.cur.Load(); s == nil || s.secretLifetime() < cfg.SecretLifetime {
+		if err := r.edit(ctx, r.begin); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// wallClock drops the monotonic reading: it stands still while a function is frozen, and ages must not.
+func wallClock(now func() time.Time) func() time.Time {
+	if now == nil {
+		now = time.Now
+	}
+	return func() time.Time { return now().Round(0) }
+}
+
+func logger(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l
+}
+
+// PublicKey returns the key kid names if it verifies now; see [Verifier]. An unknown kid reloads the ring, but not more
+// often than twice a minute.
+func (r *Ring) PublicKey(ctx context.Context, kid string) (*PublicKey, error) {
+	s := r.current(ctx)
+	if k, ok := s.findKey(kid); ok {
+		return k, nil
+	}
+	s, err := r.again(ctx, s)
+	if k, ok := s.findKey(kid); ok {
+		return k, nil
+	}
+	return nil, err
+}
+
+// PublicKeys are the keys to publish, the oldest first.
+func (r *Ring) PublicKeys(ctx context.Context) ([]*PublicKey, error) {
+	return append([]*PublicKey(nil), r.current(ctx).published...), nil
+}
+
+// SigningKey returns the key that signs now. A lifetime longer than any before is noted in the vault first, so that the
+// key stays published that long whoever signed; if that fails the error is ErrUnavailable.
+func (r *Ring) SigningKey(ctx context.Context, lifetime time.Duration) (SigningKey, error) {
+	s := r.current(ctx)
+	if s.signer == nil { // each of the keys was revoked by another process
+		if s, _ = r.again(ctx, s); s.signer == nil {
+			return nil, fmt.Errorf("%w: no key of the ring may sign; add one with Rotate", ErrUnavailable)
+		}
+	}
+	if lifetime <= s.longest {
+		return s.signer, nil
+	}
+	if err := r.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer r.release()
+	err := r.edit(ctx, func(doc *document, now time.Time) error {
+		if _, i, _ := plan(doc.Keys, now); i >= 0 {
+			doc.Keys[i].Longest = max(doc.Keys[i].Longest, lifetime)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s = r.cur.Load(); s.signer == nil || s.longest < lifetime {
+		return nil, fmt.Errorf("%w: the signing key changed meanwhile; try again", ErrUnavailable)
+	}
+	return s.signer, nil
+}
+
+// Secret returns the named master secret, or the one for new values; see [Secrets].
+func (r *Ring) Secret(ctx context.Context, kid string) (Secret, error) {
+	s := r.current(ctx)
+	if v, ok := s.findSecret(kid); ok {
+		return v, nil
+	}
+	s, err := r.again(ctx, s)
+	if v, ok := s.findSecret(kid); ok {
+		return v, nil
+	}
+	return Secret{}, err
+}
+
+// current returns the ring as it is now, after a reload if one is due. Whoever finds one due does it, the others go on
+// with what there is.
+func (r *Ring) current(ctx context.Context) *snapshot {
+	now := r.now()
+	if h := r.health.Load(); !now.Before(h.due) || now.Before(h.tried) {
+		select {
+		case r.lock <- struct{}{}:
+			if r.health.Load() == h {
+				_ = r.load(ctx) // logged; the ring at hand stays good
+			}
+			r.release()
+		default:
+		}
+	}
+	s := r.cur.Load()
+	if !s.covers(now) {
+		fresh := s.at(now)
+		r.cur.CompareAndSwap(s, fresh)
+		s = fresh
+	}
+	return s
+}
+
+// again reloads because old lacks something, unless that was done a moment ago. The error is the answer if the thing is
+// still not there: ErrUnknownKey, or ErrUnavailable if the vault could not be asked.
+func (r *Ring) again(ctx context.Context, old *snapshot) (*snapshot, error) {
+	if h := r.health.Load(); r.recent(h) {
+		return r.cur.Load(), h.answer()
+	}
+	if err := r.acquire(ctx); err != nil {
+		return old, err
+	}
+	defer r.release()
+	if !r.recent(r.health.Load()) { // nobody did it while this call waited
+		_ = r.load(ctx)
+	}
+	return r.cur.Load(), r.health.Load().answer()
+}
+
+func (r *Ring) recent(h *health) bool {
+	age := r.now().Sub(h.tried)
+	return 0 <= age && age < reloadCooldown
+}
+
+func (h *health) answer() error {
+	if h.err != nil {
+		return h.err
+	}
+	return ErrUnknownKey
+}
+
+func (r *Ring) acquire(ctx context.Context) error {
+	select {
+	case r.lock <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
+}
+
+func (r *Ring) release() { <-r.lock }

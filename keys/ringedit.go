@@ -1,0 +1,108 @@
+package keys
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Rotate adds a key and a master secret. They are published at once and take over when they are three hours old, so
+// nothing has to wait or restart. Call it on a schedule: every month or quarter.
+func (r *Ring) Rotate(ctx context.Context) error {
+	if err := r.acquire(ctx); err != nil {
+		return err
+	}
+	defer r.release()
+	return r.edit(ctx, func(doc *document, now time.Time) error {
+		if err := r.addKey(doc, now); err != nil {
+			return err
+		}
+		return r.addSecret(doc, now)
+	})
+}
+
+// Revoke ends a key or master secret at once: what it signed or sealed is refused, here when the call returns, in other
+// processes when they reload, at verifiers elsewhere when their cached JWKS expires. If it was the one in use and none
+// was waiting, a new one is made in the same step. The error is ErrUnknownKey if the ring has no such key.
+func (r *Ring) Revoke(ctx context.Context, kid string) error {
+	if err := r.acquire(ctx); err != nil {
+		return err
+	}
+	defer r.release()
+	return r.edit(ctx, func(doc *document, now time.Time) error {
+		for _, kind := range []struct {
+			entries []entry
+			add     func(*document, time.Time) error
+		}{{doc.Keys, r.addKey}, {doc.Secrets, r.addSecret}} {
+			i := slices.IndexFunc(kind.entries, func(e entry) bool { return e.ID == kid })
+			if i < 0 {
+				continue
+			}
+			if !kind.entries[i].Revoked.IsZero() {
+				return nil
+			}
+			_, inUse, _ := plan(kind.entries, now)
+			kind.entries[i].Revoked = stamp(now)
+			states, signer, _ := plan(kind.entries, now)
+			waiting := signer > i || slices.ContainsFunc(states, func(s status) bool { return s.State == StatePending })
+			if inUse == i && !waiting {
+				return kind.add(doc, now)
+			}
+			return nil
+		}
+		return ErrUnknownKey
+	})
+}
+
+// KeyInfo describes a key or master secret of a [Ring].
+type KeyInfo struct {
+	ID        string
+	Algorithm Algorithm // empty for a master secret
+	State     State
+	Created   time.Time
+	Activates time.Time // when it began to sign, or will; zero: it never did
+	Retires   time.Time // when it stops verifying; zero: not before another follows it
+	Revoked   time.Time // zero: not revoked
+}
+
+// Keys lists the signing keys of the ring, the oldest first, as the vault has them now. Keys that retired or were
+// revoked are listed for thirty days more.
+func (r *Ring) Keys(ctx context.Context) ([]KeyInfo, error) {
+	doc, err := r.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return describe(doc.Keys, r.now()), nil
+}
+
+// MasterSecrets lists the master secrets of the ring as Keys does the keys.
+func (r *Ring) MasterSecrets(ctx context.Context) ([]KeyInfo, error) {
+	doc, err := r.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return describe(doc.Secrets, r.now()), nil
+}
+
+func (r *Ring) look(ctx context.Context) (*document, error) {
+	if err := r.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer r.release()
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	return r.cur.Load().doc, nil
+}
+
+func describe(entries []entry, now time.Time) []KeyInfo {
+	states, _, _ := plan(entries, now)
+	out := make([]KeyInfo, len(entries))
+	for i, e := range entries {
+		out[i] = KeyInfo{
+			ID: e.ID, Algorithm: e.Algorithm, State: states[i].State, Created: e.Created,
+			Activates: states[i].Activates, Retires: states[i].Retires, Revoked: e.Revoked,
+		}
+	}
+	return out
+}

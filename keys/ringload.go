@@ -1,0 +1,191 @@
+package keys
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	mrand "math/rand/v2"
+	"time"
+)
+
+// A document is what the vault keeps.
+type document struct {
+	Format  int     `json:"format"` // 1
+	Keys    []entry `json:"keys"`
+	Secrets []entry `json:"secrets"`
+}
+
+func parseDocument(data []byte) (*document, error) {
+	var doc document
+	if err := json.Unmarshal(data, &doc); err != nil || doc.Format != 1 {
+		return nil, errors.New("keys: what the vault holds is not a ring this version can read")
+	}
+	sortEntries(doc.Keys)
+	sortEntries(doc.Secrets)
+	return &doc, nil
+}
+
+// load reads the vault and installs what it holds; nothing if it is empty and no ring is there yet. The caller holds the
+// lock. Others wait for the result, so it does not end with the caller's context, but soon.
+func (r *Ring) load(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vaultTimeout)
+	defer cancel()
+	tried := r.now()
+	doc, version, err := r.fetch(ctx)
+	if err == nil && doc != nil {
+		err = r.install(doc, version)
+	}
+	h := &health{tried: tried, due: tried.Add(r.cfg.ReloadEvery)}
+	if err != nil {
+		h.err = unavailable(err)
+		h.due = tried.Add(min(r.cfg.ReloadEvery, reloadCooldown))
+		r.log.WarnContext(ctx, "keys: the ring could not be reloaded; the one in memory stays in use", "error", err)
+	}
+	r.health.Store(h)
+	return h.err
+}
+
+func unavailable(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// fetch returns a nil document if the vault is empty before the ring began. One that became empty is an error: nobody
+// empties a vault on purpose while it is in use.
+func (r *Ring) fetch(ctx context.Context) (*document, string, error) {
+	data, version, err := r.cfg.Vault.Load(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if version == "" {
+		if r.cur.Load() != nil {
+			return nil, "", errors.New("keys: the vault has been emptied")
+		}
+		return nil, "", nil
+	}
+	doc, err := parseDocument(data)
+	return doc, version, err
+}
+
+func (r *Ring) install(doc *document, version string) error {
+	old := r.cur.Load()
+	if old != nil && old.version == version {
+		return nil
+	}
+	s, err := newSnapshot(doc, version, old)
+	if err != nil {
+		return err
+	}
+	r.cur.Store(s.at(r.now()))
+	return nil
+}
+
+// edit changes the document: load, change, save, again from the start if another was faster. change may run several
+// times; where it changes nothing, nothing is saved. The caller holds the lock.
+func (r *Ring) edit(ctx context.Context, change func(doc *document, now time.Time) error) error {
+	for attempt := 0; ; attempt++ {
+		doc, version, err := r.fetch(ctx)
+		if err != nil {
+			return unavailable(err)
+		}
+		if doc == nil {
+			doc = &document{Format: 1}
+		}
+		before, err := json.Marshal(doc)
+		if err != nil {
+			return fmt.Errorf("keys: writing the ring: %w", err)
+		}
+		now := r.now()
+		if err := change(doc, now); err != nil {
+			return err
+		}
+		sortEntries(doc.Keys)
+		sortEntries(doc.Secrets)
+		doc.Keys, doc.Secrets = tidy(doc.Keys, now), tidy(doc.Secrets, now)
+		data, err := json.Marshal(doc)
+		if err != nil {
+			return fmt.Errorf("keys: writing the ring: %w", err)
+		}
+		if !bytes.Equal(before, data) {
+			version, err = r.cfg.Vault.Save(ctx, data, version)
+		}
+		switch {
+		case err == nil:
+			r.health.Store(&health{tried: now, due: now.Add(r.cfg.ReloadEvery)})
+			return r.install(doc, version)
+		case !errors.Is(err, ErrConflict) || attempt == maxAttempts:
+			return unavailable(err)
+		}
+		// Each conflict is progress of another; a moment apart, they stop meeting.
+		timer := time.NewTimer(time.Duration(mrand.Int64N(int64(min(attempt+1, 20)))) * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return unavailable(ctx.Err())
+		}
+	}
+}
+
+const maxAttempts = 100
+
+// begin makes the first entries of a ring, and notes a longer SecretLifetime.
+func (r *Ring) begin(doc *document, now time.Time) error {
+	if len(doc.Keys) == 0 {
+		if err := r.addKey(doc, now); err != nil {
+			return err
+		}
+	}
+	if len(doc.Secrets) == 0 {
+		if err := r.addSecret(doc, now); err != nil {
+			return err
+		}
+	}
+	states, _, _ := plan(doc.Secrets, now)
+	for i := range doc.Secrets {
+		if states[i].verifies() {
+			doc.Secrets[i].Longest = max(doc.Secrets[i].Longest, r.cfg.SecretLifetime)
+		}
+	}
+	return nil
+}
+
+func (r *Ring) addKey(doc *document, now time.Time) error {
+	key, err := generate(r.cfg.Algorithm)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key.signer)
+	if err != nil {
+		return fmt.Errorf("keys: encoding a new key: %w", err)
+	}
+	doc.Keys = append(doc.Keys, entry{
+		ID: key.public.id, Algorithm: r.cfg.Algorithm, Created: stamp(now), Longest: firstLifetime, Private: der,
+	})
+	return nil
+}
+
+func (r *Ring) addSecret(doc *document, now time.Time) error {
+	var id [12]byte
+	var master [32]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(r.cfg.Rand, master[:]); err != nil {
+		return fmt.Errorf("keys: reading random bytes: %w", err)
+	}
+	doc.Secrets = append(doc.Secrets, entry{
+		ID: base64.RawURLEncoding.EncodeToString(id[:]), Created: stamp(now), Longest: r.cfg.SecretLifetime, Private: master[:],
+	})
+	return nil
+}
+
+func stamp(now time.Time) time.Time { return now.UTC().Truncate(time.Millisecond) }
