@@ -1,0 +1,95 @@
+package discovery
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/posternauth/postern/internal/fetch"
+	"github.com/posternauth/postern/internal/jose"
+)
+
+// Metadata is what Postern needs to know of a provider (OpenID Connect Discovery 1.0 section 3).
+type Metadata struct {
+	Issuer   string // as the document names it
+	AuthURL  string // authorization_endpoint
+	TokenURL string // token_endpoint
+	UserInfo string // userinfo_endpoint; empty if there is none
+	JWKS     string // jwks_uri
+	// IssParameter: the answer at the callback always carries iss (RFC 9207 section 3).
+	IssParameter bool
+	// AuthMethods are the token_endpoint_auth_methods_supported; nil if the document does not say.
+	AuthMethods []string
+}
+
+// Parse reads a discovery document. The issuer it names must be the configured one, character for character
+// (Discovery section 4.3), or please issuerOK if that is set; all endpoints must be https, or http on this machine if
+// loopback is set. Members that are not needed are ignored, but the whole text must be strict JSON.
+func Parse(doc, issuer string, issuerOK func(string) bool, loopback bool) (*Metadata, error) {
+	m := &Metadata{}
+	err := jose.Object(doc, func(name, value string) (err error) {
+		switch name {
+		case "issuer":
+			m.Issuer, err = jose.String(value)
+		case "authorization_endpoint":
+			m.AuthURL, err = jose.String(value)
+		case "token_endpoint":
+			m.TokenURL, err = jose.String(value)
+		case "jwks_uri":
+			m.JWKS, err = jose.String(value)
+		case "userinfo_endpoint":
+			if value != "null" { // said to be absent
+				m.UserInfo, err = jose.String(value)
+			}
+		case "authorization_response_iss_parameter_supported":
+			m.IssParameter, err = jose.Bool(value)
+		case "token_endpoint_auth_methods_supported":
+			m.AuthMethods, err = jose.Strings(value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMetadata, err)
+	}
+	if issuerOK == nil {
+		issuerOK = func(got string) bool { return got == issuer }
+	}
+	if !issuerOK(m.Issuer) {
+		return nil, fmt.Errorf("%w: the document names the issuer %q, configured is %q", ErrMetadata, clip(m.Issuer), issuer)
+	}
+	for _, e := range []struct{ name, url string }{
+		{"authorization_endpoint", m.AuthURL}, {"token_endpoint", m.TokenURL}, {"jwks_uri", m.JWKS}, {"userinfo_endpoint", m.UserInfo},
+	} {
+		if e.url == "" && e.name == "userinfo_endpoint" {
+			continue
+		}
+		if err := fetch.CheckURL(e.url, loopback); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrMetadata, e.name, err)
+		}
+	}
+	// One copy of what is kept, so that a small part does not keep a document of a mebibyte alive.
+	for _, s := range []*string{&m.Issuer, &m.AuthURL, &m.TokenURL, &m.UserInfo, &m.JWKS} {
+		*s = strings.Clone(*s)
+	}
+	m.AuthMethods = slices.Clone(m.AuthMethods)
+	for i := range m.AuthMethods {
+		m.AuthMethods[i] = strings.Clone(m.AuthMethods[i])
+	}
+	return m, nil
+}
+
+// clip keeps an error short, whatever a document says.
+func clip(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "..."
+	}
+	return s
+}
+
+// URL is where the document of an issuer is found (Discovery section 4.1).
+func URL(issuer string) string {
+	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
+}
