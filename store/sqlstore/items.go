@@ -1,0 +1,205 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/posternauth/postern/store"
+)
+
+// Get implements [store.Store] with one statement.
+func (s *Store) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error) {
+	if err := store.CheckKeys(keys...); err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, ctx.Err()
+	}
+	query, args := selectOne, make([]any, 0, 2*len(keys)+1)
+	if len(keys) > 1 {
+		query = s.many[len(keys)]
+	}
+	for _, k := range keys {
+		args = append(args, k.Part, k.ID)
+	}
+	args = append(args, s.nowMilli())
+
+	var found [store.MaxKeys]store.Item
+	err := s.patiently(ctx, func() error {
+		clear(found[:])
+		return s.rows(ctx, autocommit{s}, query, args, func(rows *sql.Rows) error {
+			var place int
+			var value []byte
+			var expires sql.NullInt64
+			var version string
+			into := []any{&place, &value, &expires, &version}
+			if len(keys) == 1 {
+				into = into[1:]
+			}
+			if err := rows.Scan(into...); err != nil {
+				return err
+			}
+			found[place] = itemAt(keys[place], value, expires, version)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, failed("reading items", err)
+	}
+	items := make([]store.Item, 0, len(keys))
+	for _, it := range found[:len(keys)] {
+		if it.Version != "" {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
+// Write implements [store.Store]. One change is one statement; several are a transaction.
+func (s *Store) Write(ctx context.Context, changes ...store.Change) error {
+	if err := store.CheckChanges(changes...); err != nil {
+		return err
+	}
+	if len(changes) == 0 {
+		return ctx.Err()
+	}
+	err := s.write(ctx, len(changes) > 1, func(ctx context.Context, on runner) error {
+		now := s.nowMilli()
+		for _, c := range changes {
+			if err := s.change(ctx, on, c, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && err != store.ErrConflict {
+		return failed("writing items", err)
+	}
+	if err == nil {
+		s.sweepSometimes(ctx)
+	}
+	return err
+}
+
+// change applies one change, or answers store.ErrConflict.
+func (s *Store) change(ctx context.Context, on runner, c store.Change, now int64) error {
+	k, it := c.Item.Key, c.Item
+	value := it.Value
+	if value == nil {
+		value = []byte{} // a nil slice would be NULL
+	}
+	var n int64
+	var err error
+	switch {
+	case c.Op == store.OpCheck:
+		return s.check(ctx, on, c, now)
+	case c.Op == store.OpDelete:
+		n, err = on.exec(ctx, deleteVersion, k.Part, k.ID, c.Expect, now)
+	case c.Expect == "":
+		n, err = on.exec(ctx, putAbsent, k.Part, k.ID, value, milli(it.Expires), it.Version, now)
+	default:
+		n, err = on.exec(ctx, putVersion, value, milli(it.Expires), it.Version, k.Part, k.ID, c.Expect, now)
+	}
+	if err == nil && n == 0 {
+		return store.ErrConflict
+	}
+	return err
+}
+
+func (s *Store) check(ctx context.Context, on runner, c store.Change, now int64) error {
+	version := ""
+	err := s.rows(ctx, on, selectVersion, []any{c.Item.Key.Part, c.Item.Key.ID, now}, func(rows *sql.Rows) error {
+		return rows.Scan(&version)
+	})
+	if err == nil && version != c.Expect {
+		return store.ErrConflict
+	}
+	return err
+}
+
+// Add implements [store.Store] with one statement.
+func (s *Store) Add(ctx context.Context, k store.Key, delta int64, expires time.Time) (int64, error) {
+	if err := store.CheckAdd(k, delta, expires); err != nil {
+		return 0, err
+	}
+	sum := new(int64) // its own, because a call that gives up may leave before the statement is done
+	err := s.write(ctx, false, func(ctx context.Context, on runner) error {
+		now := s.nowMilli()
+		return s.rows(ctx, on, addCounter, []any{k.Part, k.ID, delta, milli(expires), now, now}, func(rows *sql.Rows) error {
+			return rows.Scan(sum)
+		})
+	})
+	if err != nil {
+		return 0, failed("adding to a counter", err)
+	}
+	s.sweepSometimes(ctx)
+	return *sum, nil
+}
+
+// List implements [store.Store]. It is strongly consistent here.
+func (s *Store) List(ctx context.Context, part, after string, limit int) (items []store.Item, next string, err error) {
+	if err := store.CheckList(part, after, limit); err != nil {
+		return nil, "", err
+	}
+	err = s.patiently(ctx, func() error {
+		items = nil
+		// One row more than asked for tells whether there is a next page.
+		return s.rows(ctx, autocommit{s}, selectPage, []any{part, after, s.nowMilli(), limit + 1}, func(rows *sql.Rows) error {
+			var id, version string
+			var value []byte
+			var expires sql.NullInt64
+			if err := rows.Scan(&id, &value, &expires, &version); err != nil {
+				return err
+			}
+			items = append(items, itemAt(store.Key{Part: part, ID: id}, value, expires, version))
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, "", failed("listing items", err)
+	}
+	if len(items) > limit {
+		items = items[:limit]
+		next = items[limit-1].Key.ID
+	}
+	return items, next, nil
+}
+
+const (
+	sweepEvery = 64  // writes of this Store
+	sweepBatch = 128 // rows of each table: more than as many writes commonly make, so that removal keeps up
+
+	// sweepMargin keeps rows past their end, so that a process whose clock is ahead does not remove what is alive to others.
+	sweepMargin = int64(time.Minute / time.Millisecond)
+)
+
+// Sweep removes at most limit items and limit counters that expired a minute ago or earlier, and returns how many it
+// removed. Nothing depends on it but the size of the tables.
+func (s *Store) Sweep(ctx context.Context, limit int) (removed int, err error) {
+	n := new(int64)
+	err = s.write(ctx, true, func(ctx context.Context, on runner) error {
+		*n = 0
+		before := s.nowMilli() - sweepMargin
+		for _, query := range []string{sweepItems, sweepCounters} {
+			rows, err := on.exec(ctx, query, before, before, limit)
+			if err != nil {
+				return err
+			}
+			*n += rows
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, failed("removing expired rows", err)
+	}
+	return int(*n), nil
+}
+
+// sweepSometimes removes a batch now and then. Its error is dropped on purpose: the write that brought it here has
+// succeeded, a later one tries again, and a database that is really broken says so to the next caller.
+func (s *Store) sweepSometimes(ctx context.Context) {
+	if !s.skipSweep && s.writes.Add(1)%sweepEvery == 0 {
+		_, _ = s.Sweep(ctx, sweepBatch)
+	}
+}

@@ -1,0 +1,126 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrSchema says that the tables are missing, or belong to a newer Postern. The text says which, and what to do.
+var ErrSchema = errors.New("sqlstore: the tables do not fit")
+
+// current is the version of the tables this code wants. oldest is the oldest version of the code that still works with
+// them: it stays behind current as long as migrations only add what older code does not need to know, so that
+// binaries of both ages can serve while a new one is rolled out, and rolled back.
+const (
+	current = 1
+	oldest  = 1
+)
+
+// Schema returns the statements that make the tables in an empty database, for reading or for running by hand before
+// an Open with SkipMigrations. It is empty for an unknown dialect.
+func Schema(name Dialect) string {
+	d, err := dialectOf(name)
+	if err != nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, file := range d.migrations() {
+		fmt.Fprintf(&b, "%s\n", strings.TrimSpace(file)+"\n")
+	}
+	fmt.Fprintf(&b, "INSERT INTO postern_schema (id, version, oldest) VALUES (1, %d, %d);\n", current, oldest)
+	return b.String()
+}
+
+// migrations returns the files in order; the file at place n, beginning with 1, brings version n-1 to n. The first
+// makes the table that holds the version.
+func (d *dialect) migrations() []string {
+	entries, err := schemaFiles.ReadDir(d.folder)
+	if err != nil {
+		panic(err) // embedded by the compiler
+	}
+	var files []string
+	for _, entry := range entries { // sorted by name
+		text, err := schemaFiles.ReadFile(d.folder + "/" + entry.Name())
+		if err != nil {
+			panic(err)
+		}
+		files = append(files, string(text))
+	}
+	return files
+}
+
+// migrate brings the tables to the current version, in one transaction: of several processes one does it, and the
+// others wait and find it done. It leaves tables of a newer version alone.
+func (s *Store) migrate(ctx context.Context) error {
+	if version, _, err := s.version(ctx, autocommit{s}); err == nil && version >= current {
+		return nil // without taking the write lock at every start
+	}
+	err := s.transact(ctx, func(on runner) error {
+		files := s.dialect.migrations()
+		if err := runScript(ctx, on, files[0]); err != nil {
+			return err
+		}
+		version, _, err := s.version(ctx, on)
+		if err != nil || version >= current {
+			return err
+		}
+		for _, file := range files[version+1:] {
+			if err := runScript(ctx, on, file); err != nil {
+				return err
+			}
+		}
+		return runScript(ctx, on, fmt.Sprintf("DELETE FROM postern_schema;\nINSERT INTO postern_schema (id, version, oldest) VALUES (1, %d, %d);\n", current, oldest))
+	})
+	if err != nil {
+		return failed("making the tables (with SkipMigrations, run the statements of sqlstore.Schema yourself)", err)
+	}
+	return nil
+}
+
+// runScript runs a file statement by statement, for not every driver takes several at once. A statement ends with a
+// semicolon at the end of a line.
+func runScript(ctx context.Context, on runner, script string) error {
+	for statement := range strings.SplitSeq(script, ";\n") {
+		lines := strings.Split(statement, "\n")
+		lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "--") })
+		if statement = strings.TrimSpace(strings.Join(lines, "\n")); statement == "" {
+			continue
+		}
+		if _, err := on.exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSchema fails unless this code can work with the tables.
+func (s *Store) checkSchema(ctx context.Context) error {
+	var version, needs int
+	err := s.patiently(ctx, func() (err error) {
+		version, needs, err = s.version(ctx, autocommit{s})
+		return err
+	})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return failed("reading the version of the tables", err)
+	case err != nil || version == 0:
+		return errors.Join(fmt.Errorf("%w: none of version %d found; Open without SkipMigrations, or run the statements of sqlstore.Schema", ErrSchema, current), err)
+	case version < current:
+		return fmt.Errorf("%w: they are of version %d, and %d is needed; Open without SkipMigrations", ErrSchema, version, current)
+	case needs > current:
+		return fmt.Errorf("%w: version %d needs a Postern that knows version %d, and this one knows %d; upgrade it", ErrSchema, version, needs, current)
+	}
+	return nil
+}
+
+// version returns the version of the tables, 0 when there are none yet, and the oldest version of the code that works with them.
+func (s *Store) version(ctx context.Context, on runner) (version, needs int, err error) {
+	err = s.rows(ctx, on, "SELECT version, oldest FROM postern_schema WHERE id = 1", nil, func(rows *sql.Rows) error {
+		return rows.Scan(&version, &needs)
+	})
+	return version, needs, err
+}

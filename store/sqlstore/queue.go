@@ -1,0 +1,170 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/posternauth/postern/store"
+)
+
+// SQLite lets one connection write at a time, and most of a write is the wait for the disk. So the writes of a Store
+// queue here, in the order they come, instead of wearing each other down at the database's lock; and those that have
+// gathered while one was running are then run together, in one transaction with one sync.
+//
+// No goroutine of its own does this. The caller whose turn it is runs what has gathered, hands out the results and
+// passes the turn to the first who came since.
+type writeQueue struct {
+	mu      sync.Mutex
+	running bool // somebody has the turn
+	waiting []*job
+}
+
+// job is one call's write.
+type job struct {
+	several bool // it is of more than one statement
+	run     func(ctx context.Context, on runner) error
+
+	state state      // guarded by writeQueue.mu
+	turn  chan state // gets leading or done, once
+	err   error      // read only after done
+}
+
+type state uint8
+
+const (
+	queued  state = iota
+	leading       // has the turn, and runs the others
+	joined        // is being run by another
+	done
+)
+
+// together is the most writes that share a transaction.
+const together = 64
+
+// errUnfinished stands where a leader did not come back, which takes a panic in the driver.
+var errUnfinished = errors.New("the write was not brought to an end")
+
+// write runs f when its turn comes, alone or with others, and returns its error. Any error other than
+// store.ErrConflict leaves open whether it was applied.
+func (s *Store) write(ctx context.Context, several bool, f func(ctx context.Context, on runner) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	q := &s.queue
+	j := &job{several: several, run: f}
+	q.mu.Lock()
+	if !q.running {
+		q.running = true
+		q.mu.Unlock()
+		defer q.pass()
+		return s.alone(ctx, j)
+	}
+	j.turn = make(chan state, 1)
+	q.waiting = append(q.waiting, j)
+	q.mu.Unlock()
+
+	select {
+	case turn := <-j.turn:
+		if turn == done {
+			return j.err
+		}
+	case <-ctx.Done():
+		q.mu.Lock()
+		at := j.state
+		if at == queued {
+			q.waiting = slices.DeleteFunc(q.waiting, func(other *job) bool { return other == j })
+		}
+		q.mu.Unlock()
+		if at == leading {
+			q.pass()
+		}
+		return ctx.Err()
+	}
+	defer q.pass()
+	return s.lead(ctx, j)
+}
+
+// pass gives the turn to the first who waits.
+func (q *writeQueue) pass() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		q.running = false
+		return
+	}
+	first := q.waiting[0]
+	q.waiting = slices.Delete(q.waiting, 0, 1)
+	first.state = leading
+	first.turn <- leading
+}
+
+// lead runs j and those who wait behind it.
+func (s *Store) lead(ctx context.Context, j *job) error {
+	q := &s.queue
+	q.mu.Lock()
+	n := min(len(q.waiting), together-1)
+	others := slices.Clone(q.waiting[:n])
+	q.waiting = slices.Delete(q.waiting, 0, n)
+	for _, other := range others {
+		other.state, other.err = joined, errUnfinished
+	}
+	q.mu.Unlock()
+	if n == 0 {
+		return s.alone(ctx, j)
+	}
+	defer func() {
+		for _, other := range others {
+			other.turn <- done
+		}
+	}()
+	jobs := append(others, j)
+	// The others must not fail because this call's context ends.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*patience)
+	defer cancel()
+	err := s.transact(ctx, func(on runner) error {
+		for _, each := range jobs {
+			if each.err = s.within(ctx, on, each); each.err != nil && each.err != store.ErrConflict {
+				return each.err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		for _, each := range jobs {
+			each.err = err
+		}
+	}
+	return j.err
+}
+
+// alone runs a job with nobody beside it: one statement needs no transaction.
+func (s *Store) alone(ctx context.Context, j *job) error {
+	if j.several {
+		return s.transact(ctx, func(on runner) error { return j.run(ctx, on) })
+	}
+	return s.patiently(ctx, func() error { return j.run(ctx, autocommit{s}) })
+}
+
+// within runs a job inside a transaction of several, so that its conflict undoes its own statements and no other's.
+func (s *Store) within(ctx context.Context, on runner, j *job) error {
+	if !j.several {
+		return j.run(ctx, on)
+	}
+	if _, err := on.exec(ctx, "SAVEPOINT postern"); err != nil {
+		return err
+	}
+	err := j.run(ctx, on)
+	if err == store.ErrConflict {
+		if _, err := on.exec(ctx, "ROLLBACK TO SAVEPOINT postern"); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	if _, err := on.exec(ctx, "RELEASE SAVEPOINT postern"); err != nil {
+		return err
+	}
+	return err
+}
