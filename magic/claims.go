@@ -1,0 +1,48 @@
+package magic
+
+import (
+	"errors"
+	"net/url"
+	"unicode/utf8"
+)
+
+const (
+	maxClaims    = 20
+	maxClaimName = 64  // bytes
+	maxClaim     = 256 // bytes
+)
+
+var errClaims = errors.New("magic: too many or too long query parameters to carry as claims")
+
+// reserved reports whether a query parameter of authorize means something to Postern, or to OAuth 2 and OpenID Connect
+// clients, which send some out of habit. Such a parameter is no claim.
+func reserved(name string) bool {
+	switch name {
+	case "provider", "email", "redirect_uri", "state", "client_id", "response_type", "code_challenge", "code_challenge_method",
+		"response_mode", "scope", "nonce", "prompt", "display", "max_age", "ui_locales", "id_token_hint", "login_hint",
+		"acr_values", "resource", "request", "request_uri":
+		return true
+	}
+	return false
+}
+
+// claims picks out of the query of authorize what the client wants the mail to carry. Names and values keep their
+// spelling; nothing is made of them.
+func claims(query url.Values) (map[string]string, error) {
+	var found map[string]string
+	for name, values := range query {
+		if name == "" || reserved(name) || len(values) == 0 {
+			continue
+		}
+		value := values[0]
+		if len(values) > 1 || len(found) == maxClaims || len(name) > maxClaimName || len(value) > maxClaim ||
+			!utf8.ValidString(name) || !utf8.ValidString(value) {
+			return nil, errClaims
+		}
+		if found == nil {
+			found = map[string]string{}
+		}
+		found[name] = value
+	}
+	return found, nil
+}
