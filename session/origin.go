@@ -33,6 +33,8 @@ func parseIssuer(issuer string) (*url.URL, error) {
 		return bad("it must not end with a slash")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return bad("http is for localhost only, everything else needs https")
+	case defaultPort(u):
+		return bad("leave out the usual port, as browsers do")
 	case u.Path != "" && (u.EscapedPath() != u.Path || strings.Contains(u.Path, "//") || dotted(u.Path)):
 		return bad("its path must be plain: no escapes, empty parts or dots")
 	case u.String() != issuer || u.Host != strings.ToLower(u.Host):

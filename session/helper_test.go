@@ -1,0 +1,223 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
+)
+
+const (
+	issuer   = "https://api.example.com/auth"
+	audience = "api"
+)
+
+type User struct {
+	UserID   string `json:"userID"`
+	TenantID string `json:"tenantID,omitempty"`
+}
+
+type APIKey struct {
+	Name string `json:"name"`
+}
+
+// A world is an issuer with a clock that stands still, one key, a store in memory, and everything it says kept.
+type world struct {
+	t        testing.TB
+	key      keys.SigningKey
+	store    *store.Memory
+	sessions *session.Sessions
+	user     *session.Kind[User]
+	apikey   *session.Kind[APIKey]
+
+	mu     sync.Mutex
+	now    time.Time
+	events []session.Event
+	log    bytes.Buffer
+}
+
+func newWorld(t testing.TB, changes ...func(*session.Config)) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	w.key = must(keys.Generate(keys.ES256))(t)
+	w.store = &store.Memory{Now: w.clock}
+	secret := must(keys.NewSecret("s1", bytes.Repeat([]byte{7}, 32)))(t)
+	c := session.Config{
+		Issuer: issuer, Audience: audience,
+		Keys:    must(keys.StaticSigner(w.key))(t),
+		Secrets: must(keys.StaticSecrets(secret))(t),
+		Store:   w.store,
+		Now:     w.clock,
+		Logger:  slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		OnEvent: func(_ context.Context, e session.Event) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.events = append(w.events, e)
+		},
+	}
+	for _, change := range changes {
+		change(&c)
+	}
+	w.sessions = must(session.New(c))(t)
+	w.user = session.NewKind[User](w.sessions, "user")
+	w.apikey = session.NewKindConfig[APIKey](w.sessions, session.KindConfig{Name: "apikey", Access: 365 * 24 * time.Hour})
+	return w
+}
+
+// must returns the value or ends the test.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// Write keeps what is logged.
+func (w *world) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(p)
+}
+
+func (w *world) eventNames() (names []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func (w *world) grant() session.Grant[User] {
+	return session.Grant[User]{
+		Subject: "u1", Properties: User{UserID: "u1", TenantID: "t1"},
+		Scopes: []string{"orders:read", "orders:write"}, Roles: []string{"owner"},
+		Auth: session.Auth{Time: w.clock().Add(-time.Minute), Methods: []string{"oidc"}},
+	}
+}
+
+func (w *world) token() string {
+	w.t.Helper()
+	return must(w.user.Create(w.t.Context(), w.grant()))(w.t).Access
+}
+
+// claims are those of a valid token of the kind user, to be spoiled.
+func (w *world) claims() map[string]any {
+	now := w.clock().Unix()
+	return map[string]any{
+		"iss": issuer, "aud": audience, "sub": "u1", "client_id": "web", "iat": now, "exp": now + 600,
+		"jti": "j1", "sid": "s1", "type": "user", "properties": map[string]any{"userID": "u1"},
+	}
+}
+
+func (w *world) with(name string, value any) map[string]any {
+	c := maps.Clone(w.claims())
+	if c[name] = value; value == nil {
+		delete(c, name)
+	}
+	return c
+}
+
+// sign makes a token of any claims, with the right key.
+func (w *world) sign(claims any) string { return w.signAs(w.key, "at+jwt", claims) }
+
+func (w *world) signAs(key keys.SigningKey, typ string, claims any) string {
+	w.t.Helper()
+	payload, raw := claims.(string)
+	if !raw {
+		payload = string(must(json.Marshal(claims))(w.t))
+	}
+	input := jose.SigningInput(string(key.Public().Algorithm()), key.Public().ID(), typ, []byte(payload))
+	return jose.Compact(input, must(key.Sign(w.t.Context(), input))(w.t))
+}
+
+func (w *world) cookieName() string { return session.CookieNameOf(w.user) }
+
+func ret(target string) session.Return { return handover.New(target, "", "", "") }
+
+// whoami answers with the subject of the user's session, or "public".
+func (w *world) whoami() http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		s, ok := w.user.From(r.Context())
+		if !ok {
+			_, _ = rw.Write([]byte(s.Kind))
+			return
+		}
+		_, _ = rw.Write([]byte(s.Subject))
+	})
+}
+
+// request makes one with headers given as name, value, name, value.
+func request(method, target string, headers ...string) *http.Request {
+	r := httptest.NewRequest(method, target, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return r
+}
+
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return rec
+}
+
+// errorCode is the stable code of an answer, which must have the one shape of an error.
+func errorCode(t testing.TB, rec *httptest.ResponseRecorder) string {
+	t.Helper()
+	var body map[string]string
+	if err := json.Unmarshal(rec.Body.Bytes(), &body); err != nil || body["error"] == "" {
+		t.Errorf("answer %d is no JSON error: %s", rec.Code, rec.Body)
+	}
+	if got := rec.Header().Get("Content-Type"); got != "application/json" {
+		t.Errorf("error has Content-Type %q", got)
+	}
+	if rec.Header().Get("Cache-Control") != "no-store" {
+		t.Error("error may be cached")
+	}
+	return body["error"]
+}
+
+func recorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
+// brokenSigner has lost its keys.
+type brokenSigner struct{ keys.Signer }
+
+func (brokenSigner) PublicKey(context.Context, string) (*keys.PublicKey, error) {
+	return nil, keys.ErrUnavailable
+}
+
+func (brokenSigner) SigningKey(context.Context, time.Duration) (keys.SigningKey, error) {
+	return nil, keys.ErrUnavailable
+}
+
+func (brokenSigner) PublicKeys(context.Context) ([]*keys.PublicKey, error) {
+	return nil, keys.ErrUnavailable
+}
