@@ -72,6 +72,11 @@ func (a *Auth) use(f *Flow, p Provider) http.Handler {
 	if _, taken := a.flows[f.name]; taken && !a.built {
 		return fault(fmt.Errorf("postern: provider %q is used twice", f.name))
 	}
+	if c, ok := p.(interface{ Check() error }); ok {
+		if err := c.Check(); err != nil {
+			return fault(fmt.Errorf("postern: provider %q: %w", f.name, err))
+		}
+	}
 	h := p.Handler(f)
 	if h == nil {
 		return fault(fmt.Errorf("postern: provider %q has no handler", f.name))

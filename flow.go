@@ -14,7 +14,8 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// A Provider is one way to sign in.
+// A Provider is one way to sign in. One that also has a method Check() error is asked before Handler is called: New
+// reports what is wrong with its configuration.
 type Provider interface {
 	// Handler serves {base}/{name}/authorize, /callback and what else the provider needs. It is called once, by New,
 	// and must not call out. The handler sees GET, HEAD and POST requests with r.Form already read and checked (each
