@@ -1,0 +1,261 @@
+package postern_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/session"
+)
+
+func TestSignIn(t *testing.T) {
+	v := newWorld(t)
+	b := v.browser()
+	challenge := strings.Repeat("a", 43)
+	state := b.begin("door", "redirect_uri=https://app.example.com/", "state=from+the+app", "client_id=web", "code_challenge="+challenge, "code_challenge_method=S256")
+	if len(state) != 43 {
+		t.Errorf("state %q has not the length of 256 bits", state)
+	}
+	w := b.get(callback("door", state))
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "https://app.example.com/?state=from+the+app" {
+		t.Fatalf("callback: %d to %q\n%s", w.Code, w.Header().Get("Location"), w.Body)
+	}
+	all := v.finished()
+	if len(all) != 1 {
+		t.Fatalf("%d sign-ins, want 1", len(all))
+	}
+	in := all[0]
+	if in.Identity.Provider != "door" || in.Identity.Issuer != "https://door.example" || in.Identity.Subject != "u1" {
+		t.Errorf("identity %+v", in.Identity)
+	}
+	if !in.Auth.Time.Equal(v.now()) || len(in.Auth.Methods) != 1 || in.Auth.Methods[0] != "oauth" {
+		t.Errorf("auth %+v", in.Auth)
+	}
+	if r := in.Return; r.Target() != "https://app.example.com/" || r.State() != "from the app" || r.ClientID() != "web" || r.Challenge() != challenge {
+		t.Errorf("return %+v", r)
+	}
+	if got := v.outcomes(); len(got) != 1 || got[0] != "sign-in" {
+		t.Errorf("events %q", got)
+	}
+	// The one cookie left is the session's, and it opens a guarded handler.
+	if len(b.cookies) != 1 {
+		t.Errorf("cookies left: %d, want the session's alone", len(b.cookies))
+	}
+	guarded := v.users.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := v.users.From(r.Context())
+		_, _ = io.WriteString(w, s.Subject)
+	}))
+	r := httptest.NewRequest("GET", "https://api.example.com/me", nil)
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	got := httptest.NewRecorder()
+	if guarded.ServeHTTP(got, r); got.Body.String() != "u1" {
+		t.Errorf("behind Require: %d %s", got.Code, got.Body)
+	}
+}
+
+func TestSignIn_FormPost(t *testing.T) {
+	v := newWorld(t)
+	b := v.browser()
+	state := b.begin("post")
+	b.header.Set("Origin", "https://door.example")
+	b.header.Set("Sec-Fetch-Site", "cross-site")
+	w := b.post(issuer+"/post/callback", url.Values{"state": {state}, "code": {"c"}})
+	if w.Code != http.StatusSeeOther || len(v.finished()) != 1 {
+		t.Errorf("form_post callback: %d\n%s", w.Code, w.Body)
+	}
+}
+
+// A provider that is done at authorize leads where that very request asks to; anywhere else, to the default.
+func TestDone_WithoutResume(t *testing.T) {
+	v := newWorld(t)
+	for target, want := range map[string]string{
+		"/desk/authorize?redirect_uri=/welcome&state=s": "https://api.example.com/welcome?state=s",
+		"/desk/authorize": "https://app.example.com/",
+		"/desk/elsewhere?redirect_uri=/welcome&state=s":     "https://app.example.com/",
+		"/desk/elsewhere?redirect_uri=https://evil.example": "https://app.example.com/",
+	} {
+		if w := v.browser().post(issuer+target, url.Values{"name": {"ann"}}); w.Code != 303 || w.Header().Get("Location") != want {
+			t.Errorf("POST %s: %d to %q, want %q", target, w.Code, w.Header().Get("Location"), want)
+		}
+	}
+}
+
+func TestOnSuccess(t *testing.T) {
+	type answer = func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error
+	for name, tc := range map[string]struct {
+		answer   answer
+		status   int
+		body     string
+		location string
+		outcome  string
+	}{
+		"deny": {func(http.ResponseWriter, *http.Request, *postern.SignIn) error {
+			return postern.Deny("not_invited", "Ask for an <invitation>.")
+		}, 403, "Ask for an &lt;invitation&gt;.", "", "sign-in failed not_invited"},
+		"wrapped": {func(http.ResponseWriter, *http.Request, *postern.SignIn) error {
+			return errors.Join(errors.New("x"), postern.Deny("no", "No."))
+		}, 403, "No.", "", "sign-in failed no"},
+		"fault":   {func(http.ResponseWriter, *http.Request, *postern.SignIn) error { return errors.New("password=hunter2") }, 500, "Reference: ", "", "sign-in failed internal_error"},
+		"nothing": {func(http.ResponseWriter, *http.Request, *postern.SignIn) error { return nil }, 303, "", "https://app.example.com/?state=a%26b", "sign-in"},
+		"header alone": {func(w http.ResponseWriter, _ *http.Request, _ *postern.SignIn) error {
+			w.Header().Set("X-App", "1")
+			return nil
+		}, 303, "", "https://app.example.com/?state=a%26b", "sign-in"},
+		"own answer": {func(w http.ResponseWriter, _ *http.Request, _ *postern.SignIn) error {
+			_, err := io.WriteString(w, "hello")
+			return err
+		}, 200, "hello", "", "sign-in"},
+		"status alone": {func(w http.ResponseWriter, _ *http.Request, _ *postern.SignIn) error { w.WriteHeader(204); return nil }, 204, "", "", "sign-in"},
+		"flushed": {func(w http.ResponseWriter, _ *http.Request, _ *postern.SignIn) error {
+			return http.NewResponseController(w).Flush()
+		}, 200, "", "", "sign-in"},
+		"error after the answer": {func(w http.ResponseWriter, _ *http.Request, _ *postern.SignIn) error {
+			w.WriteHeader(202)
+			return errors.New("late")
+		}, 202, "", "", "sign-in failed internal_error"},
+		"keys down": {func(http.ResponseWriter, *http.Request, *postern.SignIn) error { return keys.ErrUnavailable }, 503, "try again", "", "sign-in failed temporarily_unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) { c.OnSuccess = tc.answer })
+			b := v.browser()
+			w := b.get(callback("door", b.begin("door", "state=a%26b")))
+			if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.body) || w.Header().Get("Location") != tc.location {
+				t.Errorf("%d, Location %q, want %d %q\n%s", w.Code, w.Header().Get("Location"), tc.status, tc.location, w.Body)
+			}
+			if strings.Contains(w.Body.String(), "hunter2") {
+				t.Error("the page tells the cause of a fault")
+			}
+			if got := v.outcomes(); len(got) != 1 || got[0] != tc.outcome {
+				t.Errorf("events %q, want %q", got, tc.outcome)
+			}
+		})
+	}
+}
+
+// An identity without issuer or subject is a fault of the provider, and never a session.
+func TestDone_IncompleteIdentity(t *testing.T) {
+	for _, id := range []postern.Identity{{Issuer: "https://door.example"}, {Subject: "u1"}, {}} {
+		v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) {
+			c.Providers["door"] = door{identity: func(*http.Request) postern.Identity { return id }}
+		})
+		b := v.browser()
+		if w := b.get(callback("door", b.begin("door"))); w.Code != 500 || len(v.finished()) != 0 {
+			t.Errorf("%+v: %d, %d sign-ins", id, w.Code, len(v.finished()))
+		}
+		if !strings.Contains(v.log.String(), "without Issuer or Subject") {
+			t.Errorf("log does not say why: %s", v.log.String())
+		}
+	}
+}
+
+func TestFail_JSON(t *testing.T) {
+	v := newWorld(t)
+	for accept, json := range map[string]bool{
+		"application/json":                    true,
+		"application/json, text/plain, */*":   true,
+		"Application/JSON;q=0.9":              true,
+		"":                                    false,
+		"*/*":                                 false,
+		"text/html,application/xhtml+xml,*/*": false,
+		"application/json;q=0.1, text/html;q=0.9": false,
+	} {
+		b := v.browser()
+		b.header.Set("Accept", accept)
+		w := b.get(issuer + "/door/callback")
+		refused(t, w, 400, "invalid_state")
+		if got := strings.HasPrefix(w.Header().Get("Content-Type"), "application/json"); got != json {
+			t.Errorf("Accept %q: Content-Type %q", accept, w.Header().Get("Content-Type"))
+		}
+		if w.Header().Get("Vary") != "Accept" {
+			t.Errorf("Accept %q: Vary %q", accept, w.Header().Get("Vary"))
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	e := &postern.Error{Code: "x", Err: io.EOF}
+	if !errors.Is(e, io.EOF) || e.Error() != "postern: x: EOF" || (&postern.Error{Code: "x"}).Error() != "postern: x" {
+		t.Errorf("%v", e)
+	}
+	// An Error that is not whole is made so: 400 without a status, 500 without a code.
+	for _, tc := range []struct {
+		err    error
+		status int
+		retry  string
+	}{
+		{&postern.Error{Code: "odd", Text: "Odd."}, 400, ""},
+		{&postern.Error{Status: 403}, 500, ""},
+		{&postern.Error{Status: 200, Code: "odd"}, 500, ""},
+		{&postern.Error{Status: 429, Code: "slow", RetryAfter: 1500 * time.Millisecond}, 429, "2"},
+		{session.ErrUnavailable, 503, "5"},
+		{&http.MaxBytesError{}, 413, ""},
+	} {
+		v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) {
+			c.OnSuccess = func(http.ResponseWriter, *http.Request, *postern.SignIn) error { return tc.err }
+		})
+		b := v.browser()
+		w := b.get(callback("door", b.begin("door")))
+		if w.Code != tc.status || w.Header().Get("Retry-After") != tc.retry {
+			t.Errorf("%#v: %d, Retry-After %q, want %d %q", tc.err, w.Code, w.Header().Get("Retry-After"), tc.status, tc.retry)
+		}
+	}
+}
+
+func TestA1_IdentityKey(t *testing.T) {
+	// Two providers vouch for the same subject and the same address: two people, as the issuers differ.
+	same := func(from string) door {
+		return door{identity: func(*http.Request) postern.Identity {
+			return postern.Identity{Issuer: from, Subject: "1", Addresses: []postern.Address{{Type: "email", Value: "ann@example.com", Verified: true}}}
+		}}
+	}
+	v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) {
+		c.Providers = map[string]postern.Provider{"one": same("https://one.example"), "two": same("https://two.example")}
+	})
+	type key struct{ issuer, subject string }
+	accounts := map[key]bool{}
+	for _, name := range []string{"one", "two", "one"} {
+		b := v.browser()
+		b.get(callback(name, b.begin(name)))
+	}
+	for _, in := range v.finished() {
+		accounts[key{in.Identity.Issuer, in.Identity.Subject}] = true
+	}
+	if len(accounts) != 2 || len(v.finished()) != 3 {
+		t.Errorf("%d accounts of %d sign-ins, want 2 of 3", len(accounts), len(v.finished()))
+	}
+}
+
+func TestA2_UnprovenAddress(t *testing.T) {
+	for _, tc := range []struct {
+		addresses []postern.Address
+		want      string
+	}{
+		{nil, ""},
+		{[]postern.Address{{Type: "email", Value: "a@example.com"}}, ""},
+		{[]postern.Address{{Type: "phone", Value: "+44", Verified: true}}, ""},
+		{[]postern.Address{{Type: "email", Verified: true}}, ""},
+		{[]postern.Address{{Type: "Email", Value: "a@example.com", Verified: true}}, ""},
+		{[]postern.Address{{Type: "email", Value: "a@example.com"}, {Type: "email", Value: "b@example.com", Verified: true}}, "b@example.com"},
+	} {
+		if got, ok := (postern.Identity{Addresses: tc.addresses}).Email(); got != tc.want || ok != (tc.want != "") {
+			t.Errorf("%+v: %q %v, want %q", tc.addresses, got, ok, tc.want)
+		}
+	}
+	// What is no JSON boolean can't get into Verified.
+	for _, claim := range []string{`"true"`, `1`, `"1"`, `[true]`, `{}`} {
+		var a postern.Address
+		if err := json.Unmarshal([]byte(`{"Verified":`+claim+`}`), &a); err == nil || a.Verified {
+			t.Errorf("Verified from %s", claim)
+		}
+	}
+}
