@@ -168,6 +168,9 @@ func replaceFile(path string, data []byte) (err error) {
 
 // lockFile takes the lock named path, for this process and all others, waiting until ctx ends.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	wait := time.Millisecond
 	for {
 		unlock, busy, err := tryLock(path)
