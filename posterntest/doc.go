@@ -1,0 +1,60 @@
+// Package posterntest is for the tests of applications that use Postern: sign people in without a browser, a mail
+// server or the network.
+//
+// # A handler of your own
+//
+// [Sessions] makes sessions that live in memory, [Token] mints a token, [Sign] puts it on a request:
+//
+//	func TestMe(t *testing.T) {
+//		sessions := posterntest.Sessions(t, session.Config{})
+//		user := session.NewKind[User](sessions, "user")
+//		token := posterntest.Token(t, user, session.Grant[User]{Subject: "u1", Properties: User{Plan: "free"}})
+//
+//		w := httptest.NewRecorder()
+//		user.Require(me).ServeHTTP(w, posterntest.Sign(httptest.NewRequest("GET", "/me", nil), token))
+//		// ... look at w ...
+//	}
+//
+// [Clock] is a clock to set by hand; give its Now to session.Config.Now to see a session expire.
+//
+// # Sign-in with a provider
+//
+// [NewProvider] starts a local OpenID provider on https that signs in whom [Provider.SetUser] names. It is as strict as
+// the real ones: exact redirect URIs, PKCE, codes that work once for a minute. [Client] is a browser without a screen,
+// and [SignIn] goes the whole way:
+//
+//	p := posterntest.NewProvider(t, posterntest.ProviderConfig{RedirectURIs: []string{app.URL + "/auth/google/callback"}})
+//	google := oidc.Google(oidc.Config{Issuer: p.Issuer(), ClientID: p.ClientID, ClientSecret: p.ClientSecret, HTTPClient: p.Client()})
+//	// ... start the application with google as a provider ...
+//	res := posterntest.SignIn(t, posterntest.Client(t), app.URL+"/auth/google/authorize")
+//
+// The provider has three shapes: OpenID at [Provider.Issuer], GitHub at [Provider.URL] with "/login/oauth/authorize",
+// "/login/oauth/access_token" and "/api/user", and Twitch at the issuer Provider.URL("/oauth2").
+//
+// [Faults] make it misbehave: a wrong nonce, a forged signature, an answer that never ends. What the application must
+// show then is a plain refusal:
+//
+//	p.SetFaults(posterntest.Faults{WrongNonce: true})
+//
+// # Mail
+//
+// [Mail] catches links and codes: its Send fits magic.Config.Send. [Submit] sends the forms of pages, as a person would.
+//
+//	var mail posterntest.Mail
+//	link := magic.Link(magic.Config{Send: mail.Send})
+//	// ... start the application with link as a provider ...
+//	client := posterntest.Client(t)
+//	page, err := client.Get(app.URL + "/auth/link/authorize")
+//	// ...
+//	posterntest.Submit(t, client, page, url.Values{"email": {"ada@example.com"}})
+//	page, err = client.Get(mail.Last(t, "ada@example.com").Link)
+//	// ...
+//	res := posterntest.Submit(t, client, page, nil) // presses the button
+package posterntest
+
+// A T is the part of *testing.T that this package needs. Any *testing.T, *testing.B and *testing.F will do.
+type T interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}

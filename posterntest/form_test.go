@@ -1,0 +1,102 @@
+package posterntest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseForms(t *testing.T) {
+	forms, err := parseForms([]byte(`<!DOCTYPE html>
+<html><head><style>a < b {}</style><title>A &amp; B &copy;</title></head><body>
+<script>if (a<b && c) { document.write("<form><input name=no>") }</script>
+<!-- <form><input name="no"></form> -->
+<p>unclosed <br> <input name="outside">
+<form method="post" action="/a?x=1&amp;y=2"><input type="hidden" name="state" value="&quot;&lt;s&gt;"><input name=email value='a@b' required>
+<textarea name="t"></textarea><select name="s"></select><input type="checkbox" name="c" value="1"><input value="nameless"><button name="go" value="1">Go</button></FORM>
+<form><input type="hidden" name="state" value="s"><INPUT TYPE="HIDDEN" NAME="code"><input type="submit" name="send"></form></body>`))
+	if err != nil || len(forms) != 2 {
+		t.Fatalf("%d forms, %v", len(forms), err)
+	}
+	a, b := forms[0], forms[1]
+	if a.action != "/a?x=1&y=2" || a.method != "POST" || a.values.Encode() != "email=a%40b&s=&state=%22%3Cs%3E&t=" || a.isAnswer() {
+		t.Errorf("%+v", a)
+	}
+	if !a.takes(nil) || !a.takes(url.Values{"go": {"1"}, "c": {"1"}}) || a.takes(url.Values{"outside": {""}}) || a.takes(url.Values{"no": {""}}) {
+		t.Errorf("%+v", a.names)
+	}
+	if b.method != "" || !b.isAnswer() || b.takes(url.Values{"email": {""}}) || b.values.Has("send") {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestOriginAndSite(t *testing.T) {
+	at := func(s string) *url.URL {
+		u, err := url.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for _, test := range []struct{ from, to, want string }{
+		{"http://localhost:1/a", "http://localhost:1/b", "same-origin"},
+		{"http://localhost:1/a", "http://localhost:2/a", "same-site"},
+		{"http://localhost:1/a", "https://localhost:1/a", "cross-site"},
+		{"http://localhost/a", "http://127.0.0.1/a", "cross-site"},
+	} {
+		if got := site(at(test.from), at(test.to)); got != test.want {
+			t.Errorf("%s to %s: %s", test.from, test.to, got)
+		}
+	}
+	page := &http.Response{Request: &http.Request{URL: at("http://localhost:1/a?b")}, Header: http.Header{}}
+	if got := origin(page); got != "http://localhost:1" {
+		t.Error(got)
+	}
+	page.Header.Set("Referrer-Policy", "no-referrer")
+	if got := origin(page); got != "null" {
+		t.Error(got)
+	}
+}
+
+func TestStayHere(t *testing.T) {
+	for target, follow := range map[string]bool{
+		"http://localhost/": true, "http://localhost:8420/x": true, "https://127.0.0.1:1/": true, "http://127.9.9.9/": true, "http://[::1]:80/": true,
+		"https://example.com/": false, "http://localhost.example.com/": false, "http://192.0.2.1/": false, "com.example.app:/x": false, "http://localhost@example.com/": false,
+	} {
+		r, err := http.NewRequest("GET", target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := stayHere(r, nil); (got == nil) != follow {
+			t.Errorf("%s: %v", target, got)
+		}
+		if got := stayHere(r, make([]*http.Request, maxRedirects)); got == nil || got == http.ErrUseLastResponse {
+			t.Errorf("%s after %d redirects: %v", target, maxRedirects, got)
+		}
+	}
+}
+
+// Whatever a page holds, its forms are read or refused, and every field that is sent is one of the form's.
+func FuzzParseForms(f *testing.F) {
+	for _, s := range []string{"", "<form>", `<form action="/x" method=post><input name=a value=b></form>`, "<style><form>", "<script></script><form><button name=x>", "<!doctype html><p>&nbsp;<br>"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, page []byte) {
+		forms, err := parseForms(page)
+		if err != nil {
+			return
+		}
+		if n := strings.Count(strings.ToLower(string(page)), "<form"); len(forms) > n {
+			t.Fatalf("%d forms from %d tags", len(forms), n)
+		}
+		for _, form := range forms {
+			for name, values := range form.values {
+				if !form.names[name] || name == "" || slices.Contains(values, "\x00") {
+					t.Errorf("field %q = %q", name, values)
+				}
+			}
+		}
+	})
+}

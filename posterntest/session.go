@@ -1,0 +1,59 @@
+package posterntest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
+)
+
+// Keys makes a key ring in memory: ES256, which is quick to make, and secrets. It is what session.Config.Keys wants.
+func Keys(t T) *keys.Ring {
+	t.Helper()
+	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: &keys.MemoryVault{}, Algorithm: keys.ES256})
+	if err != nil {
+		t.Fatalf("posterntest.Keys: %v", err)
+	}
+	return ring
+}
+
+// Sessions fills in what c leaves out and makes sessions: the issuer "http://localhost/auth", the audience "test", Keys,
+// and a store in memory with the clock of c.
+func Sessions(t T, c session.Config) *session.Sessions {
+	t.Helper()
+	if c.Issuer == "" {
+		c.Issuer = "http://localhost/auth"
+	}
+	if c.Audience == "" {
+		c.Audience = "test"
+	}
+	if c.Keys == nil {
+		c.Keys = Keys(t)
+	}
+	if c.Store == nil {
+		c.Store = &store.Memory{Now: c.Now}
+	}
+	s, err := session.New(c)
+	if err != nil {
+		t.Fatalf("posterntest.Sessions: %v", err)
+	}
+	return s
+}
+
+// Token creates a session and returns its access token.
+func Token[P any](t T, kind *session.Kind[P], g session.Grant[P]) string {
+	t.Helper()
+	tokens, err := kind.Create(context.Background(), g)
+	if err != nil {
+		t.Fatalf("posterntest.Token: %v", err)
+	}
+	return tokens.Access
+}
+
+// Sign puts a token on a request, as Authorization: Bearer, and returns the request.
+func Sign(r *http.Request, token string) *http.Request {
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
