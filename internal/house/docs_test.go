@@ -157,3 +157,20 @@ func anchors(doc string) map[string]bool {
 	}
 	return all
 }
+
+// TestDocs_ReadmeProgram: the first program of the README is the quick start, letter for letter; its Example runs it.
+func TestDocs_ReadmeProgram(t *testing.T) {
+	program, err := os.ReadFile(filepath.Join(root, "examples/quickstart/main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range fences(documents(t)["README.md"]) {
+		if f.lang == "go" {
+			if f.text != string(program) {
+				t.Error("the program in README.md is not examples/quickstart/main.go: copy it over")
+			}
+			return
+		}
+	}
+	t.Error("README.md shows no program")
+}
