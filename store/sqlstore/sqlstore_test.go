@@ -71,10 +71,10 @@ func TestSQLite_InMemory(t *testing.T) {
 	})
 }
 
-// SQLite as it comes, without any setting: readers and writers shut each other out, and nobody waits for a lock.
+// SQLite without the settings recommended: readers and writers shut each other out, and no driver waits for a lock.
 func TestSQLite_NoSettings(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
-		db := openDB(t, filepath.Join(t.TempDir(), "test.db"))
+		db := openDB(t, "file:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=synchronous(OFF)")
 		return openStore(t, db, now)
 	})
 }

@@ -203,7 +203,7 @@ func raceAdd(t *suite) {
 func raceSeen(t *suite) {
 	a, b := t.key("left", "a"), t.key("right", "b")
 	itemA, itemB := t.create(a, "0"), t.create(b, "0")
-	var answered atomic.Int64
+	var answered, reads atomic.Int64
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	for range 4 {
@@ -221,6 +221,7 @@ func raceSeen(t *suite) {
 					return
 				}
 				before = floor
+				reads.Add(1)
 				for _, it := range items {
 					n, err := strconv.Atoi(string(it.Value))
 					if err != nil || n < floor {
@@ -231,7 +232,8 @@ func raceSeen(t *suite) {
 			}
 		})
 	}
-	for i := 1; i <= 100; i++ {
+	// Until readers and writer have had their share, however fast the engine is.
+	for i := 1; (i <= 100 || reads.Load() < 100) && !t.Failed(); i++ {
 		itemA.Value, itemB.Value = strconv.AppendInt(nil, int64(i), 10), strconv.AppendInt(nil, int64(i), 10)
 		first, second := store.Put(itemA), store.Put(itemB)
 		if err := t.s.Write(t.Context(), first, second); err != nil {
