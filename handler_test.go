@@ -105,7 +105,9 @@ func TestRoutes(t *testing.T) {
 // Mount goes together with an application that has patterns of its own on the same mux.
 func TestMount(t *testing.T) {
 	for _, base := range []string{"https://api.example.com/auth", "https://api.example.com", "https://api.example.com/a/b"} {
-		v := newWorld(t, func(_ *world, s *session.Config, _ *postern.Config) { s.Issuer, s.Origins = base, []string{"https://app.example.com"} })
+		v := newWorld(t, func(_ *world, s *session.Config, _ *postern.Config) {
+			s.Issuer, s.Origins = base, []string{"https://app.example.com"}
+		})
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "app") })
 		mux.HandleFunc("GET /api/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "app") })
