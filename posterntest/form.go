@@ -68,7 +68,7 @@ func parseForms(body []byte) ([]*form, error) {
 func without(body []byte, tag string) []byte {
 	var kept []byte
 	for {
-		lower := bytes.ToLower(body)
+		lower := lowerASCII(body)
 		from := bytes.Index(lower, []byte("<"+tag))
 		if from < 0 {
 			return append(kept, body...)
@@ -81,6 +81,17 @@ func without(body []byte, tag string) []byte {
 		kept = append(kept, body[:from]...)
 		body = body[from+to+len(end):]
 	}
+}
+
+// lowerASCII keeps every byte in its place, as bytes.ToLower does not.
+func lowerASCII(b []byte) []byte {
+	lower := bytes.Clone(b)
+	for i, c := range lower {
+		if c >= 'A' && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
+	return lower
 }
 
 func attribute(e xml.StartElement, name string) string {

@@ -3,7 +3,6 @@ package posterntest
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -80,7 +79,7 @@ func TestStayHere(t *testing.T) {
 
 // Whatever a page holds, its forms are read or refused, and every field that is sent is one of the form's.
 func FuzzParseForms(f *testing.F) {
-	for _, s := range []string{"", "<form>", `<form action="/x" method=post><input name=a value=b></form>`, "<style><form>", "<script></script><form><button name=x>", "<!doctype html><p>&nbsp;<br>"} {
+	for _, s := range []string{"", "<form>", `<form action="/x" method=post><input name=a value=b></form>`, "<style><form>", "<script></script><form><button name=x>", "<!doctype html><p>&nbsp;<br>", "\xab<style\xf4</STYLE><form>"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, page []byte) {
@@ -92,9 +91,9 @@ func FuzzParseForms(f *testing.F) {
 			t.Fatalf("%d forms from %d tags", len(forms), n)
 		}
 		for _, form := range forms {
-			for name, values := range form.values {
-				if !form.names[name] || name == "" || slices.Contains(values, "\x00") {
-					t.Errorf("field %q = %q", name, values)
+			for name := range form.values {
+				if !form.names[name] || name == "" {
+					t.Errorf("field %q is none of the form's", name)
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,13 +78,14 @@ func signedAsPublished(b *bench, tokens map[string]any) bool {
 	input := tokens["id_token"].(string)
 	input = input[:strings.LastIndex(input, ".")]
 	sum := sha256.Sum256([]byte(input))
-	number := func(m map[string]any, name string) *big.Int {
+	member := func(m map[string]any, name string) []byte {
 		raw, err := b64.DecodeString(m[name].(string))
 		if err != nil {
 			b.Fatal(err)
 		}
-		return new(big.Int).SetBytes(raw)
+		return raw
 	}
+	number := func(raw []byte) *big.Int { return new(big.Int).SetBytes(raw) }
 	_, body := b.do("GET", "/jwks", "")
 	for _, entry := range b.decode(body)["keys"].([]any) {
 		k := entry.(map[string]any)
@@ -91,10 +93,13 @@ func signedAsPublished(b *bench, tokens map[string]any) bool {
 			continue
 		}
 		if k["kty"] == "RSA" {
-			return rsa.VerifyPKCS1v15(&rsa.PublicKey{N: number(k, "n"), E: int(number(k, "e").Int64())}, crypto.SHA256, sum[:], sig) == nil
+			return rsa.VerifyPKCS1v15(&rsa.PublicKey{N: number(member(k, "n")), E: int(number(member(k, "e")).Int64())}, crypto.SHA256, sum[:], sig) == nil
 		}
-		pub := &ecdsa.PublicKey{Curve: elliptic.P256(), X: number(k, "x"), Y: number(k, "y")}
-		return len(sig) == 64 && ecdsa.Verify(pub, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
+		pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, member(k, "x"), member(k, "y")))
+		if err != nil {
+			b.Fatal(err)
+		}
+		return len(sig) == 64 && ecdsa.Verify(pub, sum[:], number(sig[:32]), number(sig[32:]))
 	}
 	return false
 }
