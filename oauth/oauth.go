@@ -1,0 +1,187 @@
+package oauth
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/authcode"
+	"github.com/posternauth/postern/internal/fetch"
+)
+
+// Config of a provider. For a preset such as GitHub, ClientID and ClientSecret are enough.
+type Config struct {
+	// ClientID and ClientSecret are what the service gave when the application was registered. A public client has no secret.
+	ClientID, ClientSecret string
+
+	// Scopes asked for. Default: what the preset says; none for New.
+	Scopes []string
+
+	// Prompt is sent as it is: "consent", "select_account", ... Default: not sent.
+	Prompt string
+
+	// AuthParams are further parameters of the authorization request, such as {"access_type": "offline"}. Those the flow
+	// itself sets (state, scope, redirect_uri, ...) are refused.
+	AuthParams map[string]string
+
+	// Forward names parameters of the request to {base}/{name}/authorize that are passed on to the service, such as
+	// "login_hint". Whoever writes the link chooses their values. Default: none.
+	Forward []string
+
+	// AuthMethod is how the client proves itself at the token endpoint: "client_secret_basic", "client_secret_post" or
+	// "none". Default: what the preset says; for New client_secret_basic, which RFC 6749 section 2.3.1 makes every
+	// service accept, or none without a ClientSecret.
+	AuthMethod string
+
+	// Issuer names the service in Identity.Issuer; with the subject it is the key of the person. Required for New, by
+	// custom the https URL of the service. It must never change.
+	Issuer string
+
+	// Endpoint says where the service is. Required for New; a preset fills in what is empty.
+	Endpoint Endpoint
+
+	// Profile finds out who granted the tokens. It returns at least a Subject, which the service must never give to
+	// anyone else; Issuer and Tokens are filled in. c keeps the rules of this package; [Get] is the usual call. An error
+	// that is no *postern.Error is answered 502. Required for New.
+	Profile func(ctx context.Context, c *http.Client, t postern.Tokens) (postern.Identity, error)
+
+	// Timeout bounds all calls for one request together. Default: 5 s.
+	Timeout time.Duration
+
+	// HTTPClient, if set, brings the transport of all calls, for a proxy or certificates of one's own. It then decides
+	// which addresses may be reached; all other rules stay. Its cookie jar is not used. Default: public addresses only.
+	HTTPClient *http.Client
+
+	// AllowPrivate lets calls go to private networks, for a service inside a company. Default: public addresses only.
+	AllowPrivate bool
+
+	// AllowInsecure lets endpoints be on this machine, by http too. For development and tests.
+	AllowInsecure bool
+}
+
+// Endpoint is where a service is. The URLs are https.
+type Endpoint struct {
+	AuthURL  string // the person is sent here
+	TokenURL string // the code is exchanged here
+	// UserInfoURL is where a preset finds the profile. New does not use it.
+	UserInfoURL string
+	// Issuer is what the service says in the parameter iss of a callback (RFC 9207). If it is set, another iss is refused.
+	Issuer string
+	// IssuerRequired: the service always sends iss, so a callback without it is refused.
+	IssuerRequired bool
+}
+
+// A Provider is a service people sign in at. It holds nothing of any request and is safe for concurrent use.
+type Provider struct {
+	client authcode.Client
+	err    error
+}
+
+// New returns a provider for any OAuth 2 service. It makes no call. What is wrong with the Config is reported by Check,
+// and so by postern.New.
+func New(c Config) *Provider { return build(c, false) }
+
+func build(c Config, commaScopes bool) *Provider {
+	p := &Provider{err: c.check()}
+	params := maps.Clone(c.AuthParams)
+	if c.Prompt != "" {
+		if params == nil {
+			params = map[string]string{}
+		}
+		params["prompt"] = c.Prompt
+	}
+	secret := c.ClientSecret
+	server := authcode.Server{
+		AuthURL: c.Endpoint.AuthURL, TokenURL: c.Endpoint.TokenURL,
+		Issuer: c.Endpoint.Issuer, IssParameter: c.Endpoint.IssuerRequired,
+		AuthMethod: cmp.Or(c.AuthMethod, authcode.DefaultMethod(secret)),
+	}
+	timeout := authcode.Timeout(c.Timeout)
+	p.client = authcode.Client{
+		ID: c.ClientID, Secret: func(context.Context) (string, error) { return secret, nil },
+		Scopes: slices.Clone(c.Scopes), Params: params, Forward: slices.Clone(c.Forward),
+		CommaScopes: commaScopes, Method: "oauth",
+		HTTP: fetch.Client(fetch.Options{
+			AllowLoopback: c.AllowInsecure, AllowPrivate: c.AllowPrivate, Timeout: timeout, HTTPClient: c.HTTPClient,
+		}),
+		Timeout: timeout,
+		Server:  func(context.Context, time.Time) (authcode.Server, error) { return server, nil },
+	}
+	httpClient, issuer, profile := p.client.HTTP, c.Issuer, c.Profile
+	p.client.Identify = func(ctx context.Context, l authcode.Login) (postern.Identity, error) {
+		id, err := profile(ctx, httpClient, l.Tokens)
+		if err != nil {
+			return id, err
+		}
+		if id.Subject == "" {
+			return id, errors.New("the profile names no subject")
+		}
+		id.Issuer = cmp.Or(id.Issuer, issuer)
+		return id, nil
+	}
+	return p
+}
+
+func (c Config) check() error {
+	errs := []error{
+		authcode.CheckClient(c.ClientID, c.ClientSecret, c.AuthMethod, c.Scopes),
+		authcode.CheckParams(c.AuthParams, c.Forward),
+	}
+	if _, twice := c.AuthParams["prompt"]; twice && c.Prompt != "" {
+		errs = append(errs, errors.New("Prompt is set twice, in AuthParams as well"))
+	}
+	if c.Issuer == "" {
+		errs = append(errs, errors.New("Issuer is missing: the https URL that names the service"))
+	}
+	if c.Profile == nil {
+		errs = append(errs, errors.New("Profile is missing: it finds out who signed in"))
+	}
+	if c.Endpoint.IssuerRequired && c.Endpoint.Issuer == "" {
+		errs = append(errs, errors.New("Endpoint.IssuerRequired needs Endpoint.Issuer"))
+	}
+	for _, e := range []struct {
+		name, url string
+		optional  bool
+	}{{"AuthURL", c.Endpoint.AuthURL, false}, {"TokenURL", c.Endpoint.TokenURL, false}, {"UserInfoURL", c.Endpoint.UserInfoURL, true}} {
+		if e.url == "" && e.optional {
+			continue
+		}
+		if err := fetch.CheckURL(e.url, c.AllowInsecure); err != nil {
+			errs = append(errs, fmt.Errorf("Endpoint.%s: %w", e.name, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("oauth: %w", err)
+	}
+	return nil
+}
+
+// Check reports what is wrong with the Config. postern.New calls it.
+func (p *Provider) Check() error { return p.err }
+
+// Handler serves authorize and callback. It makes no call.
+func (p *Provider) Handler(f *postern.Flow) http.Handler {
+	if p.err != nil {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.Fail(w, r, p.err) })
+	}
+	return p.client.Handler(f)
+}
+
+// Get fetches JSON from target with the access token as bearer (RFC 6750 section 2.1), for use in a Profile. c is the
+// client that Profile was given. The answer is valid JSON in which no member is named twice. The error is a
+// *postern.Error: provider_unavailable if the service does not answer, provider_error if it refuses or answers anything
+// but JSON. It holds neither the token nor the path of target.
+func Get(ctx context.Context, c *http.Client, target string, t postern.Tokens) (json.RawMessage, error) {
+	body, _, err := authcode.Profile(ctx, c, target, t.Access)
+	if err != nil {
+		return nil, err
+	}
+	return json.RawMessage(body), nil
+}

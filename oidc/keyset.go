@@ -1,0 +1,68 @@
+package oidc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/posternauth/postern/keys"
+)
+
+// keyCooldown is the least time between two fetches for unknown keys. It can be short: a token with a strange kid comes
+// from the token endpoint itself, so nobody else can ask for fetches.
+const keyCooldown = 5 * time.Second
+
+// keySource finds the published keys of the provider. The key set is made when the metadata first say where it is, and
+// anew when they say otherwise.
+type keySource struct {
+	algorithms []keys.Algorithm
+	client     *http.Client
+	loopback   bool
+	log        *slog.Logger
+
+	mu  sync.Mutex
+	url string
+	set keys.Verifier
+}
+
+func (s *keySource) verifier(url string, clock func() time.Time) (keys.Verifier, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.set != nil && s.url == url {
+		return s.set, nil
+	}
+	set, err := keys.Remote(keys.RemoteConfig{
+		URL: url, Client: s.client, Algorithms: s.algorithms, AllowInsecure: s.loopback,
+		Cooldown: keyCooldown, Now: clock, Logger: s.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("jwks_uri: %w", err)
+	}
+	s.url, s.set = url, impatient{set}
+	return s.set, nil
+}
+
+// impatient does not wait for a key longer than the caller has time. A fetch that was begun goes on for others, until
+// its own timeout.
+type impatient struct{ keys.Verifier }
+
+func (v impatient) PublicKey(ctx context.Context, kid string) (*keys.PublicKey, error) {
+	type found struct {
+		key *keys.PublicKey
+		err error
+	}
+	answer := make(chan found, 1)
+	go func() {
+		key, err := v.Verifier.PublicKey(ctx, kid)
+		answer <- found{key, err}
+	}()
+	select {
+	case f := <-answer:
+		return f.key, f.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", keys.ErrUnavailable, context.Cause(ctx))
+	}
+}
