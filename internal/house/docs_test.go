@@ -86,7 +86,7 @@ func TestDocs_ProgramsCompile(t *testing.T) {
 			if f.lang != "go" {
 				continue
 			}
-			if !strings.HasPrefix(f.text, "package ") {
+			if !strings.HasPrefix(f.text, "package ") && !strings.Contains(f.text, "\npackage ") {
 				t.Errorf("%s:%d: a block of Go is a whole file, or is marked `go fragment`", name, f.line)
 				continue
 			}
