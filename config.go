@@ -149,8 +149,11 @@ func New(c Config) (*Auth, error) {
 		}
 		a.use(&Flow{auth: a, name: name}, c.Providers[name])
 	}
+	if errs = append(errs, a.faults...); len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
 	a.built = true
-	return a, errors.Join(append(errs, a.faults...)...)
+	return a, nil
 }
 
 // originOf is the origin as a browser writes it: without the port that goes without saying.
