@@ -25,8 +25,8 @@ const (
 // Package postern mounts it among its own routes; without postern, mount it on all of these paths.
 func (s *Sessions) Handler() http.Handler {
 	base := s.base.Path
-	token := s.CORS(http.HandlerFunc(s.serveToken))
-	signOut := s.CORS(http.HandlerFunc(s.serveSignOut))
+	token := s.CORS(only(http.MethodPost, s.serveToken))
+	signOut := s.CORS(only(http.MethodPost, s.serveSignOut))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httperr.Harden(w.Header(), s.secure)
 		path := r.URL.Path
@@ -39,9 +39,9 @@ func (s *Sessions) Handler() http.Handler {
 		case !below:
 			notFound(w)
 		case step == "/token":
-			only(w, r, http.MethodPost, token)
+			token.ServeHTTP(w, r)
 		case step == "/signout":
-			only(w, r, http.MethodPost, signOut)
+			signOut.ServeHTTP(w, r)
 		case step == pathJWKS:
 			s.serveJWKS(w, r)
 		case step == pathOpenID || step == pathOAuth:
@@ -52,13 +52,15 @@ func (s *Sessions) Handler() http.Handler {
 	})
 }
 
-// only lets one method through, and the preflight that asks for it.
-func only(w http.ResponseWriter, r *http.Request, method string, h http.Handler) {
-	if r.Method != method && !preflight(r) {
-		httperr.Method(w, method)
-		return
-	}
-	h.ServeHTTP(w, r)
+// only lets one method through.
+func only(method string, next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != method {
+			httperr.Method(w, method)
+			return
+		}
+		next(w, r)
+	})
 }
 
 func notFound(w http.ResponseWriter) {
