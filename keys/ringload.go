@@ -168,7 +168,7 @@ func (r *Ring) addKey(doc *document, now time.Time) error {
 		return fmt.Errorf("keys: encoding a new key: %w", err)
 	}
 	doc.Keys = append(doc.Keys, entry{
-		ID: key.public.id, Algorithm: r.cfg.Algorithm, Created: stamp(now), Longest: firstLifetime, Private: der,
+		ID: key.public.id, Algorithm: r.cfg.Algorithm, Created: newest(doc.Keys, now), Longest: firstLifetime, Private: der,
 	})
 	return nil
 }
@@ -183,9 +183,21 @@ func (r *Ring) addSecret(doc *document, now time.Time) error {
 		return fmt.Errorf("keys: reading random bytes: %w", err)
 	}
 	doc.Secrets = append(doc.Secrets, entry{
-		ID: base64.RawURLEncoding.EncodeToString(id[:]), Created: stamp(now), Longest: r.cfg.SecretLifetime, Private: master[:],
+		ID: base64.RawURLEncoding.EncodeToString(id[:]), Created: newest(doc.Secrets, now), Longest: r.cfg.SecretLifetime, Private: master[:],
 	})
 	return nil
+}
+
+// newest is the time to stamp on an entry that joins the others: now, but after all of them, also those stamped by a clock
+// that is ahead. One that was far ahead holds nobody up once its entry is revoked.
+func newest(entries []entry, now time.Time) time.Time {
+	created := stamp(now)
+	for _, e := range entries {
+		if next := e.Created.Add(time.Millisecond); next.After(created) && (e.Revoked.IsZero() || !e.Created.After(now)) {
+			created = next
+		}
+	}
+	return created
 }
 
 func stamp(now time.Time) time.Time { return now.UTC().Truncate(time.Millisecond) }
