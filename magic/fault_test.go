@@ -1,0 +1,97 @@
+package magic_test
+
+import (
+	"testing"
+)
+
+// A store that fails at its n-th call, before or after doing what it was asked, leads to 503 or to the right answer: to
+// no second sign-in, no free guess, and no 500.
+func TestT3_StoreFailsAtEveryCall(t *testing.T) {
+	for _, torn := range []bool{false, true} {
+		for _, method := range []string{"link", "code"} {
+			for n := 1; ; n++ {
+				w := newWorld(t, change{})
+				c := w.browser()
+				state, m := c.mustAsk("both", ada, "")
+				page := c.open(m.Link).page
+				before := w.store.calls
+				w.store.torn, w.store.failAt = torn, before+n
+				spare := c.copy()
+				act := func(c *client) answer {
+					if method == "link" {
+						return c.press(page)
+					}
+					return c.guess("both", state, m.Code)
+				}
+				a := act(c)
+				if w.store.calls < w.store.failAt {
+					if a.StatusCode != 303 || w.signInCount() != 1 || n < 4 {
+						t.Errorf("%s: without a failure (call %d): %d, %d sign-ins", method, n, a.StatusCode, w.signInCount())
+					}
+					break
+				}
+				if a.StatusCode != 303 && a.StatusCode != 503 || (a.StatusCode == 303) != (w.signInCount() == 1) {
+					t.Errorf("%s, call %d, torn %v: %d, %d sign-ins\n%s", method, n, torn, a.StatusCode, w.signInCount(), a.body)
+				}
+				if a.StatusCode == 503 && a.Header.Get("Retry-After") == "" {
+					t.Errorf("%s, call %d: no Retry-After", method, n)
+				}
+				// Once more, with the cookies of before: in all, one sign-in at most.
+				act(spare)
+				if w.signInCount() > 1 {
+					t.Errorf("%s, call %d, torn %v: %d sign-ins", method, n, torn, w.signInCount())
+				}
+			}
+		}
+	}
+}
+
+func TestT3_NoMailWithoutLimits(t *testing.T) {
+	sent := false
+	for n := 1; !sent; n++ {
+		w := newWorld(t, change{})
+		w.store.failAt = n
+		a, _ := w.browser().ask("both", ada, "")
+		sent = a.StatusCode == 303
+		if !sent && (a.StatusCode != 503 || w.mailCount() != 0) {
+			t.Errorf("call %d fails: %d, %d mails", n, a.StatusCode, w.mailCount())
+		}
+		if sent && n < 7 {
+			t.Errorf("a mail was sent though call %d failed", n)
+		}
+	}
+}
+
+// A guess whose charge got no answer is not compared.
+func TestM5_NoAnswerToTheChargeIsNoGuess(t *testing.T) {
+	for n := 1; n <= 5; n++ {
+		w := newWorld(t, change{})
+		c := w.browser()
+		state, m := c.mustAsk("code", ada, "")
+		w.store.failAt = w.store.calls + n // slot, limit twice, charge
+		a := c.guess("code", state, wrong(m.Code))
+		if n <= 4 && a.StatusCode != 503 {
+			t.Errorf("call %d fails: %d, want 503: a guess was compared that was not charged", n, a.StatusCode)
+		}
+		if n == 5 {
+			a.want(t, 400, "invalid_code")
+		}
+	}
+}
+
+func TestKeysUnavailable(t *testing.T) {
+	w := newWorld(t, change{})
+	c := w.browser()
+	state, m := c.mustAsk("both", ada, "")
+	w.noSecrets.Store(true)
+	for name, a := range map[string]answer{
+		"asking": func() answer { a, _ := w.browser().ask("both", ada, ""); return a }(), "link": c.open(m.Link), "code": c.guess("both", state, m.Code),
+	} {
+		if a.StatusCode != 503 {
+			t.Errorf("%s without keys: %d\n%s", name, a.StatusCode, a.body)
+		}
+	}
+	w.noSecrets.Store(false)
+	c.press(c.open(m.Link).page)
+	w.signedIn()
+}

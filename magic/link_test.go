@@ -1,0 +1,236 @@
+package magic_test
+
+import (
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/magic"
+)
+
+func TestLink(t *testing.T) {
+	w := newWorld(t, change{})
+	c := w.browser()
+
+	a := c.get(issuer + "/link/authorize?email=Ada@Example.com&redirect_uri=" + url.QueryEscape(deep))
+	a.want(t, 200, "")
+	if f := a.page.Form; f == nil || f.Fields[0].Name != "email" || f.Fields[0].Value != "Ada@Example.com" || f.Fields[0].Type != "email" {
+		t.Fatalf("no form for the address: %+v", a.page)
+	}
+	a = c.post(a.page.Form.Action, url.Values{"email": {"Ada@Example.com"}})
+	if a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("sending: %d\n%s", a.StatusCode, a.body)
+	}
+	a = c.get(a.Header.Get("Location"))
+	a.want(t, 200, "")
+	if a.page.Form != nil || !strings.Contains(a.page.Text, "a…@example.com") {
+		t.Errorf("page after sending: %+v", a.page)
+	}
+
+	m := w.mail()
+	if m.To != ada || m.Code != "" || !strings.HasPrefix(m.Link, issuer+"/link/callback?state=") || !strings.Contains(m.Text, m.Link) {
+		t.Errorf("mail: %+v", m)
+	}
+	a = c.open(m.Link)
+	a.want(t, 200, "")
+	if a.page.Title != "Continue as a…@example.com" || a.page.Form.Hidden["browser"] != "" {
+		t.Errorf("page of the link: %+v", a.page)
+	}
+	a = c.press(a.page)
+	if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != deep {
+		t.Fatalf("pressing the button: %d to %q", a.StatusCode, a.Header.Get("Location"))
+	}
+	in := w.signedIn()
+	want := postern.Identity{
+		Provider: "link", Issuer: magic.Issuer, Subject: ada,
+		Addresses: []postern.Address{{Type: "email", Value: ada, Verified: true}},
+	}
+	if !reflect.DeepEqual(in.Identity, want) {
+		t.Errorf("identity %+v, want %+v", in.Identity, want)
+	}
+	if !reflect.DeepEqual(in.Auth.Methods, []string{"link"}) || !in.Auth.Time.Equal(w.now()) {
+		t.Errorf("auth %+v", in.Auth)
+	}
+}
+
+// Link, code and both lead to one identity, and the code says so in amr.
+func TestOneIdentityForAll(t *testing.T) {
+	w := newWorld(t, change{})
+	c := w.browser()
+	state, m := c.mustAsk("code", ada, "")
+	c.guess("code", state, m.Code)
+	byCode := w.signedIn()
+	_, m = c.mustAsk("link", ada, "")
+	c.press(c.open(m.Link).page)
+	byLink := w.signedIn()
+	if byCode.Identity.Issuer != byLink.Identity.Issuer || byCode.Identity.Subject != byLink.Identity.Subject {
+		t.Errorf("code says %+v, link says %+v", byCode.Identity, byLink.Identity)
+	}
+	if byCode.Auth.Methods[0] != "code" || byLink.Auth.Methods[0] != "link" {
+		t.Errorf("methods %v and %v", byCode.Auth.Methods, byLink.Auth.Methods)
+	}
+}
+
+func TestM1_FetchingKeepsTheLink(t *testing.T) {
+	w := newWorld(t, change{})
+	c := w.browser()
+	_, m := c.mustAsk("both", ada, "")
+	before := w.store.count()
+	for i := range 100 {
+		scanner := w.browser()
+		if i%3 == 0 {
+			scanner = c // the browser that asked may prefetch as well
+		}
+		method := []string{"GET", "HEAD"}[i%2]
+		a := scanner.do(scanner.request(method, m.Link, nil))
+		if a.StatusCode != 200 {
+			t.Fatalf("fetch %d: %d %s", i, a.StatusCode, a.body)
+		}
+		if len(a.Cookies()) != 0 || w.signInCount() != 0 {
+			t.Fatalf("fetch %d got %v, %d sign-ins", i, a.Cookies(), w.signInCount())
+		}
+	}
+	if after := w.store.count(); after != before {
+		t.Errorf("fetching the link wrote to the store %d times", after-before)
+	}
+	c.press(c.open(m.Link).page)
+	w.signedIn()
+}
+
+func TestM2_OneUseOfALinkUnderRace(t *testing.T) {
+	for round := range 100 {
+		w := newWorld(t, change{})
+		c := w.browser()
+		_, m := c.mustAsk("link", ada, "")
+		page := c.open(m.Link).page
+		results := race(100, func() answer { return c.copy().press(page) })
+		if n := w.signInCount(); n != 1 {
+			t.Fatalf("round %d: %d sign-ins, want 1", round, n)
+		}
+		for status, n := range results {
+			if status != 303 && status != 400 && status != 429 {
+				t.Fatalf("round %d: %d answers of status %d", round, n, status)
+			}
+		}
+		if results[303] != 1 {
+			t.Fatalf("round %d: %d answers lead on, want 1", round, results[303])
+		}
+	}
+}
+
+// race runs f n times at once and counts the answers by status.
+func race(n int, f func() answer) map[int]int {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	counts := map[int]int{}
+	gate := make(chan struct{})
+	for range n {
+		wg.Go(func() {
+			<-gate
+			a := f()
+			mu.Lock()
+			defer mu.Unlock()
+			counts[a.StatusCode]++
+		})
+	}
+	close(gate)
+	wg.Wait()
+	return counts
+}
+
+// copy is the same browser in another tab, with the cookies of now.
+func (c *client) copy() *client {
+	d := *c
+	d.cookies = map[string]string{}
+	for name, value := range c.cookies {
+		d.cookies[name] = value
+	}
+	return &d
+}
+
+func TestM2_LifeOfALink(t *testing.T) {
+	for _, tc := range []struct {
+		life, wait time.Duration
+		code       string
+	}{
+		{0, 10*time.Minute - time.Second, ""},
+		{0, 10 * time.Minute, "link_expired"},
+		{0, 20 * time.Hour, "link_expired"},
+		{0, 25 * time.Hour, "invalid_link"}, // not even its grave is left
+		{2 * time.Minute, 2*time.Minute - time.Second, ""},
+		{2 * time.Minute, 2 * time.Minute, "link_expired"},
+	} {
+		w := newWorld(t, change{config: magic.Config{Life: tc.life}})
+		c := w.browser()
+		_, m := c.mustAsk("link", ada, "")
+		page := c.open(m.Link).page
+		w.wait(tc.wait)
+		a := c.press(page)
+		if tc.code == "" {
+			if a.StatusCode != 303 {
+				t.Errorf("life %v after %v: %d", tc.life, tc.wait, a.StatusCode)
+			}
+			continue
+		}
+		a.want(t, 400, tc.code)
+		c.open(m.Link).want(t, 400, tc.code)
+		if w.signInCount() != 0 {
+			t.Errorf("life %v after %v: signed in", tc.life, tc.wait)
+		}
+	}
+}
+
+func TestM2_NewMailKillsTheOldOne(t *testing.T) {
+	w := newWorld(t, change{})
+	c := w.browser()
+	state, old := c.mustAsk("both", ada, "")
+	_, fresh := c.mustAsk("both", ada, "")
+	c.open(old.Link).want(t, 400, "invalid_link")
+	c.guess("both", state, old.Code).want(t, 400, "code_expired")
+	if w.signInCount() != 0 {
+		t.Fatal("the old mail still signs in")
+	}
+	c.press(c.open(fresh.Link).page)
+	w.signedIn()
+}
+
+// Other browsers of the person keep their mails: at most three are alive.
+func TestM2_ThreeMailsAlive(t *testing.T) {
+	w := newWorld(t, change{config: magic.Config{PerAddress: 10}})
+	var links []string
+	for range 4 {
+		_, m := w.browser().mustAsk("link", ada, "")
+		links = append(links, m.Link)
+		w.wait(time.Second)
+	}
+	visitor := w.browser()
+	visitor.open(links[0]).want(t, 400, "invalid_link")
+	for _, link := range links[1:] {
+		visitor.open(link).want(t, 200, "")
+	}
+}
+
+func TestM2_LinkAndCodeOfOneMailShareOneUse(t *testing.T) {
+	w := newWorld(t, change{})
+	c := w.browser()
+	state, m := c.mustAsk("both", ada, "")
+	spare := c.copy()
+	c.guess("both", state, m.Code)
+	w.signedIn()
+	spare.open(m.Link).want(t, 400, "link_used")
+
+	c = w.browser()
+	state, m = c.mustAsk("both", ada, "")
+	spare = c.copy()
+	c.press(c.open(m.Link).page)
+	w.signedIn()
+	spare.guess("both", state, m.Code).want(t, 400, "code_used")
+	if w.signInCount() != 0 {
+		t.Error("the code of a used mail signs in")
+	}
+}

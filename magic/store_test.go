@@ -1,0 +1,82 @@
+package magic_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/posternauth/postern/store"
+)
+
+// A witness is a store that remembers everything that was ever written to it, and fails the call it is told to.
+type witness struct {
+	store.Store
+
+	mu     sync.Mutex
+	writes []string
+	calls  int
+	failAt int  // the number of the call that fails; 0: none
+	torn   bool // a failing Write is applied all the same
+}
+
+var errBroken = errors.New("disk on fire")
+
+// fails counts a call.
+func (s *witness) fails() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	return s.calls == s.failAt
+}
+
+func (s *witness) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error) {
+	if s.fails() {
+		return nil, errBroken
+	}
+	return s.Store.Get(ctx, keys...)
+}
+
+func (s *witness) Write(ctx context.Context, changes ...store.Change) error {
+	fails := s.fails()
+	if fails && !s.torn {
+		return errBroken
+	}
+	err := s.Store.Write(ctx, changes...)
+	if err == nil {
+		s.mu.Lock()
+		for _, c := range changes {
+			s.writes = append(s.writes, fmt.Sprintf("%s %s %s", c.Item.Key.Part, c.Item.Key.ID, c.Item.Value))
+		}
+		s.mu.Unlock()
+	}
+	if fails {
+		return errBroken
+	}
+	return err
+}
+
+func (s *witness) Add(ctx context.Context, k store.Key, delta int64, expires time.Time) (int64, error) {
+	if s.fails() {
+		return 0, errBroken
+	}
+	s.mu.Lock()
+	s.writes = append(s.writes, fmt.Sprintf("%s %s %d", k.Part, k.ID, delta))
+	s.mu.Unlock()
+	return s.Store.Add(ctx, k, delta, expires)
+}
+
+// everything is all that was ever written.
+func (s *witness) everything() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.writes, "\n")
+}
+
+func (s *witness) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.writes)
+}
