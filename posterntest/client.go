@@ -123,12 +123,22 @@ func readAll(t T, res *http.Response) []byte {
 // place is a URL without its query, which may hold a code.
 func place(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
 
-// origin is what a browser sends as Origin with a form of the page.
-func origin(page *http.Response) string {
-	if strings.EqualFold(page.Header.Get("Referrer-Policy"), "no-referrer") {
+// origin is what a browser sends as Origin with a form of the page (Fetch standard, "append a request Origin header").
+func origin(page *http.Response, to *url.URL) string {
+	from := page.Request.URL
+	switch strings.ToLower(page.Header.Get("Referrer-Policy")) {
+	case "no-referrer":
 		return "null"
+	case "same-origin":
+		if site(from, to) != "same-origin" {
+			return "null"
+		}
+	case "", "no-referrer-when-downgrade", "strict-origin", "strict-origin-when-cross-origin":
+		if from.Scheme == "https" && to.Scheme == "http" {
+			return "null"
+		}
 	}
-	return page.Request.URL.Scheme + "://" + page.Request.URL.Host
+	return from.Scheme + "://" + from.Host
 }
 
 // site is what a browser sends as Sec-Fetch-Site: the port is no part of a site.

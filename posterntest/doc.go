@@ -44,11 +44,9 @@
 //	link := magic.Link(magic.Config{Send: mail.Send})
 //	// ... start the application with link as a provider ...
 //	client := posterntest.Client(t)
-//	page, err := client.Get(app.URL + "/auth/link/authorize")
-//	// ...
-//	posterntest.Submit(t, client, page, url.Values{"email": {"ada@example.com"}})
-//	page, err = client.Get(mail.Last(t, "ada@example.com").Link)
-//	// ...
+//	form := posterntest.SignIn(t, client, app.URL+"/auth/link/authorize")
+//	posterntest.Submit(t, client, form, url.Values{"email": {"ada@example.com"}})
+//	page := posterntest.SignIn(t, client, mail.Last(t, "ada@example.com").Link)
 //	res := posterntest.Submit(t, client, page, nil) // presses the button
 package posterntest
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/magic"
+	"github.com/posternauth/postern/oidc"
 	"github.com/posternauth/postern/posterntest"
 	"github.com/posternauth/postern/session"
 )
@@ -113,6 +114,49 @@ func ExampleMail() {
 	// Output:
 	// signed in: ada@example.com
 	// 303 https://example.com/
+}
+
+// A person signs in at "Google" and comes back with their proven address; a forged ID token signs nobody in.
+func ExampleNewProvider() {
+	t := new(exampleT)
+	defer t.end()
+
+	p := posterntest.NewProvider(t, posterntest.ProviderConfig{
+		Users: []posterntest.User{{Subject: "110169484474386276334", Email: "ada@example.com", EmailVerified: true}},
+	})
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	p.Allow(server.URL + "/auth/google/callback")
+	sessions := posterntest.Sessions(t, session.Config{Issuer: server.URL + "/auth"})
+	customer := session.NewKind[Customer](sessions, "customer")
+	auth, err := postern.New(postern.Config{
+		Sessions:  sessions,
+		Redirects: []string{"https://example.com/"},
+		Providers: map[string]postern.Provider{
+			"google": oidc.Google(oidc.Config{Issuer: p.Issuer(), ClientID: p.ClientID, ClientSecret: p.ClientSecret, HTTPClient: p.Client()}),
+		},
+		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
+			email, proven := in.Identity.Email()
+			fmt.Println(in.Identity.Subject, email, proven)
+			return customer.Cookie(w, r, session.Grant[Customer]{Subject: in.Identity.Subject, Auth: in.Auth}, in.Return)
+		},
+	})
+	if err != nil {
+		log.Panic(err)
+	}
+	auth.Mount(mux)
+
+	res := posterntest.SignIn(t, posterntest.Client(t), server.URL+"/auth/google/authorize")
+	fmt.Println(res.StatusCode, res.Header.Get("Location"))
+
+	p.SetFaults(posterntest.Faults{BadSignature: true})
+	res = posterntest.SignIn(t, posterntest.Client(t), server.URL+"/auth/google/authorize")
+	fmt.Println(res.StatusCode, res.Header.Get("Location"))
+	// Output:
+	// 110169484474386276334 ada@example.com true
+	// 303 https://example.com/
+	// 400
 }
 
 // The provider is as strict as the real ones: a redirect URI that is not registered ends on a page of the provider.

@@ -164,7 +164,7 @@ func (f *form) send(t T, client *http.Client, page *http.Response, values url.Va
 	}
 	if f.method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Origin", origin(page))
+		r.Header.Set("Origin", origin(page, to))
 	}
 	r.Header.Set("Sec-Fetch-Site", site(from, to))
 	r.Header.Set("Sec-Fetch-Mode", "navigate")

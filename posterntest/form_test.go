@@ -49,13 +49,19 @@ func TestOriginAndSite(t *testing.T) {
 			t.Errorf("%s to %s: %s", test.from, test.to, got)
 		}
 	}
-	page := &http.Response{Request: &http.Request{URL: at("http://localhost:1/a?b")}, Header: http.Header{}}
-	if got := origin(page); got != "http://localhost:1" {
-		t.Error(got)
-	}
-	page.Header.Set("Referrer-Policy", "no-referrer")
-	if got := origin(page); got != "null" {
-		t.Error(got)
+	for _, test := range []struct{ policy, from, to, want string }{
+		{"", "http://localhost:1/a?b", "https://example.com/", "http://localhost:1"},
+		{"", "https://localhost:1/", "http://example.com/", "null"},
+		{"strict-origin", "https://localhost:1/", "http://example.com/", "null"},
+		{"origin", "https://localhost:1/", "http://example.com/", "https://localhost:1"},
+		{"No-Referrer", "http://localhost/", "http://localhost/", "null"},
+		{"same-origin", "http://localhost/", "http://localhost/x", "http://localhost"},
+		{"same-origin", "http://localhost/", "http://localhost:2/", "null"},
+	} {
+		page := &http.Response{Request: &http.Request{URL: at(test.from)}, Header: http.Header{"Referrer-Policy": {test.policy}}}
+		if got := origin(page, at(test.to)); got != test.want {
+			t.Errorf("%s: from %s to %s: %s", test.policy, test.from, test.to, got)
+		}
 	}
 }
 

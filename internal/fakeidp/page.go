@@ -43,8 +43,8 @@ func page(w http.ResponseWriter, status int, title, body, script string) {
 	}
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	// Not no-referrer: with that, browsers send "Origin: null" with the form.
-	w.Header().Set("Referrer-Policy", "same-origin")
+	// Not no-referrer or same-origin: with those, browsers send "Origin: null" with a form, or one to another site.
+	w.Header().Set("Referrer-Policy", "origin")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"+
 		"<title>%s</title><style>%s</style></head><body><main>%s</main></body></html>\n", html.EscapeString(title), style, body)
