@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+type devCommand struct {
+	Addr string `default:"127.0.0.1:8420" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes any free one. Default: 127.0.0.1:8420"`
+	dataFlag
+}
+
+// Help is shown below the usage line.
+func (devCommand) Help() string {
+	return `Opens a demo page where you can sign in with Google, GitHub, a mailed link and a mailed code. A provider on this machine stands in for Google and GitHub and lets you be anybody; mail is caught in an inbox. Nothing leaves the machine.
+
+  /                 the demo page
+  /auth             the auth handler: GET lists the providers
+  /auth/.well-known the metadata and the JWKS, for your own service to check tokens with
+  /inbox            the mail; /inbox.json is for scripts
+  /idp              the provider
+  /api/me           an endpoint that needs a session
+
+Users stay signed in over restarts: keys and database are kept in the data folder.`
+}
+
+// Run serves until the context ends.
+func (c devCommand) Run(ctx context.Context, w world) error {
+	listeners, url, err := listen(ctx, c.Addr)
+	if err != nil {
+		return err
+	}
+	d, err := openDev(ctx, folder(c.Data), url, w)
+	if err != nil {
+		closeAll(listeners)
+		return err
+	}
+	defer d.close()
+
+	fmt.Fprintf(w.out, "%s\n\n", url)
+	fmt.Fprintf(w.out, "  Open it to sign in. Mail arrives at %s/inbox\n", url)
+	fmt.Fprintf(w.out, "  The auth handler is %s/auth, data is kept in %s\n", url, c.Data)
+	fmt.Fprint(w.out, "  Stop with Ctrl-C.\n\n")
+	return serve(ctx, listeners, newServer(d.handler, w.err))
+}
+
+// listen opens the address and returns the URL that people must use. It is always localhost: cookies and the issuer of
+// tokens go by the name, and passkeys refuse an IP address.
+func listen(ctx context.Context, addr string) ([]net.Listener, string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, "", usagef("--addr %s: want HOST:PORT, such as 127.0.0.1:8420", addr)
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	ip, err := netip.ParseAddr(host)
+	if host != "localhost" && (err != nil || !ip.IsLoopback() && !ip.IsUnspecified()) {
+		return nil, "", usagef("--addr %s: dev is for this machine only, because it lets anybody be anybody; use 127.0.0.1 (or 0.0.0.0 inside a container)", addr)
+	}
+	var config net.ListenConfig
+	first, err := config.Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, "", taken(port)
+	case err != nil:
+		return nil, "", fmt.Errorf("listening on %s: %w", addr, err)
+	}
+	bound := first.Addr().(*net.TCPAddr) // of a TCP listener
+	port = strconv.Itoa(bound.Port)
+	listeners := []net.Listener{first}
+	if bound.IP.IsLoopback() {
+		// localhost may mean either address. Whoever holds the other one would get our visitors.
+		other := "::1"
+		if bound.IP.To4() == nil {
+			other = "127.0.0.1"
+		}
+		second, err := config.Listen(ctx, "tcp", net.JoinHostPort(other, port))
+		switch {
+		case err == nil:
+			listeners = append(listeners, second)
+		case errors.Is(err, syscall.EADDRINUSE):
+			first.Close()
+			return nil, "", taken(port)
+		} // any other error: this machine has only one kind of address
+	}
+	return listeners, "http://localhost:" + port, nil
+}
+
+func taken(port string) error {
+	next := "8421"
+	if n, err := strconv.Atoi(port); err == nil && n < 65535 {
+		next = strconv.Itoa(n + 1)
+	}
+	return fmt.Errorf(`port %s is taken, perhaps by another "postern dev". Stop that one, or use another port: postern dev --addr 127.0.0.1:%s`, port, next)
+}
+
+// newServer makes a server that slow and greedy clients cannot hold up.
+func newServer(h http.Handler, errs io.Writer) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          log.New(errs, "postern: ", 0),
+	}
+}
+
+// serve serves until the context ends, then lets running requests finish.
+func serve(ctx context.Context, listeners []net.Listener, server *http.Server) error {
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { failed <- server.Serve(l) }()
+	}
+	var err error
+	running := len(listeners)
+	select {
+	case err = <-failed:
+		running--
+	case <-ctx.Done():
+	}
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if server.Shutdown(patience) != nil {
+		server.Close()
+	}
+	for range running {
+		<-failed
+	}
+	if err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	return nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}

@@ -1,0 +1,11 @@
+// Command postern is the binary of the library: a place to try signing in, and the tools around keys and tokens.
+//
+//	postern dev                    sign in on this machine: auth handler, local provider, inbox, demo page
+//	postern keys new|list|jwks     the signing keys of a data folder
+//	postern keys revoke KID        end a key at once
+//	postern token inspect TOKEN    what a token says, with every time in words; proves nothing
+//	postern token verify TOKEN     whether a token is genuine and valid
+//
+// Every command explains itself with --help. Exit status: 0 all is well, 1 the command failed or a token is not valid,
+// 2 the command line is wrong.
+package main

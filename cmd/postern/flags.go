@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// span is a length of time on the command line: 30s, 5m, 24h, or plain seconds.
+type span time.Duration
+
+// UnmarshalText reads a flag.
+func (s *span) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		n, nerr := strconv.ParseInt(string(text), 10, 32)
+		if nerr != nil {
+			return errors.New("want a length of time such as 30s, 5m, 24h or plain seconds")
+		}
+		d = time.Duration(n) * time.Second
+	}
+	if d < 0 {
+		return errors.New("a length of time is not negative")
+	}
+	*s = span(d)
+	return nil
+}
+
+// moment is a point in time on the command line: RFC 3339, or seconds since 1970.
+type moment time.Time
+
+// UnmarshalText reads a flag.
+func (m *moment) UnmarshalText(text []byte) error {
+	const far = 1 << 53
+	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil && -far < n && n < far {
+		*m = moment(time.Unix(n, 0))
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(string(text)))
+	if err != nil {
+		return errors.New("want a time such as 2026-01-31T12:00:00Z, or seconds since 1970")
+	}
+	*m = moment(t)
+	return nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
+	status := run(ctx, os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr, time.Now})
+	stop()
+	os.Exit(status)
+}
+
+// world is what a command sees of the outside.
+type world struct {
+	in       io.Reader
+	out, err io.Writer
+	now      func() time.Time
+}
+
+// Exit statuses.
+const (
+	statusOK    = 0
+	statusNo    = 1 // a token is not valid, or the command failed
+	statusUsage = 2
+)
+
+type commands struct {
+	Dev   devCommand `cmd:"" help:"Run sign-in on this machine: auth handler, local provider, inbox and a demo page."`
+	Keys  keysGroup  `cmd:"" help:"Make, list, publish and revoke signing keys."`
+	Token tokenGroup `cmd:"" help:"Look into tokens and check them."`
+
+	Version kong.VersionFlag `help:"Print the version and end." short:"V"`
+}
+
+const about = `Authentication for Go: sign-in, sessions and keys.
+
+Start here:  postern dev`
+
+// usageError is a command line that cannot be followed.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// errInvalid ends a command with statusNo when what there is to say has been said.
+var errInvalid = errors.New("not valid")
+
+// ended is how kong leaves after --help and --version.
+type ended struct{ status int }
+
+// run is the whole command: main without the process around it.
+func run(ctx context.Context, args []string, w world) (status int) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case ended:
+			status = e.status
+		default:
+			panic(e)
+		}
+	}()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("postern"),
+		kong.Description(about),
+		kong.Writers(w.out, w.err),
+		kong.Exit(func(status int) { panic(ended{status}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"version": version(), "algorithms": keyAlgorithms},
+	)
+	if err != nil { // the grammar above is wrong
+		fmt.Fprintln(w.err, "postern:", err)
+		return statusUsage
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(w.err, "postern: %v\n", err)
+		where := "postern"
+		var p *kong.ParseError
+		if errors.As(err, &p) && p.Context.Selected() != nil {
+			where = p.Context.Selected().FullPath()
+		}
+		fmt.Fprintf(w.err, "Try: %s --help\n", where)
+		return statusUsage
+	}
+	k.BindTo(ctx, (*context.Context)(nil))
+	k.Bind(w)
+	var usage usageError
+	switch err := k.Run(); {
+	case err == nil:
+		return statusOK
+	case errors.Is(err, errInvalid):
+		return statusNo
+	case errors.As(err, &usage):
+		fmt.Fprintf(w.err, "postern: %v\n", err)
+		return statusUsage
+	default:
+		fmt.Fprintf(w.err, "postern: %v\n", err)
+		return statusNo
+	}
+}
+
+func version() string {
+	v := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		v = info.Main.Version
+	}
+	return "postern " + v
+}
