@@ -19,8 +19,8 @@ type Change struct {
 	Expect string // the version that must stand when the Write happens; empty: the item must be absent
 }
 
-// Put writes it in place of the version it carries (empty: only if the item is absent). The new version is chosen here,
-// so that a caller left without an answer can compare: it is Change.Item.Version.
+// Put writes the item in place of the version it carries (empty: only if the item is absent). The new version is chosen
+// here, at random, so that a caller left without an answer can read the item and compare: it is Change.Item.Version.
 func Put(it Item) Change {
 	c := Change{Op: OpPut, Item: it, Expect: it.Version}
 	c.Item.Version = rand.Text()
@@ -32,7 +32,7 @@ func Delete(k Key, version string) Change {
 	return Change{Op: OpDelete, Item: Item{Key: k}, Expect: version}
 }
 
-// Check lets a Write happen only if version still stands; an empty version says the item must be absent.
+// Check lets the Write it is part of happen only if version still stands; an empty version says the item must be absent.
 func Check(k Key, version string) Change {
 	return Change{Op: OpCheck, Item: Item{Key: k}, Expect: version}
 }

@@ -1,14 +1,19 @@
 package limit_test
 
 import (
+	"database/sql"
 	"errors"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	_ "modernc.org/sqlite"
+
 	"github.com/posternauth/postern/internal/limit"
 	"github.com/posternauth/postern/store"
+	"github.com/posternauth/postern/store/sqlstore"
 )
 
 // race lets 100 racers take at one moment, then takes alone until denied: the sum must be exactly Burst, and the racers
@@ -52,5 +57,21 @@ func race(t *testing.T, s store.Store, rule limit.Rule) {
 func TestT2_RacersMemory(t *testing.T) {
 	for _, burst := range []int{1, 5, 40} {
 		race(t, &store.Memory{Now: func() time.Time { return start }}, limit.Rule{Name: "r", Every: time.Hour, Burst: burst})
+	}
+}
+
+func TestT2_RacersSQLite(t *testing.T) {
+	for _, burst := range []int{1, 5, 40} {
+		db, err := sql.Open("sqlite", sqlstore.DSN(filepath.Join(t.TempDir(), "test.db")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		s, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: sqlstore.SQLite, Now: func() time.Time { return start }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		race(t, s, limit.Rule{Name: "r", Every: time.Hour, Burst: burst})
 	}
 }

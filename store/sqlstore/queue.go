@@ -100,30 +100,24 @@ func (q *writeQueue) pass() {
 	first.turn <- leading
 }
 
-// lead runs j and those who wait behind it.
+// lead runs j, and with it those who wait by the time the database has given the lock.
 func (s *Store) lead(ctx context.Context, j *job) error {
-	q := &s.queue
-	q.mu.Lock()
-	n := min(len(q.waiting), together-1)
-	others := slices.Clone(q.waiting[:n])
-	q.waiting = slices.Delete(q.waiting, 0, n)
-	for _, other := range others {
-		other.state, other.err = joined, errUnfinished
-	}
-	q.mu.Unlock()
-	if n == 0 {
+	if !s.queue.anyoneWaits() {
 		return s.alone(ctx, j)
 	}
+	var jobs []*job
 	defer func() {
-		for _, other := range others {
-			other.turn <- done
+		for _, each := range jobs {
+			if each != j {
+				each.turn <- done
+			}
 		}
 	}()
-	jobs := append(others, j)
-	// The others must not fail because this call's context ends.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*patience)
-	defer cancel()
 	err := s.transact(ctx, func(on runner) error {
+		jobs = append(s.queue.take(together-1), j)
+		// The others must not fail because this call's context ends.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
 		for _, each := range jobs {
 			if each.err = s.within(ctx, on, each); each.err != nil && each.err != store.ErrConflict {
 				return each.err
@@ -132,6 +126,7 @@ func (s *Store) lead(ctx context.Context, j *job) error {
 		return nil
 	})
 	if err != nil {
+		j.err = err
 		for _, each := range jobs {
 			each.err = err
 		}
@@ -139,10 +134,34 @@ func (s *Store) lead(ctx context.Context, j *job) error {
 	return j.err
 }
 
+func (q *writeQueue) anyoneWaits() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) > 0
+}
+
+// take takes up to n jobs off the queue, to be run by the caller.
+func (q *writeQueue) take(n int) []*job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = min(len(q.waiting), n)
+	jobs := slices.Clone(q.waiting[:n])
+	q.waiting = slices.Delete(q.waiting, 0, n)
+	for _, each := range jobs {
+		each.state, each.err = joined, errUnfinished
+	}
+	return jobs
+}
+
 // alone runs a job with nobody beside it: one statement needs no transaction.
 func (s *Store) alone(ctx context.Context, j *job) error {
 	if j.several {
-		return s.transact(ctx, func(on runner) error { return j.run(ctx, on) })
+		return s.transact(ctx, func(on runner) error {
+			if err := j.run(ctx, on); err != nil {
+				return err
+			}
+			return ctx.Err()
+		})
 	}
 	return s.patiently(ctx, func() error { return j.run(ctx, autocommit{s}) })
 }

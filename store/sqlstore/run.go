@@ -97,8 +97,8 @@ func (s *Store) patiently(ctx context.Context, f func() error) error {
 	}
 }
 
-// transact runs f in a transaction of its own. An error of f, or of the commit, leaves nothing done where the database
-// could be told so.
+// transact runs f in a transaction of its own, which it begins as soon as ctx and the database allow and commits
+// whatever ctx says by then.
 func (s *Store) transact(ctx context.Context, f func(on runner) error) (err error) {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
@@ -122,9 +122,6 @@ func (s *Store) transact(ctx context.Context, f func(on runner) error) (err erro
 		return err
 	}
 	if err := f(on); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
 		return err
 	}
 	err = s.patiently(whole, func() error { return run(whole, "COMMIT") })

@@ -153,12 +153,17 @@ var brokenStores = map[string]brokenStore{
 					return store.ErrConflict
 				}
 			}
-			for {
+			for range 10 {
 				runtime.Gosched()
+			}
+			for {
 				for i, c := range changes {
 					changes[i].Expect = versionOf(ctx, m, c.Item.Key)
 				}
-				if err := m.Write(ctx, changes...); !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrInvalid) {
+				switch err := m.Write(ctx, changes...); {
+				case errors.Is(err, store.ErrInvalid): // a Delete of what another has deleted
+					return nil
+				case !errors.Is(err, store.ErrConflict):
 					return err
 				}
 			}
