@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ type KindConfig struct {
 // that encoding/json can write and read. A Kind is safe for concurrent use.
 type Kind[T any] struct {
 	*policy
+	layout layout
 }
 
 // policy is what is known of a kind without its type parameter.
@@ -95,7 +97,7 @@ func NewKindConfig[T any](s *Sessions, c KindConfig) *Kind[T] {
 		}
 	}
 	s.kinds[p.name] = p
-	return &Kind[T]{p}
+	return &Kind[T]{p, layoutOf(reflect.TypeFor[T]())}
 }
 
 func kindName(s string) bool {

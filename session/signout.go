@@ -33,7 +33,7 @@ func (p *policy) tellSignOut(r *http.Request) {
 	if err != nil || token == "" {
 		return
 	}
-	if who, err := (&Kind[json.RawMessage]{p}).Verify(r.Context(), token); err == nil {
+	if who, err := (&Kind[json.RawMessage]{policy: p}).Verify(r.Context(), token); err == nil {
 		s.Emit(r.Context(), Event{Name: "sign-out", Kind: p.name, Subject: who.Subject, SessionID: who.ID})
 	}
 }

@@ -56,7 +56,7 @@ func protocol(h http.Header) (token, rest string, err error) {
 				others = append(others, item)
 			case is && token != "":
 				return "", "", ErrDuplicate
-			case is && t == "":
+			case is && !b64token(t):
 				return "", "", refuse(ErrMalformed, "the subprotocol carries no token")
 			case is:
 				token = t

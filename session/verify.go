@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ func (k *Kind[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], err
 		Session[T]
 		names [12]string
 	}{}
-	if err := json.Unmarshal([]byte(c.properties), &out.Properties); err != nil {
+	if err := decodeProperties(k.layout, c.properties, &out.Properties); err != nil {
 		return nil, refuse(ErrClaims, "properties are not those of the kind")
 	}
 	if err := fill(&out.Session, &c, out.names[:0]); err != nil {
