@@ -22,15 +22,15 @@
 // is how long a connection waits for another process; the store waits on for up to ten seconds, or until the context
 // ends. A ":memory:" database is one database per connection: set db.SetMaxOpenConns(1), or use [store.Memory].
 //
+// Put the file on a local disk. Several processes of one machine may share it; machines may not, since the locks of
+// network file systems do not hold.
+//
 // # Writes
 //
 // One change is one statement; several are one transaction. Writes of one Store that come at the same time share a
 // transaction and its sync to disk, each still succeeding or failing for itself. So make one Store for a database and
 // use it from everywhere. Do not call it while holding a transaction of your own on the same database: it would wait
 // for you.
-//
-// Put the file on a local disk. Several processes of one machine may share it; machines may not, since the locks of
-// network file systems do not hold.
 package sqlstore
 
 import (
