@@ -194,7 +194,7 @@ func ParsePrivateJWK(data []byte) (SigningKey, error) {
 	inconsistent := fmt.Errorf("%w: not a private key, or its members do not belong together", ErrWeakKey)
 	switch j.kty {
 	case "oct":
-		return newHMAC(alg, j.kid, j.k)
+		return asKey(newHMAC(alg, j.kid, j.k))
 	case "RSA":
 		public, err := j.rsa()
 		if err != nil {

@@ -163,7 +163,7 @@ func (r *Ring) addKey(doc *document, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key.signer)
+	der, err := x509.MarshalPKCS8PrivateKey(*key.signer)
 	if err != nil {
 		return fmt.Errorf("keys: encoding a new key: %w", err)
 	}

@@ -10,8 +10,8 @@ import (
 
 // A Secret is one master secret. It is never used directly: Derive makes a key of each purpose.
 type Secret struct {
-	ID     string    // the kid that values made with it carry: no dot in it
-	master *[32]byte // a pointer, so that printing a struct that holds a Secret shows an address
+	ID     string     // the kid that values made with it carry: no dot in it
+	master **[32]byte // behind two pointers: printing what holds a Secret follows one with some verbs
 }
 
 // NewSecret makes a Secret of 32 random bytes, for those who keep master secrets elsewhere than in a [Ring]. id is not
@@ -23,7 +23,7 @@ func NewSecret(id string, master []byte) (Secret, error) {
 	if len(master) != 32 || [32]byte(master) == [32]byte{} {
 		return Secret{}, fmt.Errorf("%w: a master secret is 32 random bytes", ErrWeakKey)
 	}
-	m := [32]byte(master)
+	m := (*[32]byte)(append([]byte(nil), master...))
 	return Secret{ID: id, master: &m}, nil
 }
 
@@ -33,7 +33,7 @@ func (s Secret) Derive(purpose string) []byte {
 	if s.master == nil {
 		panic("keys: Derive of the zero Secret")
 	}
-	key, err := hkdf.Key(sha256.New, s.master[:], nil, purpose, 32)
+	key, err := hkdf.Key(sha256.New, (*s.master)[:], nil, purpose, 32)
 	if err != nil { // only for lengths out of range
 		panic("keys: " + err.Error())
 	}

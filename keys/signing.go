@@ -16,14 +16,22 @@ import (
 // localKey is a SigningKey in memory, or behind any crypto.Signer.
 type localKey struct {
 	public *PublicKey
-	signer crypto.Signer
+	signer *crypto.Signer // a pointer: printing what holds a localKey follows one with some verbs
 }
 
 // NewSigningKey makes a SigningKey of a private key of the standard library (*rsa.PrivateKey, *ecdsa.PrivateKey,
 // ed25519.PrivateKey) or of any crypto.Signer with such a public key. An empty kid becomes the RFC 7638 thumbprint.
 // Errors as [NewPublicKey].
 func NewSigningKey(signer crypto.Signer, alg Algorithm, kid string) (SigningKey, error) {
-	return newLocalKey(signer, alg, kid)
+	return asKey(newLocalKey(signer, alg, kid))
+}
+
+// asKey keeps a nil pointer from becoming a SigningKey that is not nil.
+func asKey[K SigningKey](k K, err error) (SigningKey, error) {
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 func newLocalKey(signer crypto.Signer, alg Algorithm, kid string) (*localKey, error) {
@@ -45,12 +53,12 @@ func newLocalKey(signer crypto.Signer, alg Algorithm, kid string) (*localKey, er
 			return nil, err
 		}
 	}
-	return &localKey{public: public, signer: signer}, nil
+	return &localKey{public: public, signer: &signer}, nil
 }
 
 // Generate makes a new key for alg: RSA of 2048 bits, the curve of an ES algorithm, or Ed25519. Its kid is the RFC 7638
 // thumbprint. Shared secrets are not made here: see [NewHMAC].
-func Generate(alg Algorithm) (SigningKey, error) { return generate(alg) }
+func Generate(alg Algorithm) (SigningKey, error) { return asKey(generate(alg)) }
 
 func generate(alg Algorithm) (*localKey, error) {
 	var signer crypto.Signer
@@ -83,7 +91,7 @@ func (k *localKey) Sign(_ context.Context, message []byte) ([]byte, error) {
 	if check.PSS() {
 		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: check.Hash()}
 	}
-	sig, err := k.signer.Sign(rand.Reader, check.Digest(message), opts)
+	sig, err := (*k.signer).Sign(rand.Reader, check.Digest(message), opts)
 	if err != nil {
 		return nil, fmt.Errorf("keys: signing with key %q: %w", k.public.id, err)
 	}
@@ -105,7 +113,7 @@ type hmacKey struct{ public *PublicKey }
 // password (RFC 7518 section 3.2, RFC 8725 section 3.5). Whoever can check such tokens can also make them. The secret
 // is copied. For the checking side take Public of the result. See [Static] for what an empty kid means.
 func NewHMAC(kid string, secret []byte) (SigningKey, error) {
-	return newHMAC(HS256, kid, secret)
+	return asKey(newHMAC(HS256, kid, secret))
 }
 
 func newHMAC(alg Algorithm, kid string, secret []byte) (*hmacKey, error) {

@@ -90,8 +90,8 @@ type Checker struct {
 	rsa    *rsa.PublicKey
 	ec     *ecdsa.PublicKey
 	ed     ed25519.PublicKey
-	secret []byte
-	size   int // bytes of a signature
+	secret *[]byte // a pointer: printing what holds a Checker follows one with some verbs
+	size   int     // bytes of a signature
 }
 
 // NewChecker binds key to alg. key is *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or the []byte of a shared
@@ -135,7 +135,7 @@ func NewChecker(alg string, key any) (*Checker, error) {
 		if len(key) < a.hash.Size() { // RFC 7518 section 3.2
 			return nil, fmt.Errorf("%w: a secret for %s needs %d random bytes", ErrKey, alg, a.hash.Size())
 		}
-		c.secret, c.size = key, a.hash.Size()
+		c.secret, c.size = &key, a.hash.Size()
 	default:
 		return nil, fmt.Errorf("%w: keys of type %T are not supported", ErrKey, key)
 	}
@@ -147,22 +147,28 @@ func (c *Checker) Check(message, sig []byte) bool {
 	if len(sig) != c.size {
 		return false
 	}
-	var buf [sha512.Size]byte
 	switch c.family {
 	case rsaPKCS1:
-		return rsa.VerifyPKCS1v15(c.rsa, c.hash, c.digest(buf[:0], message), sig) == nil
+		return rsa.VerifyPKCS1v15(c.rsa, c.hash, c.digest(nil, message), sig) == nil
 	case rsaPSS: // RFC 7518 section 3.5: the salt is as long as the hash
 		opts := rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
-		return rsa.VerifyPSS(c.rsa, c.hash, c.digest(buf[:0], message), sig, &opts) == nil
+		return rsa.VerifyPSS(c.rsa, c.hash, c.digest(nil, message), sig, &opts) == nil
 	case ec:
-		der, ok := derFromRaw(sig)
-		return ok && ecdsa.VerifyASN1(c.ec, c.digest(buf[:0], message), der)
+		return c.checkEC(message, sig)
 	case okp:
 		return ed25519.Verify(c.ed, message, sig)
 	case mac:
 		return hmac.Equal(c.mac(message), sig)
 	}
 	return false
+}
+
+// checkEC works on its stack only; what the RSA functions are given does not stay there.
+func (c *Checker) checkEC(message, sig []byte) bool {
+	var der [maxDER]byte
+	var digest [sha512.Size]byte
+	asn1, ok := derFromRaw(der[:0], sig)
+	return ok && ecdsa.VerifyASN1(c.ec, c.digest(digest[:0], message), asn1)
 }
 
 // MAC returns the MAC of message. c must be of a shared secret.
@@ -172,11 +178,11 @@ func (c *Checker) mac(message []byte) []byte {
 	var h hash.Hash
 	switch c.hash {
 	case crypto.SHA256:
-		h = hmac.New(sha256.New, c.secret)
+		h = hmac.New(sha256.New, *c.secret)
 	case crypto.SHA384:
-		h = hmac.New(sha512.New384, c.secret)
+		h = hmac.New(sha512.New384, *c.secret)
 	default:
-		h = hmac.New(sha512.New, c.secret)
+		h = hmac.New(sha512.New, *c.secret)
 	}
 	h.Write(message)
 	return h.Sum(nil)

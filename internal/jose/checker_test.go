@@ -268,7 +268,7 @@ func FuzzRawSignature(f *testing.F) {
 		}
 		half := len(sig) / 2
 		r, s := new(big.Int).SetBytes(sig[:half]), new(big.Int).SetBytes(sig[half:])
-		der, ok := derFromRaw(sig)
+		der, ok := derFromRaw(nil, sig)
 		if ok != (r.Sign() > 0 && s.Sign() > 0) {
 			t.Fatalf("%x: %v", sig, ok)
 		}

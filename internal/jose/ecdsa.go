@@ -6,16 +6,19 @@ import (
 	"math/big"
 )
 
-// derFromRaw turns r‖s of RFC 7518 section 3.4 into the ASN.1 form the standard library checks. A zero r or s is
+// maxDER is the longest ASN.1 form of a signature: of P-521.
+const maxDER = 3 + 2*(3+66)
+
+// derFromRaw appends to der the ASN.1 form, which the standard library checks, of r‖s (RFC 7518 section 3.4). A zero r or s is
 // refused here, one that is not below the order of the curve by the standard library (CVE-2022-21449).
-func derFromRaw(sig []byte) (der []byte, ok bool) {
+func derFromRaw(der, sig []byte) (out []byte, ok bool) {
 	half := len(sig) / 2
 	r, s := trimZeros(sig[:half]), trimZeros(sig[half:])
 	if len(r) == 0 || len(s) == 0 {
 		return nil, false
 	}
 	body := 4 + len(r) + int(r[0]>>7) + len(s) + int(s[0]>>7)
-	der = append(make([]byte, 0, body+3), 0x30)
+	der = append(der, 0x30)
 	if body > 0x7f { // P-521
 		der = append(der, 0x81)
 	}
