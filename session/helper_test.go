@@ -221,3 +221,17 @@ func (brokenSigner) SigningKey(context.Context, time.Duration) (keys.SigningKey,
 func (brokenSigner) PublicKeys(context.Context) ([]*keys.PublicKey, error) {
 	return nil, keys.ErrUnavailable
 }
+
+// partnerToken is a token as another issuer makes it.
+func partnerToken(key keys.SigningKey, claims map[string]any) string {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	input := jose.SigningInput(string(key.Public().Algorithm()), key.Public().ID(), "JWT", payload)
+	signature, err := key.Sign(context.Background(), input)
+	if err != nil {
+		panic(err)
+	}
+	return jose.Compact(input, signature)
+}
