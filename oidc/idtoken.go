@@ -83,7 +83,10 @@ func checkIDToken(ctx context.Context, token string, want expected) (*idClaims, 
 	if err := c.check(want); err != nil {
 		return nil, err
 	}
-	return c, c.checkAccessToken(t.Alg, want.access)
+	if err := c.checkAccessToken(t.Alg, want.access); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func readClaims(payload string) (*idClaims, error) {
