@@ -87,8 +87,11 @@ func eachJWK(data string, fn func(i int, value string) error) error {
 		}
 		return nil
 	})
-	if err != nil || !found {
-		return fmt.Errorf("%w: not a JWK Set: %w", ErrWeakKey, cmpErr(err, errors.New("no member keys")))
+	if err == nil && !found {
+		err = errors.New("no member keys")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: not a JWK Set: %w", ErrWeakKey, err)
 	}
 	i := 0
 	err = jose.Array(list, func(value string) error {
@@ -102,11 +105,4 @@ func eachJWK(data string, fn func(i int, value string) error) error {
 		return fmt.Errorf("%w: %w", ErrWeakKey, err)
 	}
 	return err
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }

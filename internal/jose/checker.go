@@ -105,7 +105,7 @@ func NewChecker(alg string, key any) (*Checker, error) {
 	c := &Checker{algorithm: a}
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		if a.family != rsaPKCS1 && a.family != rsaPSS {
+		if a.family != rsaPKCS1 && a.family != rsaPSS || key == nil || key.N == nil {
 			return nil, fmt.Errorf("%w: an RSA key cannot do %s", ErrKey, alg)
 		}
 		if err := checkRSA(key); err != nil {
@@ -113,8 +113,12 @@ func NewChecker(alg string, key any) (*Checker, error) {
 		}
 		c.rsa, c.size = key, key.Size()
 	case *ecdsa.PublicKey:
-		if a.family != ec || key.Curve != a.curve {
+		if a.family != ec || key == nil || key.Curve != a.curve {
 			return nil, fmt.Errorf("%w: an elliptic curve key of this curve cannot do %s", ErrKey, alg)
+		}
+		//lint:ignore SA1019 a key without coordinates would make Bytes panic
+		if key.X == nil || key.Y == nil {
+			return nil, fmt.Errorf("%w: an elliptic curve key without a point", ErrKey)
 		}
 		if _, err := key.Bytes(); err != nil { // off the curve, or infinity
 			return nil, fmt.Errorf("%w: not a point of the curve", ErrKey)

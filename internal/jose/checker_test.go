@@ -135,6 +135,7 @@ func TestJ16_WeakKeys(t *testing.T) {
 	good := must(rsa.GenerateKey(rand.Reader, 2048))
 	p256, p384 := ecKey(elliptic.P256()), ecKey(elliptic.P384())
 	public, private := must2(ed25519.GenerateKey(rand.Reader))
+	//lint:ignore SA1019 a key with a point off its curve is made on purpose
 	offCurve := &ecdsa.PublicKey{Curve: elliptic.P256(), X: p256.X, Y: new(big.Int).Add(p256.Y, big.NewInt(1))}
 	secret := make([]byte, 64)
 	odd := func(bits int) *big.Int {
@@ -160,6 +161,11 @@ func TestJ16_WeakKeys(t *testing.T) {
 		"RSA for ES":   {ES256, &good.PublicKey, false},
 		"RSA for HS":   {HS256, &good.PublicKey, false},
 		"RSA for Ed":   {EdDSA, &good.PublicKey, false},
+		"RSA empty":    {RS256, &rsa.PublicKey{}, false},
+		"RSA nil":      {RS256, (*rsa.PublicKey)(nil), false},
+		"EC empty":     {ES256, &ecdsa.PublicKey{}, false},
+		"EC no point":  {ES256, &ecdsa.PublicKey{Curve: elliptic.P256()}, false},
+		"EC nil":       {ES256, (*ecdsa.PublicKey)(nil), false},
 		"P-256":        {ES256, &p256.PublicKey, true},
 		"P-256 ES384":  {ES384, &p256.PublicKey, false},
 		"P-384 ES256":  {ES256, &p384.PublicKey, false},
