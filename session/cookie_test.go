@@ -46,6 +46,7 @@ func TestS3_Cookie(t *testing.T) {
 		"other port":        {issuer, []string{"https://api.example.com:8443"}, lax},
 		"sibling":           {issuer, []string{"https://app.example.com"}, none},
 		"other site":        {issuer, []string{"https://example.com", "https://app.example.net"}, none},
+		"other scheme":      {"https://localhost:8443", []string{"http://localhost:3000"}, none},
 		"http to https":     {issuer, []string{"http://localhost:3000"}, none},
 		"suffix, no parent": {"https://notexample.com", []string{"https://example.com"}, none},
 		"localhost":         {"http://localhost:8420/auth", nil, plain},

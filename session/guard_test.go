@@ -31,6 +31,7 @@ func TestNeeds(t *testing.T) {
 		"fresh":               {[]session.Need{session.Fresh(time.Minute)}, 200, "", ""},
 		"not fresh":           {[]session.Need{session.Fresh(59 * time.Second)}, 401, "insufficient_user_authentication", `max_age="59"`},
 		"the shorter of two":  {[]session.Need{session.Fresh(50 * time.Second), session.Fresh(5 * time.Second)}, 401, "insufficient_user_authentication", `max_age="5"`},
+		"the other way round": {[]session.Need{session.Fresh(5 * time.Second), session.Fresh(50 * time.Second)}, 401, "insufficient_user_authentication", `max_age="5"`},
 		"method":              {[]session.Need{session.Method("otp", "oidc")}, 200, "", ""},
 		"no such method":      {[]session.Need{session.Method("otp")}, 401, "insufficient_user_authentication", `sign-in by otp`},
 		"claim":               {[]session.Need{isT1}, 200, "", ""},

@@ -143,6 +143,17 @@ func TestX2_CrossOrigin(t *testing.T) {
 	}
 }
 
+// A proxy that rewrites Host does not make strangers of the issuer's own pages, nor own pages of strangers.
+func TestX2_BehindAProxy(t *testing.T) {
+	w := newWorld(t)
+	for origin, want := range map[string]int{"https://api.example.com": 200, "https://evil.example": 403} {
+		r := request("POST", "http://internal:8080/x", "Cookie", w.cookieName()+"="+w.token(), "Origin", origin)
+		if rec := serve(w.user.Require(w.whoami()), r); rec.Code != want {
+			t.Errorf("%s: %d, want %d", origin, rec.Code, want)
+		}
+	}
+}
+
 func TestWebSocket_Cookie(t *testing.T) {
 	w := newWorld(t, func(c *session.Config) { c.Origins = []string{"https://app.example.net"} })
 	cookie := w.cookieName() + "=" + w.token()
