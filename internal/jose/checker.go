@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"math/big"
+	"sync"
 )
 
 // The signature algorithms of RFC 7518 section 3.1 and RFC 8037.
@@ -87,11 +88,11 @@ func Symmetric(alg string) bool {
 // A Checker checks signatures of one algorithm by one key. It is safe for concurrent use.
 type Checker struct {
 	algorithm
-	rsa    *rsa.PublicKey
-	ec     *ecdsa.PublicKey
-	ed     ed25519.PublicKey
-	secret *[]byte // a pointer: printing what holds a Checker follows one with some verbs
-	size   int     // bytes of a signature
+	rsa  *rsa.PublicKey
+	ec   *ecdsa.PublicKey
+	ed   ed25519.PublicKey
+	macs *sync.Pool // of keyed hash.Hash. A pointer: printing what holds a Checker follows one with some verbs
+	size int        // bytes of a signature
 }
 
 // NewChecker binds key to alg. key is *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or the []byte of a shared
@@ -139,7 +140,7 @@ func NewChecker(alg string, key any) (*Checker, error) {
 		if len(key) < a.hash.Size() { // RFC 7518 section 3.2
 			return nil, fmt.Errorf("%w: a secret for %s needs %d random bytes", ErrKey, alg, a.hash.Size())
 		}
-		c.secret, c.size = &key, a.hash.Size()
+		c.macs, c.size = &sync.Pool{New: func() any { return newMAC(a.hash, key) }}, a.hash.Size()
 	default:
 		return nil, fmt.Errorf("%w: keys of type %T are not supported", ErrKey, key)
 	}
@@ -178,18 +179,25 @@ func (c *Checker) checkEC(message, sig []byte) bool {
 // MAC returns the MAC of message. c must be of a shared secret.
 func (c *Checker) MAC(message []byte) []byte { return c.mac(message) }
 
+// mac takes a keyed hash that was used before where it can: the key is worked in once.
 func (c *Checker) mac(message []byte) []byte {
-	var h hash.Hash
-	switch c.hash {
-	case crypto.SHA256:
-		h = hmac.New(sha256.New, *c.secret)
-	case crypto.SHA384:
-		h = hmac.New(sha512.New384, *c.secret)
-	default:
-		h = hmac.New(sha512.New, *c.secret)
-	}
+	h := c.macs.Get().(hash.Hash)
+	h.Reset()
 	h.Write(message)
-	return h.Sum(nil)
+	sum := h.Sum(nil)
+	c.macs.Put(h)
+	return sum
+}
+
+func newMAC(h crypto.Hash, secret []byte) hash.Hash {
+	switch h {
+	case crypto.SHA256:
+		return hmac.New(sha256.New, secret)
+	case crypto.SHA384:
+		return hmac.New(sha512.New384, secret)
+	default:
+		return hmac.New(sha512.New, secret)
+	}
 }
 
 // Digest returns what of message is signed: its hash, or for EdDSA message itself.

@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -13,6 +14,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"sync"
 	"testing"
 )
 
@@ -288,6 +290,26 @@ func FuzzRawSignature(f *testing.F) {
 			t.Fatalf("%x came back as %x, %v", sig, back, err)
 		}
 	})
+}
+
+// TestHMACConcurrent: keyed hashes are reused, but never by two at once.
+func TestHMACConcurrent(t *testing.T) {
+	c := must(NewChecker(HS256, make([]byte, 32)))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			message := bytes.Repeat([]byte{byte(i)}, 100+i)
+			m := hmac.New(sha256.New, make([]byte, 32))
+			m.Write(message)
+			for want := m.Sum(nil); i < 1000; i++ {
+				if !c.Check(message, want) {
+					t.Error("a good MAC is refused")
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestDigest(t *testing.T) {

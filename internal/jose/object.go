@@ -150,7 +150,7 @@ type names struct {
 func (ns *names) add(name string, fold bool) bool {
 	if ns.many == nil {
 		for _, old := range ns.few[:ns.n] {
-			if old == name || fold && equalFold(old, name) {
+			if !fold && old == name || fold && equalFold(old, name) {
 				return false
 			}
 		}
