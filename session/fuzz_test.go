@@ -1,10 +1,13 @@
 package session
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/posternauth/postern/internal/handover"
 	"github.com/posternauth/postern/internal/jose"
@@ -75,6 +78,64 @@ func FuzzReturn(f *testing.F) {
 		}
 		if state == "" && q.Has("state") || state != "" && (len(q["state"]) != 1 || q.Get("state") != state) {
 			t.Errorf("%q with state %q became %q", target, state, location)
+		}
+	})
+}
+
+// Claims that pass are, to encoding/json as well, those of the issuer, for the audience, and alive.
+func FuzzClaims(f *testing.F) {
+	for _, s := range []string{
+		`{"iss":"i","aud":"a","exp":2000,"iat":900,"sub":"u","scope":"a b","roles":["r"],"amr":[]}`, `{"iss":"i","aud":["b","a"],"exp":1e4,"nbf":999.5}`,
+		`{"iss":"i","aud":"a","exp":2000,"ISS":"j"}`, `{"iss":"i","aud":["a",1],"exp":2000}`, `{"\u0069ss":"\u0069","aud":"a","exp":1000}`, `{"iss":["i"],"aud":"a","exp":"2000"}`, `[]`,
+	} {
+		f.Add(s)
+	}
+	now := time.Unix(1000, 0)
+	f.Fuzz(func(t *testing.T, payload string) {
+		c := claims{issuer: "i", audience: "a"}
+		if c.read(payload, true) != nil || c.check(now, 0) != nil {
+			return
+		}
+		var m map[string]any
+		if err := json.Unmarshal([]byte(payload), &m); err != nil {
+			t.Fatalf("%s passes: %v", payload, err)
+		}
+		audience, _ := m["aud"].([]any)
+		if s, ok := m["aud"].(string); ok {
+			audience = []any{s}
+		}
+		exp, _ := m["exp"].(float64)
+		sub, _ := m["sub"].(string)
+		if m["iss"] != "i" || !slices.Contains(audience, any("a")) || exp <= 1000 || sub != c.subject {
+			t.Errorf("%s passes", payload)
+		}
+		var s Session[struct{}]
+		if fill(&s, &c, nil) != nil {
+			return
+		}
+		scope, _ := m["scope"].(string)
+		if strings.Join(s.Scopes, " ") != strings.Join(strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' }), " ") {
+			t.Errorf("%s has the scopes %q", payload, s.Scopes)
+		}
+	})
+}
+
+// An issuer that is taken is an absolute URL in normal form that leads back to itself.
+func FuzzIssuer(f *testing.F) {
+	for _, s := range []string{"https://example.com", "https://example.com/a", "http://localhost:80/a", "http://[::1]:8", "https://a@b", "https://e.example/..", "https://e.example/%2f", "https:e", "https://e.example?"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, issuer string) {
+		u, err := parseIssuer(issuer)
+		if err != nil {
+			return
+		}
+		if u.String() != issuer || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(issuer, "/") ||
+			u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+			t.Errorf("%q is taken", issuer)
+		}
+		if j := u.JoinPath("token").String(); j != issuer+"/token" {
+			t.Errorf("%q/token is %q", issuer, j)
 		}
 	})
 }
