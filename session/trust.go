@@ -91,7 +91,7 @@ func (f *Foreign[T]) Verify(ctx context.Context, token string) (*Session[T], err
 }
 
 func (f *Foreign[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], error) {
-	if f.config.Type != "" && !accessToken(tok.Typ, f.config.Type) {
+	if f.config.Type != "" && !hasType(tok.Typ, f.config.Type) {
 		return nil, ErrType
 	}
 	if err := checkSignature(ctx, f.config.Keys, tok, f.config.Algorithms); err != nil {

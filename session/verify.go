@@ -25,7 +25,7 @@ func (k *Kind[T]) Verify(ctx context.Context, token string) (*Session[T], error)
 
 func (k *Kind[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], error) {
 	s := k.sessions
-	if !accessToken(tok.Typ, tokenType) {
+	if !hasType(tok.Typ, tokenType) {
 		return nil, ErrType
 	}
 	if err := checkSignature(ctx, s.keys, tok, nil); err != nil {
@@ -76,9 +76,9 @@ func (p *policy) check(c *claims, notBefore time.Time) error {
 	return nil
 }
 
-// accessToken compares a header's typ with the one wanted as RFC 7515 section 4.1.9 has it: a media type, so without
+// hasType compares a header's typ with the one wanted as RFC 7515 section 4.1.9 has it: a media type, so without
 // regard to case, and "application/" may be left out.
-func accessToken(typ, want string) bool {
+func hasType(typ, want string) bool {
 	const prefix = "application/"
 	if len(typ) == len(prefix)+len(want) && strings.EqualFold(typ[:len(prefix)], prefix) {
 		typ = typ[len(prefix):]
