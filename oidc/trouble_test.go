@@ -13,16 +13,20 @@ import (
 	"github.com/posternauth/postern/oidc"
 )
 
-// TestC7_TroubleAtTheProvider: whatever an endpoint does, the person gets a clear page in time, and the other provider
-// works on. The provider is on a real network connection.
+// TestC7_TroubleAtTheProvider: whatever an endpoint does, the person gets a clear page within six seconds, and the other
+// provider works on. The provider is on a real network connection.
 func TestC7_TroubleAtTheProvider(t *testing.T) {
-	const timeout = 400 * time.Millisecond
 	for _, endpoint := range []fakeidp.Endpoint{fakeidp.Discovery, fakeidp.Token, fakeidp.JWKS, fakeidp.UserInfo} {
 		for _, trouble := range []fakeidp.Trouble{
 			fakeidp.Slow, fakeidp.Drip, fakeidp.Huge, fakeidp.GzipBomb, fakeidp.RedirectLoop, fakeidp.ServerError, fakeidp.NotJSON, fakeidp.Down,
 		} {
 			t.Run(string(endpoint)+"/"+string(trouble), func(t *testing.T) {
-				t.Parallel()
+				// Only what must run into the timeout has a short one: a busy machine is no trouble of the provider's.
+				timeout := 20 * time.Second
+				if trouble == fakeidp.Slow || trouble == fakeidp.Drip {
+					t.Parallel()
+					timeout = 2 * time.Second
+				}
 				server := httptest.NewUnstartedServer(nil)
 				issuer := "https://" + server.Listener.Addr().String()
 				w := flowtest.New(t, func(w *flowtest.World) map[string]postern.Provider {
@@ -35,16 +39,16 @@ func TestC7_TroubleAtTheProvider(t *testing.T) {
 					return map[string]postern.Provider{"one": oidc.New(c), "two": oidc.New(config(w))}
 				})
 				idp := server.Config.Handler.(*fakeidp.IdP)
-				idp.SetFaults(fakeidp.Faults{Transport: map[fakeidp.Endpoint]fakeidp.Trouble{endpoint: trouble}, Delay: 5 * time.Second})
-				start := time.Now()
+				idp.SetFaults(fakeidp.Faults{Transport: map[fakeidp.Endpoint]fakeidp.Trouble{endpoint: trouble}, Delay: 20 * time.Second})
 				b := w.Browser()
+				start := time.Now()
 				var a *flowtest.Answer
 				if endpoint == fakeidp.Discovery {
 					a = b.Get(flowtest.Issuer + "/one/authorize")
 				} else {
 					a = b.SignIn("one")
 				}
-				if took := time.Since(start); took > timeout+2*time.Second {
+				if took := time.Since(start); took > 6*time.Second {
 					t.Errorf("took %v", took)
 				}
 				switch {
@@ -127,4 +131,32 @@ func TestC7_StartsWhileTheProviderIsDown(t *testing.T) {
 	w.IdP.SetFaults(fakeidp.Faults{})
 	w.Advance(6 * time.Second)
 	accepted(t, w, "one")
+}
+
+// TestC6_ProviderOnThisMachine: only with AllowInsecure, and then by the client's own transport and plain http.
+func TestC6_ProviderOnThisMachine(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	issuer := "http://" + server.Listener.Addr().String()
+	w := flowtest.New(t, func(w *flowtest.World) map[string]postern.Provider {
+		server.Config.Handler = w.NewIdP(issuer, "ES256")
+		server.Start()
+		t.Cleanup(server.Close)
+		c := config(w)
+		c.Issuer, c.HTTPClient, c.AllowInsecure, c.UserInfo = issuer, nil, true, true
+		c.Algorithms = append(c.Algorithms, "ES256")
+		strict := c
+		strict.Issuer, strict.AllowInsecure, strict.AllowPrivate = strings.Replace(issuer, "http:", "https:", 1), false, true
+		return map[string]postern.Provider{"one": oidc.New(c), "two": oidc.New(strict)}
+	})
+	idp := server.Config.Handler.(*fakeidp.IdP)
+	if a := w.Browser().Get(flowtest.Issuer + "/two/authorize"); a.Status != 502 || !strings.Contains(w.Log(), "not a public address") {
+		t.Errorf("%d %s\n%s", a.Status, a.Body, w.Log())
+	}
+	if n := idp.Calls(fakeidp.Discovery); n != 0 {
+		t.Errorf("%d calls", n)
+	}
+	accepted(t, w, "one")
+	if idp.Calls(fakeidp.Discovery) != 1 || idp.Calls(fakeidp.Token) != 1 || idp.Calls(fakeidp.JWKS) != 1 || idp.Calls(fakeidp.UserInfo) != 1 {
+		t.Error("an endpoint was not called once")
+	}
 }

@@ -29,6 +29,11 @@ func PostForm(ctx context.Context, c *http.Client, target string, form url.Value
 }
 
 func call(ctx context.Context, c *http.Client, method, target string, form url.Values, header http.Header) (*Response, error) {
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+	}
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
@@ -50,6 +55,11 @@ func call(ctx context.Context, c *http.Client, method, target string, form url.V
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
+	if err == nil {
+		// A server that sees us hang up may end its answer in good order in the very last moment: half an answer that
+		// looks whole. So an answer counts only if it was there in time.
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, scrub(req, err)
 	}

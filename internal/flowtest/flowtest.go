@@ -191,7 +191,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.w.mu.Lock()
 	h := t.w.hosts[r.URL.Host]
 	t.w.mu.Unlock()
-	if h == nil || r.URL.Scheme != "https" {
+	if h == nil {
 		return nil, fmt.Errorf("nobody is at %s://%s", r.URL.Scheme, r.URL.Host)
 	}
 	if err := r.Context().Err(); err != nil {
