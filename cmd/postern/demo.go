@@ -28,10 +28,10 @@ type demo struct {
 
 // ways to sign in, in the order of the page.
 var ways = [...]struct{ provider, name, note string }{
-	{"google", "Continue with Google", "OpenID Connect, by the local provider"},
-	{"github", "Continue with GitHub", "OAuth 2, by the local provider"},
-	{"link", "Send me a link", "The mail arrives in the inbox here"},
-	{"code", "Send me a code", "Six digits, in the inbox here"},
+	{"google", "Continue with Google", "OpenID Connect"},
+	{"github", "Continue with GitHub", "OAuth 2"},
+	{"link", "Send me a link", "By mail, to the inbox here"},
+	{"code", "Send me a code", "Six digits, to the inbox here"},
 }
 
 // routes registers the application on mux.
@@ -109,7 +109,7 @@ func (d *demo) signedIn(w http.ResponseWriter, s *session.Session[person]) {
 	m.raw(`</section>
 <section class="card">
 <h2>How a handler reads it</h2>
-<pre tabindex="0"><code>mux.Handle("GET /api/me", user.Require(me))
+<pre tabindex="0"><code>mux.Handle("GET /api/me", user.Require(http.HandlerFunc(me)))
 
 func me(w http.ResponseWriter, r *http.Request) {
 	s, _ := user.From(r.Context())
@@ -123,9 +123,10 @@ func me(w http.ResponseWriter, r *http.Request) {
 
 // claims lists the claims of the session under their names in the token, times in words beside them.
 func (d *demo) claims(m *markup, s *session.Session[person], now time.Time) {
-	properties, _ := json.Marshal(s.Properties) // strings only: cannot fail
+	properties, _ := json.MarshalIndent(s.Properties, "", "  ") // strings only: cannot fail
 	m.raw("<dl>\n")
 	m.claim("iss", d.sessions.Issuer(), "")
+	m.claim("aud", audience, "")
 	m.claim("sub", s.Subject, "who: the application's own id")
 	m.claim("type", s.Kind, "which kind of session")
 	m.claim("properties", string(properties), "")
@@ -134,7 +135,11 @@ func (d *demo) claims(m *markup, s *session.Session[person], now time.Time) {
 		name, verb string
 		at         time.Time
 	}{{"auth_time", "signed in", s.Auth.Time}, {"iat", "issued", s.Issued}, {"exp", "expires", s.Expires}} {
-		m.claim(t.name, strconv.FormatInt(t.at.Unix(), 10), t.verb+" "+inWords(t.at, now)+", "+stamp(t.at))
+		words := t.verb + " " + inWords(t.at, now) + ", " + stamp(t.at)
+		if t.name == "iat" {
+			words += "; back-dated 30 seconds for verifiers whose clocks are late"
+		}
+		m.claim(t.name, strconv.FormatInt(t.at.Unix(), 10), words)
 	}
 	m.claim("amr", strings.Join(s.Auth.Methods, " "), "how it was proven")
 	m.claim("scope", strings.Join(s.Scopes, " "), "")

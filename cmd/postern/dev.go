@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -70,7 +71,7 @@ func listen(ctx context.Context, addr string) ([]net.Listener, string, error) {
 	var config net.ListenConfig
 	first, err := config.Listen(ctx, "tcp", addr)
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case inUse(err):
 		return nil, "", taken(port)
 	case err != nil:
 		return nil, "", fmt.Errorf("listening on %s: %w", addr, err)
@@ -88,12 +89,17 @@ func listen(ctx context.Context, addr string) ([]net.Listener, string, error) {
 		switch {
 		case err == nil:
 			listeners = append(listeners, second)
-		case errors.Is(err, syscall.EADDRINUSE):
+		case inUse(err):
 			first.Close()
 			return nil, "", taken(port)
 		} // any other error: this machine has only one kind of address
 	}
 	return listeners, "http://localhost:" + port, nil
+}
+
+// inUse tells whether somebody listens there already. Windows has a number of its own for it (WSAEADDRINUSE).
+func inUse(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, syscall.Errno(10048))
 }
 
 func taken(port string) error {

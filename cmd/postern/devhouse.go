@@ -24,6 +24,9 @@ import (
 	"github.com/posternauth/postern/store/sqlstore"
 )
 
+// audience is the API that sessions of the demo are for.
+const audience = "demo"
+
 // devHouse is everything `dev` serves: the library put together as a program would, with stand-ins for the world.
 type devHouse struct {
 	handler http.Handler
@@ -71,7 +74,7 @@ func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (ht
 		return nil, err
 	}
 	sessions, err := session.New(session.Config{
-		Issuer: url + "/auth", Audience: "demo", Keys: ring, Store: d.store, Now: w.now, Logger: logger,
+		Issuer: url + "/auth", Audience: audience, Keys: ring, Store: d.store, Now: w.now, Logger: logger,
 		OnEvent: func(_ context.Context, e session.Event) { printEvent(w, e) },
 	})
 	if err != nil {
@@ -111,7 +114,7 @@ func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (ht
 			"link": magic.Link(send),
 			"code": magic.Code(send),
 		},
-		Labels:    map[string]string{"google": "Google", "github": "GitHub", "link": "A mailed link", "code": "A mailed code"},
+		Labels:    map[string]string{"google": "Google", "github": "GitHub", "link": "a mailed link", "code": "a mailed code"},
 		OnSuccess: app.onSuccess,
 		Logger:    logger,
 	})

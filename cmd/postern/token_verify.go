@@ -21,7 +21,7 @@ type verifyCommand struct {
 	Audience    string  `placeholder:"NAME" help:"Require that aud is, or contains, this."`
 	Typ         string  `placeholder:"TYPE" help:"Require this header typ; access tokens have at+jwt."`
 	Leeway      span    `default:"0s" placeholder:"DURATION" help:"Clock difference to forgive, at most 60s. Default: none."`
-	MaxLifetime span    `placeholder:"DURATION" help:"Refuse tokens made to live longer than this, such as 24h."`
+	MaxLifetime span    `placeholder:"DURATION" help:"Refuse tokens made to live longer than this, from iat to exp, such as 24h. Postern dates iat back by 30s, so allow for that."`
 	At          *moment `placeholder:"TIME" help:"Check as if it were this moment: 2026-01-31T12:00:00Z, or seconds since 1970."`
 	JSON        bool    `name:"json" help:"Answer with one line of JSON; always on with -."`
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -199,5 +201,35 @@ func TestJ16_VerifyRefusesBadKeySets(t *testing.T) {
 				t.Errorf("the error shows a private key: %s", errs)
 			}
 		})
+	}
+}
+
+// TestVerify_URL checks against a key set that is published, and says so when it is not.
+func TestVerify_URL(t *testing.T) {
+	key := newKey(t, keys.ES256, "k")
+	set, err := keys.JWKS([]*keys.PublicKey{key.Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetched := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fetched++
+		w.Header().Set("Content-Type", "application/jwk-set+json")
+		_, _ = w.Write(set)
+	}))
+	good := lineOf(t, sign(t, key, goodHeader, goodClaims()))
+	out, errs, status := call(t, good+good, "token", "verify", "--jwks", server.URL+"/jwks.json", "-")
+	if status != 0 || strings.Count(out, `{"valid":true,`) != 2 || fetched != 1 {
+		t.Errorf("status %d, %d fetches, %s%s", status, fetched, out, errs)
+	}
+	server.Close()
+	out, _, status = call(t, good, "token", "verify", "--jwks", server.URL+"/jwks.json", "-")
+	if status != 1 || out != `{"valid":false,"reason":"keys_unavailable","claims":null}`+"\n" {
+		t.Errorf("host down: status %d, %s", status, out)
+	}
+	for _, where := range []string{"http://id.example.com/jwks", "https://user@id.example.com/jwks", "https://"} {
+		if out, errs, status := call(t, good, "token", "verify", "--jwks", where, "-"); status != statusUsage || out != "" || !strings.Contains(errs, "--jwks: ") {
+			t.Errorf("%s: status %d, %s%s", where, status, out, errs)
+		}
 	}
 }
