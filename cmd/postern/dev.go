@@ -50,6 +50,9 @@ func (c devCommand) Run(ctx context.Context, w world) error {
 	fmt.Fprintf(w.out, "%s\n\n", url)
 	fmt.Fprintf(w.out, "  Open it to sign in. Mail arrives at %s/inbox\n", url)
 	fmt.Fprintf(w.out, "  The auth handler is %s/auth, data is kept in %s\n", url, c.Data)
+	if !listeners[0].Addr().(*net.TCPAddr).IP.IsLoopback() { // 0.0.0.0, for a container
+		fmt.Fprintln(w.out, "  Whoever can reach this machine can sign in as anybody and read the inbox.")
+	}
 	fmt.Fprint(w.out, "  Stop with Ctrl-C.\n\n")
 	return serve(ctx, listeners, newServer(d.handler, w.err))
 }

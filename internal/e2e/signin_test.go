@@ -143,7 +143,7 @@ func TestBrowser_Dev(t *testing.T) {
 		signOut(w)
 		w.open(home + "/inbox")
 		w.link("Open the link")
-		w.shows("used")
+		w.shows("This link has been used already.")
 		w.picture("link-4-used")
 	})
 	t.Run("link in another browser", func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestBrowser_Dev(t *testing.T) {
 		}
 		w.typeInto("code", wrong)
 		w.press(`button`)
-		w.shows("code")
+		w.shows("This is not the code from the mail.")
 		w.picture("code-2-wrong")
 		w.typeInto("code", code[:3]+" "+code[3:])
 		w.press(`button`)
