@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -130,37 +129,20 @@ func build(c Config, commaScopes bool) *Provider {
 }
 
 func (c Config) check() error {
-	errs := []error{
-		authcode.CheckClient(c.ClientID, c.ClientSecret, c.AuthMethod, c.Scopes),
-		authcode.CheckParams(c.AuthParams, c.Forward),
+	check := authcode.Check{Package: "oauth"}
+	check.Client(c.ClientID, c.ClientSecret, c.AuthMethod, c.Scopes)
+	check.Params(c.AuthParams, c.Forward)
+	_, twice := c.AuthParams["prompt"]
+	check.Add(twice && c.Prompt != "", "Prompt is set twice, in AuthParams as well")
+	check.Add(c.Issuer == "", "Issuer is missing: the https URL that names the service")
+	check.Add(c.Profile == nil, "Profile is missing: it finds out who signed in")
+	check.URL("Endpoint.AuthURL", c.Endpoint.AuthURL, c.AllowInsecure)
+	check.URL("Endpoint.TokenURL", c.Endpoint.TokenURL, c.AllowInsecure)
+	if c.Endpoint.UserInfoURL != "" {
+		check.URL("Endpoint.UserInfoURL", c.Endpoint.UserInfoURL, c.AllowInsecure)
 	}
-	if _, twice := c.AuthParams["prompt"]; twice && c.Prompt != "" {
-		errs = append(errs, errors.New("Prompt is set twice, in AuthParams as well"))
-	}
-	if c.Issuer == "" {
-		errs = append(errs, errors.New("Issuer is missing: the https URL that names the service"))
-	}
-	if c.Profile == nil {
-		errs = append(errs, errors.New("Profile is missing: it finds out who signed in"))
-	}
-	if c.Endpoint.IssuerRequired && c.Endpoint.Issuer == "" {
-		errs = append(errs, errors.New("Endpoint.IssuerRequired needs Endpoint.Issuer"))
-	}
-	for _, e := range []struct {
-		name, url string
-		optional  bool
-	}{{"AuthURL", c.Endpoint.AuthURL, false}, {"TokenURL", c.Endpoint.TokenURL, false}, {"UserInfoURL", c.Endpoint.UserInfoURL, true}} {
-		if e.url == "" && e.optional {
-			continue
-		}
-		if err := fetch.CheckURL(e.url, c.AllowInsecure); err != nil {
-			errs = append(errs, fmt.Errorf("Endpoint.%s: %w", e.name, err))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("oauth: %w", err)
-	}
-	return nil
+	check.Add(c.Endpoint.IssuerRequired && c.Endpoint.Issuer == "", "Endpoint.IssuerRequired needs Endpoint.Issuer")
+	return check.Err()
 }
 
 // Check reports what is wrong with the Config. postern.New calls it.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/fakeidp"
@@ -169,7 +168,7 @@ func TestC7_GitHubInTrouble(t *testing.T) {
 		for trouble, want := range map[fakeidp.Trouble]string{
 			fakeidp.Down: "provider_unavailable", fakeidp.ServerError: "provider_unavailable", fakeidp.NotJSON: "provider_error", fakeidp.RedirectLoop: "provider_error",
 		} {
-			w := world(t, func(c *oauth.Config) { c.Timeout = time.Second })
+			w := world(t)
 			w.IdP.SetFaults(fakeidp.Faults{Transport: map[fakeidp.Endpoint]fakeidp.Trouble{endpoint: trouble}})
 			if a := w.Browser().SignIn("github"); a.Code() != want || len(w.SignIns()) != 0 {
 				t.Errorf("%s %s: %d %s", endpoint, trouble, a.Status, a.Body)

@@ -1,8 +1,6 @@
 package oidc
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -10,7 +8,6 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/authcode"
-	"github.com/posternauth/postern/internal/fetch"
 	"github.com/posternauth/postern/keys"
 )
 
@@ -93,34 +90,25 @@ func asymmetric() []keys.Algorithm {
 }
 
 func (c Config) check() error {
-	errs := []error{
-		authcode.CheckClient(c.ClientID, c.ClientSecret, c.AuthMethod, c.Scopes),
-		authcode.CheckParams(c.AuthParams, c.Forward),
-	}
-	add := func(wrong bool, format string, args ...any) {
-		if wrong {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	if err := fetch.CheckURL(c.Issuer, c.AllowInsecure); err != nil {
-		errs = append(errs, fmt.Errorf("Issuer: %w", err))
-	}
-	add(strings.Contains(c.Issuer, "?"), "Issuer must not have a query")
-	add(!slices.Contains(c.Scopes, "openid"), `Scopes must hold "openid": without it there is no ID token`)
-	add(c.MaxAge < 0 || c.MaxAge%time.Second != 0, "MaxAge must be whole seconds")
-	add(len(c.Algorithms) == 0, "Algorithms is empty: leave it nil for RS256")
+	check := authcode.Check{Package: "oidc"}
+	check.URL("Issuer", c.Issuer, c.AllowInsecure)
+	check.Add(strings.Contains(c.Issuer, "?"), "Issuer must not have a query")
+	check.Client(c.ClientID, c.ClientSecret, c.AuthMethod, c.Scopes)
+	check.Add(!slices.Contains(c.Scopes, "openid"), `Scopes must hold "openid": without it there is no ID token`)
+	check.Add(c.MaxAge < 0 || c.MaxAge%time.Second != 0, "MaxAge must be whole seconds")
+	check.Add(len(c.Algorithms) == 0, "Algorithms is empty: leave it nil for RS256")
 	for _, a := range c.Algorithms {
-		add(!slices.Contains(asymmetric(), a), "Algorithms: %q cannot be used for ID tokens", a)
+		check.Add(!slices.Contains(asymmetric(), a), "Algorithms: %q cannot be used for ID tokens", a)
 	}
-	for name, set := range map[string]bool{"prompt": c.Prompt != "", "max_age": c.MaxAge > 0, "hd": c.HostedDomain != ""} {
-		_, twice := c.AuthParams[name]
-		add(set && twice, "%s is set twice, by its own field and in AuthParams", name)
+	check.Params(c.AuthParams, c.Forward)
+	for _, own := range []struct {
+		field, name string
+		set         bool
+	}{{"Prompt", "prompt", c.Prompt != ""}, {"MaxAge", "max_age", c.MaxAge > 0}, {"HostedDomain", "hd", c.HostedDomain != ""}} {
+		_, twice := c.AuthParams[own.name]
+		check.Add(own.set && twice, "%s is set twice, in AuthParams as well", own.field)
+		// A rule that the writer of a link could lift would be none.
+		check.Add(own.set && slices.Contains(c.Forward, own.name), "%s is set, so Forward must not name %s", own.field, own.name)
 	}
-	// A rule that the writer of a link could lift would be none.
-	add(c.MaxAge > 0 && slices.Contains(c.Forward, "max_age"), "Forward names max_age, which is set already")
-	add(c.HostedDomain != "" && slices.Contains(c.Forward, "hd"), "Forward names hd, which is set already")
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("oidc: %w", err)
-	}
-	return nil
+	return check.Err()
 }

@@ -66,5 +66,5 @@ func ExampleTwitch() {
 // Check says what is wrong before anybody signs in; postern.New asks it too.
 func ExampleProvider_Check() {
 	fmt.Println(oidc.Google(oidc.Config{ClientID: "id", Scopes: []string{"email"}}).Check())
-	// Output: oidc: Scopes must hold "openid": without it there is no ID token
+	// Output: oidc: Config.Scopes must hold "openid": without it there is no ID token
 }

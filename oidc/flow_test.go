@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -257,4 +258,42 @@ func TestOpenAuth_O10_StateAndIssuerAreCompared(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	refused(t, w, fakeidp.Faults{WrongIssuer: true}, 400, "invalid_id_token")
+}
+
+// tenants sends everybody to the provider of their tenant, by a flow below its own.
+type tenants map[string]postern.Provider
+
+func (p tenants) Handler(f *postern.Flow) http.Handler {
+	of := map[string]http.Handler{}
+	for name, provider := range p {
+		of[name] = f.Child(name).Use(provider)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := of[r.Form.Get("tenant")]
+		if h == nil {
+			f.Fail(w, r, postern.Deny("unknown_tenant", "Nobody knows this tenant."))
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// TestChild: begun by way of the parent, the sign-in ends at the child, and at no other.
+func TestChild(t *testing.T) {
+	w := flowtest.New(t, func(w *flowtest.World) map[string]postern.Provider {
+		return map[string]postern.Provider{"tenant": tenants{"acme": oidc.New(config(w)), "other": oidc.New(config(w))}, "one": oidc.New(config(w))}
+	})
+	b := w.Browser()
+	target := b.Agree(b.Begin("tenant", "tenant=acme"))
+	if !strings.HasPrefix(target, flowtest.Issuer+"/tenant/acme/callback?") {
+		t.Fatalf("callback %s", target)
+	}
+	for _, elsewhere := range []string{"/tenant/other/", "/one/", "/tenant/"} {
+		if a := b.Clone().Get(strings.Replace(target, "/tenant/acme/", elsewhere, 1)); a.Status < 400 || a.Status >= 500 {
+			t.Errorf("at %s: %d %s", elsewhere, a.Status, a.Body)
+		}
+	}
+	if a := b.Get(target); a.Status != 200 || w.SignIns()[0].Identity.Provider != "tenant/acme" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
 }

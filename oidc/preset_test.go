@@ -130,26 +130,26 @@ func TestConfig(t *testing.T) {
 		t.Error(err)
 	}
 	for problem, change := range map[string]func(*oidc.Config){
-		"ClientID is missing":      func(c *oidc.Config) { c.ClientID = "" },
-		"not https":                func(c *oidc.Config) { c.Issuer = "http://id.example.com" },
-		"no URL":                   func(c *oidc.Config) { c.Issuer = "" },
-		"query":                    func(c *oidc.Config) { c.Issuer = "https://id.example.com?x=1" },
-		"fragment":                 func(c *oidc.Config) { c.Issuer = "https://id.example.com#x" },
-		`hold "openid"`:            func(c *oidc.Config) { c.Scopes = []string{"email"} },
-		"one scope an entry":       func(c *oidc.Config) { c.Scopes = []string{"openid email"} },
-		"MaxAge must be":           func(c *oidc.Config) { c.MaxAge = -time.Second },
-		"whole seconds":            func(c *oidc.Config) { c.MaxAge = time.Millisecond },
-		"Algorithms is empty":      func(c *oidc.Config) { c.Algorithms = []keys.Algorithm{} },
-		"HS256":                    func(c *oidc.Config) { c.Algorithms = []keys.Algorithm{keys.RS256, keys.HS256} },
-		`"none" cannot be used`:    func(c *oidc.Config) { c.Algorithms = []keys.Algorithm{"none"} },
-		"prompt is set twice":      func(c *oidc.Config) { c.Prompt, c.AuthParams = "login", map[string]string{"prompt": "none"} },
-		"hd is set twice":          func(c *oidc.Config) { c.HostedDomain, c.AuthParams = "a.b", map[string]string{"hd": "c.d"} },
-		"max_age is set twice":     func(c *oidc.Config) { c.MaxAge, c.AuthParams = time.Second, map[string]string{"max_age": "1"} },
-		"Forward names max_age":    func(c *oidc.Config) { c.MaxAge, c.Forward = time.Second, []string{"max_age"} },
-		"Forward names hd":         func(c *oidc.Config) { c.HostedDomain, c.Forward = "a.b", []string{"hd"} },
-		`AuthParams names "nonce"`: func(c *oidc.Config) { c.AuthParams = map[string]string{"nonce": "1"} },
-		`Forward names "state"`:    func(c *oidc.Config) { c.Forward = []string{"state"} },
-		"AuthMethod":               func(c *oidc.Config) { c.AuthMethod = "private_key_jwt" },
+		"ClientID is missing":       func(c *oidc.Config) { c.ClientID = "" },
+		"not https":                 func(c *oidc.Config) { c.Issuer = "http://id.example.com" },
+		"no URL":                    func(c *oidc.Config) { c.Issuer = "" },
+		"query":                     func(c *oidc.Config) { c.Issuer = "https://id.example.com?x=1" },
+		"fragment":                  func(c *oidc.Config) { c.Issuer = "https://id.example.com#x" },
+		`hold "openid"`:             func(c *oidc.Config) { c.Scopes = []string{"email"} },
+		"one scope an entry":        func(c *oidc.Config) { c.Scopes = []string{"openid email"} },
+		"MaxAge must be":            func(c *oidc.Config) { c.MaxAge = -time.Second },
+		"whole seconds":             func(c *oidc.Config) { c.MaxAge = time.Millisecond },
+		"Algorithms is empty":       func(c *oidc.Config) { c.Algorithms = []keys.Algorithm{} },
+		"HS256":                     func(c *oidc.Config) { c.Algorithms = []keys.Algorithm{keys.RS256, keys.HS256} },
+		`"none" cannot be used`:     func(c *oidc.Config) { c.Algorithms = []keys.Algorithm{"none"} },
+		"Prompt is set twice":       func(c *oidc.Config) { c.Prompt, c.AuthParams = "login", map[string]string{"prompt": "none"} },
+		"HostedDomain is set twice": func(c *oidc.Config) { c.HostedDomain, c.AuthParams = "a.b", map[string]string{"hd": "c.d"} },
+		"MaxAge is set twice":       func(c *oidc.Config) { c.MaxAge, c.AuthParams = time.Second, map[string]string{"max_age": "1"} },
+		"MaxAge is set, so":         func(c *oidc.Config) { c.MaxAge, c.Forward = time.Second, []string{"max_age"} },
+		"HostedDomain is set, so":   func(c *oidc.Config) { c.HostedDomain, c.Forward = "a.b", []string{"hd"} },
+		`AuthParams names "nonce"`:  func(c *oidc.Config) { c.AuthParams = map[string]string{"nonce": "1"} },
+		`Forward names "state"`:     func(c *oidc.Config) { c.Forward = []string{"state"} },
+		"AuthMethod":                func(c *oidc.Config) { c.AuthMethod = "private_key_jwt" },
 	} {
 		c := good
 		change(&c)
@@ -179,7 +179,7 @@ func TestNewReportsAProvidersConfig(t *testing.T) {
 		Providers: map[string]postern.Provider{"google": oidc.Google(oidc.Config{})},
 		OnSuccess: func(http.ResponseWriter, *http.Request, *postern.SignIn) error { return nil },
 	}
-	if _, err = postern.New(c); err == nil || !strings.Contains(err.Error(), `provider "google": oidc: ClientID is missing`) {
+	if _, err = postern.New(c); err == nil || !strings.Contains(err.Error(), `provider "google": oidc: Config.ClientID is missing`) {
 		t.Errorf("%v", err)
 	}
 }

@@ -28,7 +28,7 @@ type Client struct {
 	// anew (Apple's is a signed token that expires). Nil: there is none.
 	Secret func(context.Context) (string, error)
 	Scopes []string
-	// Params are added to each authorization request. See CheckParams.
+	// Params are added to each authorization request. See Check.Params.
 	Params map[string]string
 	// Forward names parameters of the request to authorize that are passed on to the provider.
 	Forward []string

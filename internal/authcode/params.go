@@ -18,44 +18,56 @@ func reserved(name string) bool {
 	}, name)
 }
 
-// CheckParams says whether params may be added to authorization requests and forward be passed on.
-func CheckParams(params map[string]string, forward []string) error {
-	for name := range params {
-		if name == "" || reserved(name) {
-			return fmt.Errorf("AuthParams names %q, which the flow itself sets", name)
-		}
-	}
-	for _, name := range forward {
-		if name == "" || reserved(name) {
-			return fmt.Errorf("Forward names %q, which the flow itself sets", name)
-		}
-	}
-	return nil
+// A Check collects what is wrong with the Config of a package.
+type Check struct {
+	Package string
+	errs    []error
 }
 
-// CheckClient says whether id, secret, scopes and method can be used. An empty method means one is chosen.
-func CheckClient(id, secret, method string, scopes []string) error {
-	switch method {
-	case "", AuthBasic, AuthPost, AuthNone:
-	default:
-		return fmt.Errorf("AuthMethod %q: use %q, %q or %q", method, AuthBasic, AuthPost, AuthNone)
+// Add notes a problem, a sentence that begins with the name of a field.
+func (c *Check) Add(wrong bool, format string, args ...any) {
+	if wrong {
+		c.errs = append(c.errs, fmt.Errorf("%s: Config.%w", c.Package, fmt.Errorf(format, args...)))
 	}
-	switch {
-	case id == "":
-		return errors.New("ClientID is missing: the provider gives it when the application is registered")
-	case (method == AuthBasic || method == AuthPost) && secret == "":
-		return fmt.Errorf("AuthMethod %q needs a ClientSecret", method)
-	case method == AuthNone && secret != "":
-		return fmt.Errorf("AuthMethod %q has no use for a ClientSecret", method)
-	case strings.TrimSpace(id) != id || strings.TrimSpace(secret) != secret:
-		return errors.New("ClientID or ClientSecret begins or ends with white space: was it read from a file?")
+}
+
+// Err is everything that was noted; nil if that is nothing.
+func (c *Check) Err() error { return errors.Join(c.errs...) }
+
+// URL notes an endpoint that cannot be called.
+func (c *Check) URL(field, url string, loopback bool) {
+	err := fetch.CheckURL(url, loopback)
+	c.Add(err != nil, "%s: %w", field, err)
+}
+
+// Params notes what may not be added to authorization requests or passed on to them.
+func (c *Check) Params(params map[string]string, forward []string) {
+	for name := range params {
+		c.Add(name == "" || reserved(name), "AuthParams names %q, which the flow itself sets", name)
+	}
+	for _, name := range forward {
+		c.Add(name == "" || reserved(name), "Forward names %q, which the flow itself sets", name)
+	}
+}
+
+// Client notes an id, secret, method or scope that cannot be used. An empty method means that one is chosen.
+func (c *Check) Client(id, secret, method string, scopes []string) {
+	c.Add(id == "", "ClientID is missing: the provider gives it when the application is registered")
+	c.Add(strings.TrimSpace(id) != id, "ClientID begins or ends with white space: was it read from a file?")
+	c.Add(strings.TrimSpace(secret) != secret, "ClientSecret begins or ends with white space: was it read from a file?")
+	switch method {
+	case "":
+	case AuthBasic, AuthPost:
+		c.Add(secret == "", "AuthMethod %q needs a ClientSecret", method)
+	case AuthNone:
+		c.Add(secret != "", "AuthMethod %q has no use for a ClientSecret", method)
+	default:
+		c.Add(true, "AuthMethod %q: use %q, %q or %q", method, AuthBasic, AuthPost, AuthNone)
 	}
 	for _, s := range scopes {
-		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r >= 0x7f }) {
-			return fmt.Errorf("Scopes holds %q: one scope an entry, without spaces and quotes (RFC 6749 section 3.3)", s)
-		}
+		c.Add(s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r >= 0x7f }),
+			"Scopes holds %q: one scope an entry, without spaces and quotes (RFC 6749 section 3.3)", s)
 	}
-	return nil
 }
 
 // DefaultMethod is how a client proves itself where nothing else is said.

@@ -24,14 +24,19 @@ func TestC2_Challenge(t *testing.T) {
 }
 
 func TestCheckParams(t *testing.T) {
-	if err := CheckParams(map[string]string{"prompt": "consent", "access_type": "offline", "claims": "{}"}, []string{"login_hint"}); err != nil {
+	var good Check
+	good.Params(map[string]string{"prompt": "consent", "access_type": "offline", "claims": "{}"}, []string{"login_hint"})
+	if err := good.Err(); err != nil {
 		t.Error(err)
 	}
 	for _, name := range []string{
 		"", "client_id", "client_secret", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
 		"code_challenge_method", "request", "request_uri",
 	} {
-		if CheckParams(map[string]string{name: "x"}, nil) == nil || CheckParams(nil, []string{name}) == nil {
+		var set, forwarded Check
+		set.Params(map[string]string{name: "x"}, nil)
+		forwarded.Params(nil, []string{name})
+		if set.Err() == nil || forwarded.Err() == nil {
 			t.Errorf("%q can be set", name)
 		}
 	}
@@ -58,8 +63,10 @@ func TestCheckClient(t *testing.T) {
 		{"id", "s", "", []string{""}, "one scope an entry"},
 		{"id", "s", "", []string{`a"b`}, "one scope an entry"},
 	} {
-		err := CheckClient(tt.id, tt.secret, tt.method, tt.scopes)
-		if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
+		check := Check{Package: "oidc"}
+		check.Client(tt.id, tt.secret, tt.method, tt.scopes)
+		err := check.Err()
+		if (err == nil) != (tt.problem == "") || err != nil && (!strings.Contains(err.Error(), tt.problem) || !strings.HasPrefix(err.Error(), "oidc: Config.")) {
 			t.Errorf("%+v: %v", tt, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "canary") {

@@ -38,8 +38,6 @@ type World struct {
 
 	// HTTP reaches the provider, and whatever Serve added, in memory.
 	HTTP *http.Client
-	// Deny, if set, is what the application answers to a sign-in.
-	Deny error
 
 	mu       sync.Mutex
 	hosts    map[string]http.Handler
@@ -84,7 +82,7 @@ func (w *World) NewIdP(issuer, alg string) *fakeidp.IdP {
 		w.Fatal(err)
 	}
 	var callbacks []string
-	for _, name := range []string{"one", "two", "tenant/one", "google", "github", "twitch", "post"} {
+	for _, name := range []string{"one", "two", "tenant/acme", "google", "github", "twitch", "post"} {
 		callbacks = append(callbacks, Issuer+"/"+name+"/callback")
 	}
 	idp, err := fakeidp.New(fakeidp.Config{
@@ -168,9 +166,6 @@ func (w *World) onEvent(_ context.Context, e session.Event) {
 func (w *World) onSuccess(rw http.ResponseWriter, _ *http.Request, in *postern.SignIn) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.Deny != nil {
-		return w.Deny
-	}
 	w.signIns = append(w.signIns, in)
 	_, err := fmt.Fprintf(rw, "signed in: %s %s", in.Identity.Issuer, in.Identity.Subject)
 	return err
