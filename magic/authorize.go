@@ -24,7 +24,7 @@ type attempt struct {
 func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if _, err := claims(query); err != nil {
-		h.flow.Fail(w, r, refusal("invalid_request", "The address of this page carries too many or too long parameters.", err))
+		h.flow.Fail(w, r, err)
 		return
 	}
 	typed := query.Get("email")
@@ -37,42 +37,48 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 	h.flow.Page(w, r, h.askPage(query, typed))
 }
 
-// send sends the mail. Everything that can be refused is refused before, and nothing after depends on the address.
+// send sends the mail.
 func (h *handler) send(w http.ResponseWriter, r *http.Request) {
-	ctx, query := r.Context(), r.URL.Query()
-	carried, err := claims(query)
+	carried, err := claims(r.URL.Query())
 	if err != nil {
-		h.flow.Fail(w, r, refusal("invalid_request", "The address of this page carries too many or too long parameters.", err))
+		h.flow.Fail(w, r, err)
 		return
 	}
-	typed, err := field(r, "email")
-	if err != nil {
-		h.flow.Fail(w, r, refusal("invalid_request", "Give one e-mail address (email).", err))
+	if !r.PostForm.Has("email") { // and twice it does not get here
+		h.flow.Fail(w, r, refusal("invalid_request", "The form is not complete: send one e-mail address (email).", nil))
 		return
 	}
+	typed := r.PostForm.Get("email")
 	to, err := mailaddr.Parse(typed)
 	if err != nil {
 		h.refuseAddress(w, r, typed, err)
 		return
 	}
-	address := to.String()
-	b, err := h.browser(ctx, r)
-	if err == nil {
-		err = h.takeMail(ctx, r, address, &b)
-	}
+	state, err := h.mailTo(w, r, to.String(), carried)
 	if err != nil {
-		h.refuseMail(w, r, address, err)
+		h.refuseMail(w, r, to.String(), err)
 		return
+	}
+	h.sent(w, r, state)
+}
+
+// mailTo begins an attempt and mails what ends it. Everything that can be refused is refused first, by limits before
+// work, and nothing depends on who the address belongs to.
+func (h *handler) mailTo(w http.ResponseWriter, r *http.Request, address string, carried map[string]string) (state string, err error) {
+	ctx := r.Context()
+	b, err := h.browser(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if err := h.takeMail(ctx, r, address, &b); err != nil {
+		return "", err
 	}
 	tag, err := h.tag(ctx, address)
 	if err != nil {
-		h.refuseMail(w, r, address, err)
-		return
+		return "", err
 	}
-	state, err := h.flow.Start(w, r, attempt{Tag: tag})
-	if err != nil {
-		h.flow.Fail(w, r, err)
-		return
+	if state, err = h.flow.Start(w, r, attempt{Tag: tag}); err != nil {
+		return "", err
 	}
 	now := h.now()
 	m := Mail{
@@ -83,23 +89,16 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request) {
 		Flow: hash(state), Browser: hash(b.ID), Known: b.knows(address, now), Until: now.Add(h.config.Life).UnixMilli(),
 	}
 	if err := h.fill(ctx, tag, state, &m, &s); err != nil {
-		h.refuseMail(w, r, address, err)
-		return
+		return "", err
 	}
-	l := letter{Address: address, Device: m.Device, Claims: carried, Query: rest(query), Sent: now.UnixMilli()}
+	l := letter{Address: address, Device: m.Device, Claims: carried, Query: rest(r.URL.Query()), Sent: now.UnixMilli()}
 	if err := h.keep(ctx, tag, s, l); err != nil {
-		h.refuseMail(w, r, address, err)
-		return
+		return "", err
 	}
 	if err := h.setBrowser(ctx, w, b); err != nil {
-		h.refuseMail(w, r, address, err)
-		return
+		return "", err
 	}
-	if err := h.post(ctx, r, m); err != nil {
-		h.refuseMail(w, r, address, err)
-		return
-	}
-	h.sent(w, r, state)
+	return state, h.post(ctx, r, m)
 }
 
 // fill makes the link and the code, into the mail in clear and into the slot as MACs.

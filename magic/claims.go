@@ -1,7 +1,6 @@
 package magic
 
 import (
-	"errors"
 	"net/url"
 	"unicode/utf8"
 )
@@ -11,8 +10,6 @@ const (
 	maxClaimName = 64  // bytes
 	maxClaim     = 256 // bytes
 )
-
-var errClaims = errors.New("magic: too many or too long query parameters to carry as claims")
 
 // reserved reports whether a query parameter of authorize means something to Postern, or to OAuth 2 and OpenID Connect
 // clients, which send some out of habit. Such a parameter is no claim.
@@ -37,7 +34,7 @@ func claims(query url.Values) (map[string]string, error) {
 		value := values[0]
 		if len(values) > 1 || len(found) == maxClaims || len(name) > maxClaimName || len(value) > maxClaim ||
 			!utf8.ValidString(name) || !utf8.ValidString(value) {
-			return nil, errClaims
+			return nil, refusal("invalid_request", "The address of this page carries too many or too long parameters.", nil)
 		}
 		if found == nil {
 			found = map[string]string{}

@@ -19,14 +19,9 @@ func (h *handler) redeemCode(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	typed, err := field(r, "code")
-	state, err2 := field(r, "state")
-	if err := errors.Join(err, err2); err != nil {
-		h.flow.Fail(w, r, refusal("invalid_request", "Send one code.", err))
-		return
-	}
+	state := r.PostForm.Get("state")
 	flow := hash(state)
-	code, ok := parseCode(typed)
+	code, ok := parseCode(r.PostForm.Get("code"))
 	if !ok {
 		// No guess, so it costs none.
 		b, err := h.find(ctx, a.Tag, flow)

@@ -45,7 +45,8 @@ type Config struct {
 	PerAddress int
 
 	// PerClient is how many mails may be asked for in an hour from one client address (IPv6: one /64). Default 20.
-	// Raise it if many people share one address.
+	// Raise it if many people share one address, and set postern.Config.TrustedProxies behind a proxy: the address is the
+	// proxy's otherwise, and everybody's.
 	PerClient int
 
 	// Total is how many mails this provider may send in an hour. Default 0: no limit.

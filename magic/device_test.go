@@ -2,6 +2,8 @@ package magic_test
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -89,9 +91,35 @@ func TestKnownBrowser(t *testing.T) {
 	// 180 days, whatever the browser keeps.
 	d := w.browser()
 	signIn(d, ada)
-	w.wait(80 * 24 * time.Hour) // the master secret that sealed it lives on
+	w.wait(179 * 24 * time.Hour)
 	if !d.extra(ada) {
-		t.Error("forgotten after 80 days")
+		t.Error("forgotten after 179 days")
+	}
+	w.wait(24 * time.Hour)
+	if d.extra(ada) {
+		t.Error("known after 180 days")
+	}
+}
+
+// Of two cookies neither counts: one may be planted.
+func TestKnownBrowser_TwoCookies(t *testing.T) {
+	w := newWorld(t, change{})
+	c := w.browser()
+	_, m := c.mustAsk("link", ada, "")
+	c.press(c.open(m.Link).page)
+	w.wait(2 * time.Hour)
+	for range 3 {
+		w.browser().mustAsk("link", ada, "")
+	}
+	name, value := c.deviceCookie()
+	for n, want := range []int{429, 303} {
+		r := c.request("POST", issuer+"/link/authorize", url.Values{"email": {ada}})
+		if n == 0 {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		if a := c.copy().do(r); a.StatusCode != want {
+			t.Errorf("%d cookies: %d, want %d", 2-n, a.StatusCode, want)
+		}
 	}
 }
 
@@ -108,8 +136,8 @@ func TestKnownBrowsersMailStays(t *testing.T) {
 		links = append(links, m.Link)
 	}
 	stranger := w.browser()
-	if a, _ := stranger.ask("link", ada, ""); a.StatusCode != 429 {
-		t.Errorf("a stranger's mail: %d, want 429 while three of known browsers are alive", a.StatusCode)
+	if a, _ := stranger.ask("link", ada, ""); a.StatusCode != 429 || a.Header.Get("Retry-After") != "600" {
+		t.Errorf("a stranger's mail: %d, Retry-After %q; want 429 while three of known browsers are alive", a.StatusCode, a.Header.Get("Retry-After"))
 	}
 	for _, link := range links {
 		stranger.open(link).want(t, 200, "")

@@ -28,6 +28,15 @@
 // and sets cookies. POST {base}/code/callback with them and the fields state and code ends the sign-in the way OnSuccess
 // decides. A refusal is {"error":"invalid_code","error_description":"..."}.
 //
+// # Refusals
+//
+// invalid_email, invalid_link, link_used, link_expired, other_browser, invalid_code, code_used, code_expired and
+// too_many_tries are 400; rate_limited is 429 with Retry-After; temporarily_unavailable is 503: the store, the keys, or
+// mail as such ([ErrUnavailable]). Package postern adds its own, such as invalid_state.
+//
+// The events besides those of package postern are "mail sent" and "mail failed"; the Reason of "limited" is "mail" or
+// "guess". Their Subject is the address, masked.
+//
 // # What it proves
 //
 // A finished sign-in proves control of a mailbox and no more. The identity's Issuer is [Issuer], the same for every

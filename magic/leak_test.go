@@ -44,6 +44,10 @@ func TestM2_AStolenStoreIsUseless(t *testing.T) {
 	if strings.Count(all, "\n") < 5 {
 		t.Fatalf("the store saw too little:\n%s", all)
 	}
+	last := all[strings.LastIndex(all, "magic:"):]
+	if !strings.Contains(last, `"used":`) || strings.Contains(last, `"letter":`) || strings.Contains(last, `"code":`) {
+		t.Errorf("what is left of a used mail: %s", last)
+	}
 	for name, secret := range secrets {
 		sum := sha256.Sum256([]byte(secret))
 		forms := map[string]string{

@@ -1,7 +1,6 @@
 package magic
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -70,15 +69,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		act(w, r)
 	}
-}
-
-// field returns the one value of a field of the form.
-func field(r *http.Request, name string) (string, error) {
-	values := r.PostForm[name]
-	if len(values) != 1 {
-		return "", errors.New("magic: the form must have the field " + name + " once")
-	}
-	return values[0], nil
 }
 
 // show is what a mailed link opens, and the page after the mail was asked for.

@@ -102,8 +102,11 @@ func (h *handler) limited(r *http.Request, what, address string) {
 
 // general is the refusal of what is not about one link or code: a limit, or a store or keys that do not answer.
 func general(err error) *postern.Error {
+	var refused *postern.Error
 	var limited *limit.Error
 	switch {
+	case errors.As(err, &refused):
+		return refused
 	case errors.As(err, &limited):
 		return &postern.Error{
 			Status: http.StatusTooManyRequests, Code: "rate_limited", RetryAfter: limited.RetryAfter, Err: err,

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posternauth/postern/internal/limit"
 	"github.com/posternauth/postern/store"
 )
 
@@ -107,7 +108,7 @@ func (h *handler) keep(ctx context.Context, tag string, s slot, l letter) error 
 		}
 		b := choose(all, s, h.now())
 		if b == nil {
-			return errCrowd
+			return &limit.Error{Rule: "magic mails alive", RetryAfter: h.config.Life}
 		}
 		sealed, err := h.sealLetter(ctx, b.item.Key, s.Flow, l)
 		if err != nil {
@@ -186,12 +187,12 @@ func (b *box) state(now time.Time) error {
 // code against this very slot.
 func (h *handler) use(ctx context.Context, tag string, b *box) error {
 	me := rand.Text()
-	for range conflicts {
+	for range maxTries + conflicts { // guesses at the code of the same mail may come in between, that often at most
 		if err := b.state(h.now()); err != nil {
 			return err
 		}
 		flow := b.slot.Flow
-		b.slot.Used, b.slot.Letter, b.slot.Code = me, "", ""
+		b.slot.Used, b.slot.Link, b.slot.Code, b.slot.Letter = me, "", "", ""
 		err := h.put(ctx, b)
 		if err == nil {
 			return nil

@@ -20,6 +20,9 @@ type witness struct {
 	calls  int
 	failAt int  // the number of the call that fails; 0: none
 	torn   bool // a failing Write is applied all the same
+
+	crowd   *sync.WaitGroup // the next readers of a slot wait for each other, and then write at once
+	awaited int
 }
 
 var errBroken = errors.New("disk on fire")
@@ -36,7 +39,33 @@ func (s *witness) Get(ctx context.Context, keys ...store.Key) ([]store.Item, err
 	if s.fails() {
 		return nil, errBroken
 	}
-	return s.Store.Get(ctx, keys...)
+	items, err := s.Store.Get(ctx, keys...)
+	if strings.HasPrefix(keys[0].Part, "magic:") {
+		s.meet()
+	}
+	return items, err
+}
+
+// gather makes the next n readers of a slot wait for each other, so that each decides on the same state.
+func (s *witness) gather(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.crowd, s.awaited = new(sync.WaitGroup), n
+	s.crowd.Add(n)
+}
+
+func (s *witness) meet() {
+	s.mu.Lock()
+	crowd := s.crowd
+	if s.awaited == 0 {
+		crowd = nil
+	}
+	s.awaited = max(0, s.awaited-1)
+	s.mu.Unlock()
+	if crowd != nil {
+		crowd.Done()
+		crowd.Wait()
+	}
 }
 
 func (s *witness) Write(ctx context.Context, changes ...store.Change) error {
