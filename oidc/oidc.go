@@ -20,6 +20,7 @@ import (
 // request, and is safe for concurrent use: make it once and keep it.
 type Provider struct {
 	config Config
+	quirks quirks
 	client authcode.Client
 	source *discovery.Source
 	keys   keySource
@@ -27,20 +28,22 @@ type Provider struct {
 }
 
 // New returns a provider. It makes no call. What is wrong with the Config is reported by Check, and so by postern.New.
-func New(c Config) *Provider {
+func New(c Config) *Provider { return build(c, quirks{}) }
+
+func build(c Config, q quirks) *Provider {
 	c = c.withDefaults()
-	p := &Provider{config: c, err: c.check()}
+	p := &Provider{config: c, quirks: q, err: errors.Join(q.err, c.check())}
 	httpClient := fetch.Client(fetch.Options{
 		AllowLoopback: c.AllowInsecure, AllowPrivate: c.AllowPrivate, Timeout: c.Timeout, HTTPClient: c.HTTPClient,
 	})
 	p.source = discovery.New(discovery.Config{
-		Issuer: c.Issuer, Client: httpClient, AllowLoopback: c.AllowInsecure, Logger: c.Logger,
+		Issuer: c.Issuer, IssuerOK: q.issuerOK, Client: httpClient, AllowLoopback: c.AllowInsecure, Logger: c.Logger,
 	})
 	p.keys = keySource{algorithms: slices.Clone(c.Algorithms), client: httpClient, loopback: c.AllowInsecure, log: c.Logger}
 	p.client = authcode.Client{
 		ID: c.ClientID, Secret: func(context.Context) (string, error) { return c.ClientSecret, nil },
 		Scopes: slices.Clone(c.Scopes), Params: c.params(), Forward: slices.Clone(c.Forward),
-		Nonce: true, Method: "oidc",
+		Nonce: true, NoPKCE: q.noPKCE, FormPost: q.formPost, Method: "oidc",
 		HTTP: httpClient, Timeout: c.Timeout,
 		Server: p.server, Identify: p.identify,
 	}
@@ -73,7 +76,11 @@ func (p *Provider) Handler(f *postern.Flow) http.Handler {
 	if p.err != nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.Fail(w, r, p.err) })
 	}
-	return p.client.Handler(f)
+	client := p.client
+	if p.quirks.secret != nil {
+		client.Secret = func(ctx context.Context) (string, error) { return p.quirks.secret(ctx, f.Sessions().Now()) }
+	}
+	return client.Handler(f)
 }
 
 func (p *Provider) server(ctx context.Context, now time.Time) (authcode.Server, error) {
@@ -81,12 +88,19 @@ func (p *Provider) server(ctx context.Context, now time.Time) (authcode.Server, 
 	if err != nil {
 		return authcode.Server{}, err
 	}
-	return authcode.Server{
+	server := authcode.Server{
 		AuthURL: m.AuthURL, TokenURL: m.TokenURL, Issuer: m.Issuer, IssParameter: m.IssParameter, AuthMethod: p.authMethod(m),
-	}, nil
+	}
+	if p.quirks.issuer != nil {
+		server.Issuer = "" // it is another for each person
+	}
+	return server, nil
 }
 
 func (p *Provider) metadata(ctx context.Context, now time.Time) (*discovery.Metadata, error) {
+	if p.quirks.metadata != nil {
+		return p.quirks.metadata, nil
+	}
 	m, err := p.source.Get(ctx, now)
 	switch {
 	case errors.Is(err, discovery.ErrUnavailable):
@@ -103,6 +117,8 @@ func (p *Provider) authMethod(m *discovery.Metadata) string {
 	switch {
 	case p.config.AuthMethod != "":
 		return p.config.AuthMethod
+	case p.quirks.secret != nil:
+		return authcode.AuthPost
 	case p.config.ClientSecret == "":
 		return authcode.AuthNone
 	case m.AuthMethods != nil && !slices.Contains(m.AuthMethods, authcode.AuthBasic) && slices.Contains(m.AuthMethods, authcode.AuthPost):
@@ -126,7 +142,7 @@ func (p *Provider) identify(ctx context.Context, l authcode.Login) (postern.Iden
 	}
 	claims, err := checkIDToken(ctx, l.Tokens.ID, expected{
 		issuer: m.Issuer, client: p.config.ClientID, algorithms: p.config.Algorithms, keys: verifier,
-		nonce: l.Nonce, access: l.Tokens.Access, maxAge: p.config.MaxAge, now: l.Now,
+		nonce: l.Nonce, access: l.Tokens.Access, maxAge: p.config.MaxAge, now: l.Now, quirks: p.quirks,
 	})
 	if err != nil {
 		return postern.Identity{}, refuseIDToken(err)
@@ -145,6 +161,11 @@ func (p *Provider) identify(ctx context.Context, l authcode.Login) (postern.Iden
 	if info != "" {
 		id.UserInfo = []byte(info)
 	}
+	if p.quirks.finish != nil {
+		if err := p.quirks.finish(l, claims, &id); err != nil {
+			return postern.Identity{}, refuseIDToken(err)
+		}
+	}
 	return id, nil
 }
 
@@ -157,7 +178,7 @@ func (p *Provider) userInfo(ctx context.Context, m *discovery.Metadata, access s
 	if err != nil {
 		return "", err
 	}
-	info, err := readUserInfo(body, claims.Subject)
+	info, err := readUserInfo(body, claims.Subject, p.quirks.textTrue)
 	if err != nil {
 		return "", authcode.Broken(err)
 	}

@@ -36,6 +36,8 @@ type Client struct {
 	Nonce bool
 	// FormPost asks for the answer by POST (response_mode=form_post).
 	FormPost bool
+	// NoPKCE leaves PKCE out, for services that refuse it. What is left is the nonce, where there is one, and the state.
+	NoPKCE bool
 	// CommaScopes: the token answer separates scopes by commas (GitHub).
 	CommaScopes bool
 	// Method goes into the amr of the session: "oauth" or "oidc".
@@ -145,8 +147,10 @@ func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values) (
 	q.Set("redirect_uri", h.flow.URL("callback"))
 	q.Set("state", state)
 	// S256 always (RFC 9700 section 2.1.1): a provider that does not know PKCE ignores it (RFC 6749 section 3.1).
-	q.Set("code_challenge", Challenge(a.Verifier))
-	q.Set("code_challenge_method", "S256")
+	if !h.NoPKCE {
+		q.Set("code_challenge", Challenge(a.Verifier))
+		q.Set("code_challenge_method", "S256")
+	}
 	if len(h.Scopes) > 0 {
 		q.Set("scope", strings.Join(h.Scopes, " "))
 	}

@@ -20,6 +20,9 @@ type Claims struct {
 	Email, Phone   string
 	EmailVerified  bool
 	PhoneVerified  bool
+
+	// TextTrue takes "true" as text for the boolean, for a service that is documented to write it so. Set it before Read.
+	TextTrue bool
 }
 
 // maxClaim is how long a name, picture or address may be to be kept.
@@ -58,12 +61,14 @@ func (c *Claims) Read(name, value string) error {
 	case "email_verified":
 		// The boolean true and nothing else: "true" as text is what services send that copy what a customer's directory
 		// says, without having proved it.
-		c.EmailVerified = value == "true"
+		c.EmailVerified = c.isTrue(value)
 	case "phone_number_verified":
-		c.PhoneVerified = value == "true"
+		c.PhoneVerified = c.isTrue(value)
 	}
 	return nil
 }
+
+func (c *Claims) isTrue(value string) bool { return value == "true" || c.TextTrue && value == `"true"` }
 
 // Fill takes from other what c lacks. An address and its proof come from the same source: what one says about its
 // address proves nothing about the other's.

@@ -27,10 +27,12 @@ const (
 func (c *Client) exchange(ctx context.Context, server Server, code, redirectURI, verifier string, now time.Time) (postern.Tokens, error) {
 	const what = "token request"
 	form := url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"redirect_uri":  {redirectURI},
-		"code_verifier": {verifier},
+		"grant_type":   {"authorization_code"},
+		"code":         {code},
+		"redirect_uri": {redirectURI},
+	}
+	if !c.NoPKCE {
+		form.Set("code_verifier", verifier)
 	}
 	header := http.Header{}
 	if err := c.authenticate(ctx, server.AuthMethod, form, header); err != nil {
@@ -89,7 +91,7 @@ func (c *Client) authenticate(ctx context.Context, method string, form url.Value
 func refused(failure string) error {
 	cause := fmt.Errorf("token request: the provider answered with error %q", label(failure))
 	switch failure {
-	case "invalid_grant", "bad_verification_code": // the latter: GitHub
+	case "invalid_grant", "bad_verification_code", "invalid_code", "code_already_used": // the latter: GitHub, Slack
 		return &postern.Error{Status: http.StatusBadRequest, Code: "invalid_code", Err: cause,
 			Text: "The service you chose no longer accepts this sign-in. Please start again."}
 	case "temporarily_unavailable", "slow_down":
