@@ -75,7 +75,7 @@ func gitHubProfile(ctx context.Context, hc *http.Client, userURL string, t poste
 	}
 	// 403 and 404: the token may not read addresses. Any other failure fails the sign-in: an outage must not make an
 	// account look as if it had no address.
-	list, status, err := authcode.Profile(ctx, hc, userURL+"/emails", t.Access, http.StatusForbidden, http.StatusNotFound)
+	list, status, err := authcode.Profile(ctx, hc, userURL+"/emails?per_page=100", t.Access, http.StatusForbidden, http.StatusNotFound)
 	if err != nil {
 		return postern.Identity{}, err
 	}

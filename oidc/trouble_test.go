@@ -69,6 +69,28 @@ func TestC7_TroubleAtTheProvider(t *testing.T) {
 	}
 }
 
+// TestC7_AllCallsTogether: the bound is for all calls of one request, not for each.
+func TestC7_AllCallsTogether(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	issuer := "https://" + server.Listener.Addr().String()
+	w := flowtest.New(t, func(w *flowtest.World) map[string]postern.Provider {
+		server.Config.Handler = w.NewIdP(issuer, "RS256")
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		c := config(w)
+		c.Issuer, c.HTTPClient, c.Timeout = issuer, server.Client(), 2*time.Second
+		return map[string]postern.Provider{"one": oidc.New(c)}
+	})
+	b := w.Browser()
+	to := b.Begin("one")
+	server.Config.Handler.(*fakeidp.IdP).SetFaults(fakeidp.Faults{
+		Transport: map[fakeidp.Endpoint]fakeidp.Trouble{fakeidp.Token: fakeidp.Slow, fakeidp.JWKS: fakeidp.Slow}, Delay: 1500 * time.Millisecond,
+	})
+	if a := b.Get(b.Agree(to)); a.Status != 503 || a.Code() != "provider_unavailable" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}
+
 // TestC7_OutageLeavesTheOthersAlone: while one provider stalls, a hundred sign-ins at another do not wait for it.
 func TestC7_OutageLeavesTheOthersAlone(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)

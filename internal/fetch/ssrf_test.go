@@ -139,6 +139,14 @@ func TestC6_OtherSchemes(t *testing.T) {
 			t.Errorf("CheckURL(%q) = %v", target, err)
 		}
 	}
+	for _, target := range []string{
+		"https://2130706433/", "https://0x7f000001/", "https://0X7F.1/", "https://017700000001/", "https://127.1/", "https://127.0.0.1./", "https://1.2.3.4.5/",
+		"https://[fe80::1%25eth0]/", "https://example.com%2eevil/",
+	} {
+		if err := CheckURL(target, true); !errors.Is(err, ErrRefused) { // nobody is asked what such a host means
+			t.Errorf("CheckURL(%q) = %v", target, err)
+		}
+	}
 	for _, target := range []string{"https://example.com#f", "https://a\\b/", "https://example.com/\n", "https://exämple.com/"} {
 		if err := CheckURL(target, false); !errors.Is(err, ErrRefused) {
 			t.Errorf("CheckURL(%q) = %v", target, err)
