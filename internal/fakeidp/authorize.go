@@ -41,6 +41,7 @@ func (p *IdP) serveAuthorize(w http.ResponseWriter, r *http.Request, s shape, f 
 		p.refuse(w, refusal)
 		return
 	}
+	req.grant.tenant = tenantOf(s, r.URL.Path)
 	if e := p.check(query, s, req); e != nil {
 		p.fail(w, r, req, f, *e)
 		return
@@ -100,7 +101,7 @@ func (p *IdP) check(q url.Values, s shape, req *authRequest) *authError {
 	}
 	switch mode := q.Get("response_mode"); {
 	case mode == "" || mode == "query":
-	case mode == "form_post" && s == openID:
+	case mode == "form_post" && (s == openID || s == apple):
 		req.formPost = true
 	default:
 		return &authError{"invalid_request", "this response_mode is not offered"}
@@ -109,7 +110,9 @@ func (p *IdP) check(q url.Values, s shape, req *authRequest) *authError {
 		return &authError{"request_not_supported", "request objects are not offered"}
 	}
 	challenge := q.Get("code_challenge")
-	if raw, err := b64.DecodeString(challenge); err != nil || len(raw) != sha256.Size || q.Get("code_challenge_method") != "S256" {
+	if vendorOf(s).refusesPKCE != "" {
+		challenge = ""
+	} else if raw, err := b64.DecodeString(challenge); err != nil || len(raw) != sha256.Size || q.Get("code_challenge_method") != "S256" {
 		return &authError{"invalid_request", "PKCE is required: code_challenge with code_challenge_method=S256"}
 	}
 	req.grant.challenge = challenge
@@ -222,6 +225,11 @@ func (p *IdP) finish(w http.ResponseWriter, r *http.Request, req *authRequest, f
 	g := req.grant
 	g.user, g.authTime, g.ended = user, at, new(bool)
 	answer := url.Values{"code": {p.newCode(&g)}}
+	if g.shape == apple {
+		if first := p.appleUser(g); first != "" {
+			answer.Set("user", first)
+		}
+	}
 	if f.DuplicateCode {
 		answer.Add("code", p.newCode(&g))
 	}
@@ -241,8 +249,8 @@ func (p *IdP) answer(w http.ResponseWriter, r *http.Request, req *authRequest, f
 	if f.WrongState {
 		answer.Set("state", p.random())
 	}
-	if req.grant.shape == openID && !f.NoIss { // Twitch and GitHub do not send iss (RFC 9207)
-		answer.Set("iss", p.issuer(openID))
+	if s := req.grant.shape; (s == openID || vendorOf(s).sendsIss) && !f.NoIss { // most do not send iss (RFC 9207)
+		answer.Set("iss", p.issuer(s))
 		if f.WrongIss {
 			answer.Set("iss", "https://other.example")
 		}

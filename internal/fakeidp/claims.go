@@ -21,6 +21,9 @@ func (p *IdP) idToken(t tokens, f Faults) (string, error) {
 		claims["nonce"] = g.nonce
 	}
 	profile(claims, g, g.idClaims, f)
+	if g.shape.isVendor() {
+		p.vendorClaims(claims, g, f)
+	}
 
 	if f.WrongIssuer {
 		claims["iss"] = "https://other.example"
@@ -50,7 +53,7 @@ func (p *IdP) idToken(t tokens, f Faults) (string, error) {
 	if f.IDToken != nil {
 		f.IDToken(claims)
 	}
-	return p.sign(claims, f)
+	return p.sign(claims, vendorOf(g.shape).alg, f)
 }
 
 // profile adds what the scopes allow (OpenID Connect Core section 5.4). Twitch tells only what the claims parameter asks for.

@@ -14,8 +14,10 @@
 //	Twitch           /oauth2/.well-known/openid-configuration /oauth2/authorize /oauth2/token /oauth2/userinfo /oauth2/keys
 //	GitHub           /login/oauth/authorize /login/oauth/access_token /api/user /api/user/emails
 //
-// The issuer of the Twitch shape is {Issuer}/oauth2. PKCE with S256 is required in every shape, which is stricter than
-// the originals: a client that forgets it should not pass here.
+// The issuer of the Twitch shape is {Issuer}/oauth2. Twelve more vendors, as far as presets must know their ways, are at
+// {Issuer}/facebook, /spotify, /discord, /x, /microsoft, /apple, /slack, /linkedin, /cognito, /gitlab, /keycloak and
+// /yahoo, under the paths they have at home. PKCE with S256 is required in every shape but those whose
+// originals refuse it, which is stricter than most: a client that forgets it should not pass here.
 //
 // Everything is kept in memory. It signs anybody in as anybody: never put it on the open internet.
 package fakeidp
@@ -61,6 +63,8 @@ type Client struct {
 	Secret string
 	// RedirectURIs are compared character for character.
 	RedirectURIs []string
+	// Apple, if set, is how the client proves itself in that shape, in place of Secret.
+	Apple *AppleKey
 }
 
 // A User is somebody who can sign in.
@@ -108,6 +112,9 @@ type IdP struct {
 	access  map[string]*grant
 	refresh map[string]*grant
 	logins  map[string]login
+	// Of the shapes of vendors.
+	appleSeen map[string]bool
+	profile   func(map[string]any)
 }
 
 // New checks the configuration and makes a provider.
@@ -141,6 +148,7 @@ func New(c Config) (*IdP, error) {
 		base: u.Path, cross: http.NewCrossOriginProtection(), config: c, keys: keys,
 		clients: map[string]Client{}, calls: map[Endpoint]int{},
 		codes: map[string]*grant{}, access: map[string]*grant{}, refresh: map[string]*grant{}, logins: map[string]login{},
+		appleSeen: map[string]bool{},
 	}
 	for _, client := range c.Clients {
 		if client.ID == "" {
@@ -229,6 +237,9 @@ func (p *IdP) issuer(s shape) string {
 	if s == twitch {
 		return p.config.Issuer + "/oauth2"
 	}
+	if s.isVendor() {
+		return p.vendorIssuer(s, "")
+	}
 	return p.config.Issuer
 }
 
@@ -269,7 +280,7 @@ func routeOf(path string) (route, bool) {
 	case "/api/user/emails":
 		return route{Emails, gitHub, get, (*IdP).serveGitHubEmails}, true
 	}
-	return route{}, false
+	return vendorRoute(path)
 }
 
 // random returns 256 bits as base64url.

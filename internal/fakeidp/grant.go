@@ -13,6 +13,7 @@ type grant struct {
 	redirectURI string
 	challenge   string // PKCE, S256
 	nonce       string
+	tenant      string // of Microsoft, as the path names it
 	scopes      []string
 	idClaims    map[string]bool // Twitch: members of the claims parameter
 	infoClaims  map[string]bool

@@ -61,6 +61,9 @@ func (p *IdP) loginPage(w http.ResponseWriter, r *http.Request, req *authRequest
 	users := slices.Clone(p.users)
 	p.mu.Unlock()
 	name := map[shape]string{openID: "OpenID", gitHub: "GitHub", twitch: "Twitch"}[req.grant.shape]
+	if req.grant.shape.isVendor() {
+		name = vendorOf(req.grant.shape).name
+	}
 
 	var b strings.Builder
 	fmt.Fprintf(&b, `<h1>Who are you?</h1><p class="note">A local stand-in for a provider (%s). Nothing here is checked and nothing leaves this machine.</p>`, name)
@@ -97,7 +100,7 @@ func (u User) label() string {
 func (p *IdP) formPostPage(w http.ResponseWriter, to string, answer url.Values) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<h1>One moment</h1><form method="post" action="%s">`, html.EscapeString(to))
-	for _, name := range []string{"code", "error", "error_description", "state", "iss"} {
+	for _, name := range []string{"code", "error", "error_description", "state", "iss", "user"} {
 		for _, v := range answer[name] {
 			fmt.Fprintf(&b, `<input type="hidden" name="%s" value="%s">`, name, html.EscapeString(v))
 		}

@@ -93,10 +93,16 @@ func (p *IdP) RotateKeys(keepOld bool) error {
 	return nil
 }
 
-// sign makes a compact JWS (RFC 7515 section 7.1) of the claims, as wrong as the faults say.
-func (p *IdP) sign(claims map[string]any, f Faults) (string, error) {
+// sign makes a compact JWS (RFC 7515 section 7.1) of the claims, as wrong as the faults say. alg, if set, is that of the
+// published key to sign with.
+func (p *IdP) sign(claims map[string]any, alg string, f Faults) (string, error) {
 	p.keys.mu.Lock()
 	key := p.keys.signing
+	for _, published := range p.keys.published {
+		if published.alg == alg {
+			key = published
+		}
+	}
 	p.keys.mu.Unlock()
 	if f.UnknownKey {
 		var err error
@@ -179,7 +185,7 @@ func (k signingKey) jwk() (map[string]string, error) {
 	return m, nil
 }
 
-func (p *IdP) serveJWKS(w http.ResponseWriter, _ *http.Request, _ shape, _ Faults) {
+func (p *IdP) serveJWKS(w http.ResponseWriter, _ *http.Request, s shape, _ Faults) {
 	p.keys.mu.Lock()
 	published := p.keys.published
 	p.keys.mu.Unlock()
@@ -191,6 +197,9 @@ func (p *IdP) serveJWKS(w http.ResponseWriter, _ *http.Request, _ shape, _ Fault
 		if err != nil {
 			http.Error(w, "cannot encode a key", http.StatusInternalServerError)
 			return
+		}
+		if s == microsoft {
+			delete(m, "alg") // its keys have none
 		}
 		set.Keys = append(set.Keys, m)
 	}

@@ -46,6 +46,9 @@ func (p *IdP) serveToken(w http.ResponseWriter, r *http.Request, s shape, f Faul
 	if s == twitch {
 		answer["token_type"], answer["scope"] = "bearer", t.grant.scopes // a JSON array, against RFC 6749 section 5.1
 	}
+	if s == slack {
+		answer["ok"] = true
+	}
 	if t.refresh != "" {
 		answer["refresh_token"] = t.refresh
 	}
@@ -86,6 +89,12 @@ func (p *IdP) exchange(r *http.Request, s shape) (tokens, *tokenError) {
 		if uri := form.Get("redirect_uri"); uri != g.redirectURI && (s != gitHub || uri != "") {
 			return tokens{}, &tokenError{"invalid_grant", "redirect_uri differs from that of the authorization request"}
 		}
+		if code := vendorOf(s).refusesPKCE; code != "" {
+			if form.Has("code_verifier") {
+				return tokens{}, &tokenError{code, "code_verifier is not taken"}
+			}
+			return p.issue(g), nil
+		}
 		if !verifies(form.Get("code_verifier"), g.challenge) {
 			return tokens{}, &tokenError{"invalid_grant", "code_verifier does not fit code_challenge"}
 		}
@@ -114,7 +123,7 @@ func verifies(verifier, challenge string) bool {
 func (p *IdP) authenticate(r *http.Request, s shape) (string, *tokenError) {
 	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	if user, pass, basic := r.BasicAuth(); basic {
-		if s == twitch {
+		if s == twitch || vendorOf(s).secret == "post" {
 			return "", &tokenError{"invalid_client", "missing client id"} // Twitch reads the body only
 		}
 		if secret != "" {
@@ -127,10 +136,18 @@ func (p *IdP) authenticate(r *http.Request, s shape) (string, *tokenError) {
 			return "", &tokenError{"invalid_client", "the Authorization header is malformed"}
 		}
 		id, secret = u, v
+	} else if vendorOf(s).secret == "basic" {
+		return "", &tokenError{"invalid_client", "the Authorization header is missing"}
 	}
 	p.mu.Lock()
 	client, ok := p.clients[id]
 	p.mu.Unlock()
+	if ok && s == apple {
+		if !p.appleSecret(client, secret) {
+			return "", &tokenError{"invalid_client", "the client secret is not what was registered"}
+		}
+		return id, nil
+	}
 	if !ok || subtle.ConstantTimeCompare([]byte(client.Secret), []byte(secret)) != 1 {
 		return "", &tokenError{"invalid_client", "unknown client or wrong secret"}
 	}
@@ -139,6 +156,9 @@ func (p *IdP) authenticate(r *http.Request, s shape) (string, *tokenError) {
 
 // refuseToken answers with an error in the manner of the shape.
 func refuseToken(w http.ResponseWriter, r *http.Request, s shape, e tokenError) {
+	if refuseVendorToken(w, s, e) {
+		return
+	}
 	switch s {
 	case gitHub:
 		refuseGitHub(w, r, e)
