@@ -15,9 +15,10 @@ type claims struct {
 
 	rightIssuer, rightAudience                bool
 	subject, tokenID, id, clientID, kind, azp string
-	issued, expires, notBefore, authTime      time.Time
-	haveExpires                               bool
-	properties, scope, scp, roles, amr        string // JSON text
+	times
+	authTime                           time.Time
+	haveExpires                        bool
+	properties, scope, scp, roles, amr string // JSON text
 }
 
 // read takes the claims out of a payload. Those that decide must be of the right type. Strict, the same goes for all;
@@ -104,14 +105,28 @@ func (c *claims) check(now time.Time, leeway time.Duration) error {
 		return ErrAudience
 	case !c.haveExpires:
 		return refuse(ErrClaims, "exp is missing")
-	case !now.Before(c.expires.Add(leeway)): // RFC 7519 section 4.1.4: "on or after"
+	}
+	return c.times.check(now, leeway)
+}
+
+// times are the claims whose verdict changes as time goes by.
+type times struct{ issued, expires, notBefore time.Time }
+
+func (t *times) check(now time.Time, leeway time.Duration) error {
+	switch {
+	case !now.Before(t.expires.Add(leeway)): // RFC 7519 section 4.1.4: "on or after"
 		return ErrExpired
-	case now.Add(leeway).Before(c.notBefore):
+	case now.Add(leeway).Before(t.notBefore):
 		return refuse(ErrNotYetValid, "nbf is in the future")
-	case now.Add(leeway).Before(c.issued):
+	case now.Add(leeway).Before(t.issued):
 		return refuse(ErrNotYetValid, "iat is in the future")
 	}
 	return nil
+}
+
+// tooOld tells whether a token is from before Config.NotBefore.
+func (t *times) tooOld(notBefore time.Time) bool {
+	return !notBefore.IsZero() && t.issued.Add(backdate).Before(notBefore.Truncate(time.Second))
 }
 
 // fill moves claims into a session. names is room for the members of its lists.

@@ -35,7 +35,8 @@ type gate struct {
 	empty  any // a nil *Session[T], for its type
 	now    func() time.Time
 	log    *slog.Logger
-	verify func(context.Context, *jose.Token) (facts, error)
+	recall func(ctx context.Context, token string) (f facts, known bool) // of a token verified before; known, it is good
+	verify func(ctx context.Context, token string, tok *jose.Token) (facts, error)
 	enter  func(context.Context, facts) context.Context
 }
 
@@ -177,12 +178,15 @@ func withProtocols(r *http.Request, rest string) *http.Request {
 
 // passToken tries the gates that the token says it is for.
 func (g guard) passToken(ctx context.Context, token string) (context.Context, error) {
+	if in, known, err := g.passKnown(ctx, token); known {
+		return in, err
+	}
 	tok, err := jose.Parse(token)
 	if err != nil {
 		return nil, refuseFor(ErrMalformed, err)
 	}
 	if len(g) == 1 {
-		return g[0].pass(ctx, &tok)
+		return g[0].pass(ctx, token, &tok)
 	}
 	issuer, kind, err := peek(tok.Payload)
 	if err != nil {
@@ -197,7 +201,7 @@ func (g guard) passToken(ctx context.Context, token string) (context.Context, er
 				err = ErrKind
 			}
 		default:
-			in, why := gate.pass(ctx, &tok)
+			in, why := gate.pass(ctx, token, &tok)
 			if why == nil {
 				return in, nil
 			}
@@ -224,12 +228,7 @@ func (g guard) passCookie(r *http.Request) (context.Context, error) {
 		if why := gate.policy.sessions.checkOrigin(r); why != nil {
 			return nil, why
 		}
-		tok, why := jose.Parse(token)
-		if why != nil {
-			err = better(err, refuseFor(ErrMalformed, why))
-			continue
-		}
-		ctx, why := gate.pass(r.Context(), &tok)
+		ctx, why := guard{gate}.passToken(r.Context(), token)
 		if why == nil {
 			return ctx, nil
 		}
@@ -238,11 +237,33 @@ func (g guard) passCookie(r *http.Request) (context.Context, error) {
 	return nil, err
 }
 
-func (g *gate) pass(ctx context.Context, tok *jose.Token) (context.Context, error) {
-	f, err := g.verify(ctx, tok)
+// passKnown tries the gates that remember the token. known tells whether one does; its word is then the last, for a token
+// is of one kind.
+func (g guard) passKnown(ctx context.Context, token string) (in context.Context, known bool, err error) {
+	for _, gate := range g {
+		f, ok := gate.recall(ctx, token)
+		if !ok {
+			continue
+		}
+		in, why := gate.enterWith(ctx, f)
+		if why == nil {
+			return in, true, nil
+		}
+		known, err = true, better(err, why)
+	}
+	return nil, known, err
+}
+
+func (g *gate) pass(ctx context.Context, token string, tok *jose.Token) (context.Context, error) {
+	f, err := g.verify(ctx, token, tok)
 	if err != nil {
 		return nil, err
 	}
+	return g.enterWith(ctx, f)
+}
+
+// enterWith asks the needs of the gate.
+func (g *gate) enterWith(ctx context.Context, f facts) (context.Context, error) {
 	if err := check(g.needs, f, g.now()); err != nil {
 		return nil, err
 	}

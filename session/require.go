@@ -29,8 +29,15 @@ func (k *Kind[T]) gates() guard {
 	s := k.sessions
 	return guard{{
 		issuer: s.issuer, policy: k.policy, empty: (*Session[T])(nil), now: s.now, log: s.log,
-		verify: func(ctx context.Context, tok *jose.Token) (facts, error) {
-			session, err := k.verify(ctx, tok)
+		recall: func(ctx context.Context, token string) (facts, bool) {
+			session := k.recallSession(ctx, token)
+			if session == nil {
+				return facts{}, false
+			}
+			return factsOf(session), true
+		},
+		verify: func(ctx context.Context, token string, tok *jose.Token) (facts, error) {
+			session, err := k.verify(ctx, token, tok)
 			if err != nil {
 				return facts{}, err
 			}

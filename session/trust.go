@@ -94,7 +94,7 @@ func (f *Foreign[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], 
 	if f.config.Type != "" && !hasType(tok.Typ, f.config.Type) {
 		return nil, ErrType
 	}
-	if err := checkSignature(ctx, f.config.Keys, tok, f.config.Algorithms); err != nil {
+	if _, err := checkSignature(ctx, f.config.Keys, tok, f.config.Algorithms); err != nil {
 		return nil, err
 	}
 	c := claims{issuer: f.config.Issuer, audience: f.config.Audience}
@@ -169,7 +169,8 @@ func (f *Foreign[T]) NewContext(ctx context.Context, s *Session[T]) context.Cont
 func (f *Foreign[T]) gates() guard {
 	return guard{{
 		issuer: f.config.Issuer, empty: (*Session[T])(nil), now: f.config.Now, log: f.config.Logger,
-		verify: func(ctx context.Context, tok *jose.Token) (facts, error) {
+		recall: func(context.Context, string) (facts, bool) { return facts{}, false },
+		verify: func(ctx context.Context, _ string, tok *jose.Token) (facts, error) {
 			session, err := f.verify(ctx, tok)
 			if err != nil {
 				return facts{}, err

@@ -15,20 +15,47 @@ import (
 //
 // The error says why a token is refused and matches one of the errors of this package; it never holds a part of the
 // token. ErrUnavailable says nothing about the token: the keys could not be had.
+//
+// A token that was verified before is recognised, and only what can have changed is checked again: see KindConfig.Cache.
+// The session is the caller's own either way.
 func (k *Kind[T]) Verify(ctx context.Context, token string) (*Session[T], error) {
+	if s := k.recallSession(ctx, token); s != nil {
+		return s, nil
+	}
 	tok, err := jose.Parse(token)
 	if err != nil {
 		return nil, refuseFor(ErrMalformed, err)
 	}
-	return k.verify(ctx, &tok)
+	return k.verify(ctx, token, &tok)
 }
 
-func (k *Kind[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], error) {
+// VerifyInto is Verify into a session of the caller's, whose lists are overwritten too if they are long enough. What
+// checks tokens in a loop, such as a proxy, allocates nothing by it for a token that is recognised and a type T without
+// slices, maps and pointers. With an error s is empty.
+func (k *Kind[T]) VerifyInto(ctx context.Context, token string, s *Session[T]) error {
+	if e := k.recall(ctx, token); e != nil && k.copies {
+		scopes, roles, methods := s.Scopes, s.Roles, s.Auth.Methods
+		*s = e.session.Session
+		s.Scopes, s.Roles, s.Auth.Methods = reuse(scopes, s.Scopes), reuse(roles, s.Roles), reuse(methods, s.Auth.Methods)
+		return nil
+	}
+	full, err := k.Verify(ctx, token)
+	if err != nil {
+		*s = Session[T]{}
+		return err
+	}
+	*s = *full
+	return nil
+}
+
+// verify checks a token that Parse has cut up.
+func (k *Kind[T]) verify(ctx context.Context, token string, tok *jose.Token) (*Session[T], error) {
 	s := k.sessions
 	if !hasType(tok.Typ, tokenType) {
 		return nil, ErrType
 	}
-	if err := checkSignature(ctx, s.keys, tok, nil); err != nil {
+	key, err := checkSignature(ctx, s.keys, tok, nil)
+	if err != nil {
 		return nil, err
 	}
 	c := claims{issuer: s.issuer, audience: s.audience}
@@ -42,11 +69,7 @@ func (k *Kind[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], err
 	if err := k.check(&c, s.notBefore); err != nil {
 		return nil, err
 	}
-	// One allocation for the session and what its short lists hold.
-	out := &struct {
-		Session[T]
-		names [12]string
-	}{}
+	out := new(held[T])
 	if err := decodeProperties(k.layout, c.properties, &out.Properties); err != nil {
 		return nil, refuse(ErrClaims, "properties are not those of the kind")
 	}
@@ -54,6 +77,7 @@ func (k *Kind[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], err
 		return nil, err
 	}
 	out.Kind = k.name
+	k.remember(token, tok.Kid, key, &c, &out.Session, now)
 	return &out.Session, nil
 }
 
@@ -70,7 +94,7 @@ func (p *policy) check(c *claims, notBefore time.Time) error {
 		return refuse(ErrClaims, "properties are missing")
 	case c.expires.Sub(c.issued) > p.access+backdate+time.Second:
 		return refuse(ErrClaims, "the token lives longer than KindConfig.Access allows")
-	case !notBefore.IsZero() && c.issued.Add(backdate).Before(notBefore.Truncate(time.Second)):
+	case c.times.tooOld(notBefore):
 		return ErrTooOld
 	}
 	return nil
@@ -86,25 +110,25 @@ func hasType(typ, want string) bool {
 	return strings.EqualFold(typ, want)
 }
 
-// checkSignature finds the key tok names and checks the signature with it. The algorithm is that of the key (RFC 8725
+// checkSignature finds the key tok names, checks the signature with it and returns it. The algorithm is that of the key (RFC 8725
 // section 3.1), and one of pinned if that is not nil.
-func checkSignature(ctx context.Context, from keys.Verifier, tok *jose.Token, pinned []keys.Algorithm) error {
+func checkSignature(ctx context.Context, from keys.Verifier, tok *jose.Token, pinned []keys.Algorithm) (*keys.PublicKey, error) {
 	if pinned != nil && !contains(pinned, keys.Algorithm(tok.Alg)) {
-		return ErrAlgorithm
+		return nil, ErrAlgorithm
 	}
 	key, err := from.PublicKey(ctx, tok.Kid)
 	switch {
 	case errors.Is(err, keys.ErrUnknownKey):
-		return ErrUnknownKey
+		return nil, ErrUnknownKey
 	case err != nil:
-		return refuseFor(ErrUnavailable, err)
+		return nil, refuseFor(ErrUnavailable, err)
 	case string(key.Algorithm()) != tok.Alg:
-		return ErrAlgorithm
+		return nil, ErrAlgorithm
 	}
 	if err := key.Verify(tok.Input, tok.Signature); err != nil {
-		return ErrSignature
+		return nil, ErrSignature
 	}
-	return nil
+	return key, nil
 }
 
 func contains(list []keys.Algorithm, a keys.Algorithm) bool {
