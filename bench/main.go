@@ -1,0 +1,104 @@
+// Command bench measures Postern beside the libraries that do the same, in one run and taking turns.
+//
+//	go run . verify   a token checked and read into typed values
+//	go run . sign     a token made
+//	go run . cache    a token that was checked before
+//	go run . http     a server at saturation behind the middleware
+//
+// The peers on Node run if node is installed and their packages are: (cd node && npm ci).
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern/keys"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options of all benchmarks.
+type options struct {
+	effort
+	json bool
+	svg  string
+	algs []keys.Algorithm
+	node bool
+	note func(format string, args ...any) // what people should know, which is no result
+}
+
+func run(args []string, out io.Writer) error {
+	if len(args) > 0 && args[0] == "serve" { // a child of http
+		return serve(os.Stdin, out)
+	}
+	benches := map[string]func(options) ([]result, error){"verify": verify, "sign": sign, "cache": cache, "http": overHTTP}
+	usage := errors.New("say what to measure: verify, sign, cache or http; -h shows the flags")
+	if len(args) == 0 {
+		return usage
+	}
+	bench, known := benches[args[0]]
+	flags := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
+	o := options{note: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
+	rounds, turn := 40, 20*time.Millisecond
+	if args[0] == "http" {
+		rounds, turn = 10, time.Second
+	}
+	flags.IntVar(&o.rounds, "rounds", rounds, "how often each contender has its turn")
+	flags.DurationVar(&o.turn, "turn", turn, "how long a turn is")
+	flags.BoolVar(&o.json, "json", false, "print one JSON object a row instead of a table")
+	flags.StringVar(&o.svg, "svg", "", "write a chart of the ratios to this `file`")
+	flags.BoolVar(&o.node, "node", true, "let the peers on Node take part")
+	algs := flags.String("alg", "RS256,ES256,EdDSA,HS256", "algorithms, separated by commas")
+	if !known {
+		if args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
+			flags.Usage()
+			return flag.ErrHelp
+		}
+		return usage
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 || o.rounds < 1 || o.turn <= 0 {
+		return usage
+	}
+	for _, name := range strings.Split(*algs, ",") {
+		alg := keys.Algorithm(name)
+		if !contains(algorithms, alg) {
+			return fmt.Errorf("algorithm %q: choose from %v", name, algorithms)
+		}
+		o.algs = append(o.algs, alg)
+	}
+	results, err := bench(o)
+	if err != nil {
+		return err
+	}
+	if o.svg != "" {
+		if err := os.WriteFile(o.svg, chart(results), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return printJSON(out, results)
+	}
+	for _, group := range byAlgorithm(results) {
+		show := printTable
+		if args[0] == "http" {
+			show = printRates
+		}
+		if err := show(out, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
