@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -224,11 +225,12 @@ type browser struct {
 	*house
 	cookies map[string]string
 	header  http.Header
-	at      *url.URL // where the provider's page is
-	back    string   // the callback
-	state   string   // of a mail
-	code    string   // one to redeem
-	bearer  string   // an access token
+	waits   time.Duration // for an answer; 0: patience
+	at      *url.URL      // where the provider's page is
+	back    string        // the callback
+	state   string        // of a mail
+	code    string        // one to redeem
+	bearer  string        // an access token
 }
 
 func (h *house) browser() *browser {
@@ -263,7 +265,7 @@ func (b *browser) post(target string, form url.Values) *answer {
 
 func (b *browser) do(method, target string, form url.Values) *answer {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(b.waits, patience))
 	defer cancel()
 	b.store.request(cancel)
 	r := httptest.NewRequest(method, target, strings.NewReader(form.Encode())).WithContext(ctx)
