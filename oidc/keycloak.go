@@ -3,6 +3,7 @@ package oidc
 import (
 	"cmp"
 	"errors"
+	"net/url"
 	"strings"
 )
 
@@ -18,9 +19,9 @@ import (
 // Source: https://www.keycloak.org/securing-apps/oidc-layers.
 func Keycloak(server, realm string, c Config) *Provider {
 	var q quirks
-	if realm == "" || strings.ContainsAny(realm, "/?#%") {
-		q.err = errors.New("oidc: Keycloak: realm must be the name of a realm, without slashes")
+	if realm == "" || strings.Contains(realm, "/") {
+		q.err = errors.New("oidc: Keycloak: realm must be the name of a realm, without a slash")
 	}
-	c.Issuer = cmp.Or(c.Issuer, strings.TrimSuffix(server, "/")+"/realms/"+realm)
+	c.Issuer = cmp.Or(c.Issuer, strings.TrimSuffix(server, "/")+"/realms/"+url.PathEscape(realm))
 	return build(c, q)
 }

@@ -140,7 +140,7 @@ func tid(tenant string) string {
 	case tenant == "consumers":
 		return ConsumerTenant
 	case len(tenant) == len(HomeTenant) && strings.Count(tenant, "-") == 4:
-		return tenant
+		return strings.ToLower(tenant)
 	}
 	return HomeTenant // common, organizations, a domain name
 }
