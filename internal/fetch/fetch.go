@@ -143,6 +143,9 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close() // the answer is thrown away
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, g.maxBody)
 	}
+	// A redirect is an answer with its status. Where it leads must not even be read: net/http would repeat a Location that it
+	// cannot parse in its error, with whatever a server put into it.
+	resp.Header.Del("Location")
 	resp.Body = &bounded{body: resp.Body, left: g.maxBody, max: g.maxBody}
 	return resp, nil
 }

@@ -194,7 +194,7 @@ func TestC6_Rebinding(t *testing.T) {
 
 func TestC6_RedirectIsNotFollowed(t *testing.T) {
 	port, l := listen(t)
-	for _, to := range []string{"https://169.254.169.254/latest/meta-data/", "https://127.0.0.1:" + port + "/", "http://[::1]:" + port + "/", "/again", "//127.0.0.1:" + port} {
+	for _, to := range []string{"https://169.254.169.254/latest/meta-data/", "https://127.0.0.1:" + port + "/", "http://[::1]:" + port + "/", "/again", "//127.0.0.1:" + port, "https://a\\b/?code=c0de", "https://[/?code=c0de"} {
 		for _, status := range []int{301, 302, 303, 307, 308} {
 			calls := 0
 			srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
