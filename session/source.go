@@ -5,6 +5,12 @@ import (
 	"strings"
 )
 
+// maxHeader is how much of a header is looked through for a token. Servers differ in what they let in (net/http: 1 MiB for
+// all headers), and each byte costs time before anybody has proved anything. Four tokens of the largest size fit.
+const maxHeader = 64 << 10
+
+var errLong = refuse(ErrMalformed, "the header is longer than 64 KiB")
+
 // bearer returns the token of the Authorization header. found tells that there is a Bearer credential, usable or not:
 // then no other place is looked at, or a request could carry two identities. Other schemes are somebody else's.
 func bearer(h http.Header) (token string, found bool, err error) {
@@ -17,11 +23,14 @@ func bearer(h http.Header) (token string, found bool, err error) {
 		return "", false, nil
 	}
 	rest := values[0][len(scheme):]
-	token = strings.TrimLeft(rest, " ")
 	switch {
 	case rest != "" && tokenByte(rest[0]): // of a scheme that only begins like it
 		return "", false, nil
-	case !b64token(token) || len(token) == len(rest):
+	case len(rest) > maxHeader:
+		return "", true, errLong
+	}
+	token = strings.TrimLeft(rest, " ")
+	if !b64token(token) || len(token) == len(rest) {
 		return "", true, refuse(ErrMalformed, "no Bearer credential as RFC 6750 section 2.1 has it")
 	}
 	return token, true, nil
@@ -47,6 +56,9 @@ const protocolPrefix = "bearer."
 // protocol takes the token out of the subprotocols a WebSocket client offers. rest are the others.
 func protocol(h http.Header) (token, rest string, err error) {
 	var others []string
+	if length(h["Sec-Websocket-Protocol"]) > maxHeader {
+		return "", "", errLong
+	}
 	for _, value := range h["Sec-Websocket-Protocol"] {
 		for item := range strings.SplitSeq(value, ",") {
 			item = strings.Trim(item, " \t")
@@ -86,6 +98,9 @@ func webSocket(r *http.Request) bool {
 // cookies it finds malformed, and with them the sign that something is wrong.
 func cookie(h http.Header, name string) (string, error) {
 	token, found := "", false
+	if length(h["Cookie"]) > maxHeader {
+		return "", errLong
+	}
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var pair string
@@ -101,6 +116,13 @@ func cookie(h http.Header, name string) (string, error) {
 		}
 	}
 	return token, nil
+}
+
+func length(values []string) (n int) {
+	for _, v := range values {
+		n += len(v)
+	}
+	return n
 }
 
 // checkOrigin protects a request that a browser authenticated by cookie, without its page having a say in it.
