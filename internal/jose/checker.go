@@ -91,7 +91,7 @@ type Checker struct {
 	rsa  *rsa.PublicKey
 	ec   *ecdsa.PublicKey
 	ed   ed25519.PublicKey
-	macs *sync.Pool // of keyed hash.Hash. A pointer: printing what holds a Checker follows one with some verbs
+	macs *sync.Pool // of *keyed. A pointer: printing what holds a Checker follows one with some verbs
 	size int        // bytes of a signature
 }
 
@@ -140,7 +140,7 @@ func NewChecker(alg string, key any) (*Checker, error) {
 		if len(key) < a.hash.Size() { // RFC 7518 section 3.2
 			return nil, fmt.Errorf("%w: a secret for %s needs %d random bytes", ErrKey, alg, a.hash.Size())
 		}
-		c.macs, c.size = &sync.Pool{New: func() any { return newMAC(a.hash, key) }}, a.hash.Size()
+		c.macs, c.size = &sync.Pool{New: func() any { return &keyed{Hash: newMAC(a.hash, key)} }}, a.hash.Size()
 	default:
 		return nil, fmt.Errorf("%w: keys of type %T are not supported", ErrKey, key)
 	}
@@ -154,7 +154,7 @@ func (c *Checker) Check(message, sig []byte) bool {
 	}
 	switch c.family {
 	case rsaPKCS1:
-		return rsa.VerifyPKCS1v15(c.rsa, c.hash, c.digest(nil, message), sig) == nil
+		return c.checkPKCS1(message, sig)
 	case rsaPSS: // RFC 7518 section 3.5: the salt is as long as the hash
 		opts := rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 		return rsa.VerifyPSS(c.rsa, c.hash, c.digest(nil, message), sig, &opts) == nil
@@ -163,30 +163,50 @@ func (c *Checker) Check(message, sig []byte) bool {
 	case okp:
 		return ed25519.Verify(c.ed, message, sig)
 	case mac:
-		return hmac.Equal(c.mac(message), sig)
+		return c.checkMAC(message, sig)
 	}
 	return false
 }
 
-// checkEC works on its stack only; what the RSA functions are given does not stay there.
-func (c *Checker) checkEC(message, sig []byte) bool {
-	var der [maxDER]byte
+// The digests below stay on the stack.
+
+func (c *Checker) checkPKCS1(message, sig []byte) bool {
 	var digest [sha512.Size]byte
-	asn1, ok := derFromRaw(der[:0], sig)
+	return rsa.VerifyPKCS1v15(c.rsa, c.hash, c.digest(digest[:0], message), sig) == nil
+}
+
+func (c *Checker) checkEC(message, sig []byte) bool {
+	var digest [sha512.Size]byte
+	asn1, ok := derFromRaw(make([]byte, 0, c.size+derOverhead), sig)
 	return ok && ecdsa.VerifyASN1(c.ec, c.digest(digest[:0], message), asn1)
 }
 
-// MAC returns the MAC of message. c must be of a shared secret.
-func (c *Checker) MAC(message []byte) []byte { return c.mac(message) }
+// keyed is a hash with the key worked in, which is half the work for a short message, and room for its sum.
+type keyed struct {
+	hash.Hash
+	room [sha512.Size]byte
+}
 
-// mac takes a keyed hash that was used before where it can: the key is worked in once.
-func (c *Checker) mac(message []byte) []byte {
-	h := c.macs.Get().(hash.Hash)
-	h.Reset()
-	h.Write(message)
-	sum := h.Sum(nil)
-	c.macs.Put(h)
+func (c *Checker) checkMAC(message, sig []byte) bool {
+	k := c.macs.Get().(*keyed)
+	ok := hmac.Equal(k.sum(message), sig)
+	c.macs.Put(k)
+	return ok
+}
+
+// MAC returns the MAC of message. c must be of a shared secret.
+func (c *Checker) MAC(message []byte) []byte {
+	k := c.macs.Get().(*keyed)
+	sum := append([]byte(nil), k.sum(message)...)
+	c.macs.Put(k)
 	return sum
+}
+
+// sum returns the MAC in k's room.
+func (k *keyed) sum(message []byte) []byte {
+	k.Reset()
+	k.Write(message)
+	return k.Sum(k.room[:0])
 }
 
 func newMAC(h crypto.Hash, secret []byte) hash.Hash {

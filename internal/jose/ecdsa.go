@@ -6,8 +6,8 @@ import (
 	"math/big"
 )
 
-// maxDER is the longest ASN.1 form of a signature: of P-521.
-const maxDER = 3 + 2*(3+66)
+// derOverhead is what the ASN.1 form of a signature has at most beyond r and s.
+const derOverhead = 3 + 2*3
 
 // derFromRaw appends to der the ASN.1 form, which the standard library checks, of r‖s (RFC 7518 section 3.4). A zero r or s is
 // refused here, one that is not below the order of the curve by the standard library (CVE-2022-21449).

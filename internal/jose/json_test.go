@@ -86,13 +86,14 @@ func TestJ8_DuplicateMembers(t *testing.T) {
 	}
 }
 
-func TestEqualFold(t *testing.T) {
-	names := []string{"", "a", "A", "k", "K", "\u212a", "s", "\u017f", "é", "É", "@", "`", "[", "{", "sub", "SUB", "\u017fub", "ß", "ẞ", "ω", "Ω", "\u2126", "_", "\u007f"}
-	for _, a := range names {
-		for _, b := range names {
+func TestNames_Fold(t *testing.T) {
+	words := []string{"", "a", "A", "k", "K", "\u212a", "s", "\u017f", "é", "É", "@", "`", "[", "{", "sub", "SUB", "\u017fub", "ß", "ẞ", "ω", "Ω", "\u2126", "_", "\u007f", "Expires", "expires", "exqires", "expires_", strings.Repeat("a", 256), strings.Repeat("A", 512)}
+	for _, a := range words {
+		for _, b := range words {
 			want := strings.EqualFold(a, b)
-			if got := equalFold(a, b); got != want {
-				t.Errorf("equalFold(%q, %q) = %v", a, b, got)
+			var set names
+			if !set.add(a, true) || set.add(b, true) == want {
+				t.Errorf("the names %q and %q are told apart: want %v", a, b, !want)
 			}
 			if got := foldName(a) == foldName(b); got != want {
 				t.Errorf("foldName(%q) == foldName(%q) is %v", a, b, got)

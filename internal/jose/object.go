@@ -142,6 +142,7 @@ func (sc *scanner) array(depth int, element func(value string) error) error {
 // allocation; a map takes over before that becomes slow.
 type names struct {
 	few  [16]string
+	sums [16]uint32 // of few, so that most comparisons are of numbers
 	n    int
 	many map[string]struct{}
 }
@@ -149,13 +150,14 @@ type names struct {
 // add tells whether name is new, and without case too if fold is set.
 func (ns *names) add(name string, fold bool) bool {
 	if ns.many == nil {
-		for _, old := range ns.few[:ns.n] {
-			if !fold && old == name || fold && equalFold(old, name) {
+		sum := foldSum(name)
+		for i := range ns.n {
+			if (ns.sums[i] == sum || sum == anySum || ns.sums[i] == anySum) && same(ns.few[i], name, fold) {
 				return false
 			}
 		}
 		if ns.n < len(ns.few) {
-			ns.few[ns.n] = name
+			ns.few[ns.n], ns.sums[ns.n] = name, sum
 			ns.n++
 			return true
 		}
@@ -172,6 +174,8 @@ func (ns *names) add(name string, fold bool) bool {
 	return true
 }
 
+func same(a, b string, fold bool) bool { return a == b || fold && strings.EqualFold(a, b) }
+
 func key(name string, fold bool) string {
 	if fold {
 		return foldName(name)
@@ -179,16 +183,21 @@ func key(name string, fold bool) string {
 	return name
 }
 
-// equalFold is strings.EqualFold with a quick no for names of equal length whose first letters differ. Names that are
-// equal without case have equal length, unless one holds one of the letters outside ASCII that fold into it.
-func equalFold(a, b string) bool {
-	if a == "" || b == "" {
-		return a == b
+const anySum = 0
+
+// foldSum is a number that two names of ASCII have in common if they are equal without case: their length, and their
+// first, middle and last letters in lower case. A name with other letters, which can be equal to one of another length,
+// and an empty one have anySum.
+func foldSum(name string) uint32 {
+	var all byte
+	for i := range len(name) {
+		all |= name[i]
 	}
-	if a[0]|b[0] < utf8.RuneSelf && a[0]|0x20 != b[0]|0x20 {
-		return false
+	if name == "" || all >= utf8.RuneSelf {
+		return anySum
 	}
-	return strings.EqualFold(a, b)
+	n := len(name)
+	return uint32(name[0]|0x20)<<24 | uint32(name[n/2]|0x20)<<16 | uint32(name[n-1]|0x20)<<8 | uint32(byte(n))
 }
 
 // foldName maps all names that are equal without case to one: each rune becomes the smallest that folds to it.

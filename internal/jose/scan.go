@@ -20,7 +20,7 @@ func (sc *scanner) fail(what string) error {
 }
 
 func (sc *scanner) space() {
-	for sc.pos < len(sc.s) {
+	for sc.pos < len(sc.s) && sc.s[sc.pos] <= ' ' {
 		switch sc.s[sc.pos] {
 		case ' ', '\t', '\r', '\n':
 			sc.pos++
@@ -30,8 +30,16 @@ func (sc *scanner) space() {
 	}
 }
 
-// next skips white space and returns the byte there, 0 at the end (a NUL is legal nowhere in JSON).
+// next skips white space, which is rare in a token, and returns the byte there, 0 at the end (a NUL is legal nowhere in
+// JSON).
 func (sc *scanner) next() byte {
+	if sc.pos < len(sc.s) && sc.s[sc.pos] > ' ' {
+		return sc.s[sc.pos]
+	}
+	return sc.nextAfterSpace()
+}
+
+func (sc *scanner) nextAfterSpace() byte {
 	sc.space()
 	if sc.pos < len(sc.s) {
 		return sc.s[sc.pos]
