@@ -36,7 +36,7 @@ type gate struct {
 	now    func() time.Time
 	log    *slog.Logger
 	recall func(ctx context.Context, token string) (f facts, known bool) // of a token verified before; known, it is good
-	verify func(ctx context.Context, token string, tok *jose.Token) (facts, error)
+	verify func(ctx context.Context, token string) (facts, error)
 	enter  func(context.Context, facts) context.Context
 }
 
@@ -181,12 +181,12 @@ func (g guard) passToken(ctx context.Context, token string) (context.Context, er
 	if in, known, err := g.passKnown(ctx, token); known {
 		return in, err
 	}
+	if len(g) == 1 {
+		return g[0].pass(ctx, token)
+	}
 	tok, err := jose.Parse(token)
 	if err != nil {
 		return nil, refuseFor(ErrMalformed, err)
-	}
-	if len(g) == 1 {
-		return g[0].pass(ctx, token, &tok)
 	}
 	issuer, kind, err := peek(tok.Payload)
 	if err != nil {
@@ -201,7 +201,7 @@ func (g guard) passToken(ctx context.Context, token string) (context.Context, er
 				err = ErrKind
 			}
 		default:
-			in, why := gate.pass(ctx, token, &tok)
+			in, why := gate.pass(ctx, token)
 			if why == nil {
 				return in, nil
 			}
@@ -254,8 +254,8 @@ func (g guard) passKnown(ctx context.Context, token string) (in context.Context,
 	return nil, known, err
 }
 
-func (g *gate) pass(ctx context.Context, token string, tok *jose.Token) (context.Context, error) {
-	f, err := g.verify(ctx, token, tok)
+func (g *gate) pass(ctx context.Context, token string) (context.Context, error) {
+	f, err := g.verify(ctx, token)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package session
 import (
 	"context"
 	"net/http"
-
-	"github.com/posternauth/postern/internal/jose"
 )
 
 // Require lets requests with a session of the kind through to next; see [Guard].
@@ -36,8 +34,8 @@ func (k *Kind[T]) gates() guard {
 			}
 			return factsOf(session), true
 		},
-		verify: func(ctx context.Context, token string, tok *jose.Token) (facts, error) {
-			session, err := k.verify(ctx, token, tok)
+		verify: func(ctx context.Context, token string) (facts, error) {
+			session, err := k.verify(ctx, token)
 			if err != nil {
 				return facts{}, err
 			}

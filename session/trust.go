@@ -83,18 +83,8 @@ func Trust[T any](c TrustConfig) (*Foreign[T], error) {
 // Auth from auth_time and amr; where one of these is of an unexpected type it counts as absent. iss, aud, exp and sub are
 // required. Errors as [Kind.Verify].
 func (f *Foreign[T]) Verify(ctx context.Context, token string) (*Session[T], error) {
-	tok, err := jose.Parse(token)
+	tok, _, err := open(ctx, token, f.config.Type, f.config.Keys, f.config.Algorithms)
 	if err != nil {
-		return nil, refuseFor(ErrMalformed, err)
-	}
-	return f.verify(ctx, &tok)
-}
-
-func (f *Foreign[T]) verify(ctx context.Context, tok *jose.Token) (*Session[T], error) {
-	if f.config.Type != "" && !hasType(tok.Typ, f.config.Type) {
-		return nil, ErrType
-	}
-	if _, err := checkSignature(ctx, f.config.Keys, tok, f.config.Algorithms); err != nil {
 		return nil, err
 	}
 	c := claims{issuer: f.config.Issuer, audience: f.config.Audience}
@@ -170,8 +160,8 @@ func (f *Foreign[T]) gates() guard {
 	return guard{{
 		issuer: f.config.Issuer, empty: (*Session[T])(nil), now: f.config.Now, log: f.config.Logger,
 		recall: func(context.Context, string) (facts, bool) { return facts{}, false },
-		verify: func(ctx context.Context, _ string, tok *jose.Token) (facts, error) {
-			session, err := f.verify(ctx, tok)
+		verify: func(ctx context.Context, token string) (facts, error) {
+			session, err := f.Verify(ctx, token)
 			if err != nil {
 				return facts{}, err
 			}

@@ -22,11 +22,7 @@ func (k *Kind[T]) Verify(ctx context.Context, token string) (*Session[T], error)
 	if s := k.recallSession(ctx, token); s != nil {
 		return s, nil
 	}
-	tok, err := jose.Parse(token)
-	if err != nil {
-		return nil, refuseFor(ErrMalformed, err)
-	}
-	return k.verify(ctx, token, &tok)
+	return k.verify(ctx, token)
 }
 
 // VerifyInto is Verify into a session of the caller's, whose lists are overwritten too if they are long enough. What
@@ -48,13 +44,10 @@ func (k *Kind[T]) VerifyInto(ctx context.Context, token string, s *Session[T]) e
 	return nil
 }
 
-// verify checks a token that Parse has cut up.
-func (k *Kind[T]) verify(ctx context.Context, token string, tok *jose.Token) (*Session[T], error) {
+// verify checks a token from first to last.
+func (k *Kind[T]) verify(ctx context.Context, token string) (*Session[T], error) {
 	s := k.sessions
-	if !hasType(tok.Typ, tokenType) {
-		return nil, ErrType
-	}
-	key, err := checkSignature(ctx, s.keys, tok, nil)
+	tok, key, err := open(ctx, token, tokenType, s.keys, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -110,25 +103,35 @@ func hasType(typ, want string) bool {
 	return strings.EqualFold(typ, want)
 }
 
-// checkSignature finds the key tok names, checks the signature with it and returns it. The algorithm is that of the key (RFC 8725
-// section 3.1), and one of pinned if that is not nil.
-func checkSignature(ctx context.Context, from keys.Verifier, tok *jose.Token, pinned []keys.Algorithm) (*keys.PublicKey, error) {
-	if pinned != nil && !contains(pinned, keys.Algorithm(tok.Alg)) {
-		return nil, ErrAlgorithm
+// stackToken is how long a token may be to be checked without an allocation for its bytes.
+const stackToken = 1280
+
+// open takes a token apart, finds the key it names and checks its signature. The header typ must be typ unless that is
+// empty. The algorithm is that of the key (RFC 8725 section 3.1), and one of pinned if that is not nil.
+func open(ctx context.Context, token, typ string, from keys.Verifier, pinned []keys.Algorithm) (jose.Text, *keys.PublicKey, error) {
+	var room [stackToken]byte
+	tok, input, signature, err := jose.ParseIn(room[:0], token)
+	switch {
+	case err != nil:
+		return tok, nil, refuseFor(ErrMalformed, err)
+	case typ != "" && !hasType(tok.Typ, typ):
+		return tok, nil, ErrType
+	case pinned != nil && !contains(pinned, keys.Algorithm(tok.Alg)):
+		return tok, nil, ErrAlgorithm
 	}
 	key, err := from.PublicKey(ctx, tok.Kid)
 	switch {
 	case errors.Is(err, keys.ErrUnknownKey):
-		return nil, ErrUnknownKey
+		return tok, nil, ErrUnknownKey
 	case err != nil:
-		return nil, refuseFor(ErrUnavailable, err)
+		return tok, nil, refuseFor(ErrUnavailable, err)
 	case string(key.Algorithm()) != tok.Alg:
-		return nil, ErrAlgorithm
+		return tok, nil, ErrAlgorithm
 	}
-	if err := key.Verify(tok.Input, tok.Signature); err != nil {
-		return nil, ErrSignature
+	if err := key.Verify(input, signature); err != nil {
+		return tok, nil, ErrSignature
 	}
-	return key, nil
+	return tok, key, nil
 }
 
 func contains(list []keys.Algorithm, a keys.Algorithm) bool {

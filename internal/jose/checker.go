@@ -181,10 +181,12 @@ func (c *Checker) checkEC(message, sig []byte) bool {
 	return ok && ecdsa.VerifyASN1(c.ec, c.digest(digest[:0], message), asn1)
 }
 
-// keyed is a hash with the key worked in, which is half the work for a short message, and room for its sum.
+// keyed is a hash with the key worked in, which is half the work for a short message, and room for what goes in and out:
+// what is handed to an interface cannot stay on a stack.
 type keyed struct {
 	hash.Hash
-	room [sha512.Size]byte
+	message []byte
+	room    [sha512.Size]byte
 }
 
 func (c *Checker) checkMAC(message, sig []byte) bool {
@@ -205,7 +207,8 @@ func (c *Checker) MAC(message []byte) []byte {
 // sum returns the MAC in k's room.
 func (k *keyed) sum(message []byte) []byte {
 	k.Reset()
-	k.Write(message)
+	k.message = append(k.message[:0], message...)
+	k.Write(k.message)
 	return k.Sum(k.room[:0])
 }
 

@@ -17,13 +17,18 @@ const (
 
 // A Token is a compact JWS cut into its parts. Nothing in it is to be believed before its signature is checked.
 type Token struct {
+	Text
+	Input     []byte // what is signed (RFC 7515 section 5.1): the first two parts as they came
+	Signature []byte // decoded
+}
+
+// Text is what a token says.
+type Text struct {
 	Alg string // as the token says: it must equal the algorithm of the key, and chooses nothing
 	Kid string // empty: the token names no key
 	Typ string // empty: none given
 
-	Payload   string // decoded
-	Input     []byte // what is signed (RFC 7515 section 5.1): the first two parts as they came
-	Signature []byte // decoded
+	Payload string // decoded
 }
 
 // Parse cuts up a compact JWS. It refuses, with [ErrFormat], what is not exactly three parts of canonical base64url, a
@@ -32,47 +37,55 @@ type Token struct {
 // token (cty JWT), and the sources of keys jwk, jku, x5u and x5c. x5t and unknown members are ignored, as RFC 7515
 // section 4 wants it. The payload is decoded but not read.
 func Parse(token string) (Token, error) {
+	text, input, signature, err := ParseIn(nil, token)
+	return Token{text, input, signature}, err
+}
+
+// ParseIn is Parse with room for the bytes to check, so that a caller can keep them on its stack. They are on the heap if
+// the room is too small; len(token)+8 is enough.
+func ParseIn(room []byte, token string) (t Text, input, signature []byte, err error) {
 	// Work on input nobody has vouched for stays bounded: length and dots come first (CVE-2025-30204).
 	if len(token) > MaxToken {
-		return Token{}, fmt.Errorf("%w token: longer than %d bytes", ErrFormat, MaxToken)
+		return Text{}, nil, nil, fmt.Errorf("%w token: longer than %d bytes", ErrFormat, MaxToken)
 	}
 	if strings.Count(token, ".") != 2 {
-		return Token{}, fmt.Errorf("%w token: not three parts", ErrFormat)
+		return Text{}, nil, nil, fmt.Errorf("%w token: not three parts", ErrFormat)
 	}
 	dot1 := strings.IndexByte(token, '.')
 	dot2 := strings.LastIndexByte(token, '.')
 	if dot1 > MaxHeader {
-		return Token{}, fmt.Errorf("%w token: header longer than %d bytes", ErrFormat, MaxHeader)
+		return Text{}, nil, nil, fmt.Errorf("%w token: header longer than %d bytes", ErrFormat, MaxHeader)
 	}
 
-	// Two allocations hold everything: the bytes to hash with the signature behind them, and the text.
-	text := make([]byte, 0, stackText)
-	text, ok := DecodeBase64(text, token[:dot1])
-	head := len(text)
+	// The bytes to hash have the signature behind them. The text is copied once it is known to be text.
+	decoded := make([]byte, 0, stackText)
+	decoded, ok := DecodeBase64(decoded, token[:dot1])
+	head := len(decoded)
 	if ok {
-		text, ok = DecodeBase64(text, token[dot1+1:dot2])
+		decoded, ok = DecodeBase64(decoded, token[dot1+1:dot2])
 	}
-	raw := make([]byte, dot2, dot2+(len(token)-dot2)*3/4)
-	copy(raw, token)
-	input := raw[:dot2:dot2]
+	if cap(room) < len(token) {
+		room = make([]byte, 0, len(token))
+	}
+	raw := append(room[:0], token[:dot2]...)
 	if ok {
 		raw, ok = DecodeBase64(raw, token[dot2+1:])
 	}
 	if !ok {
-		return Token{}, fmt.Errorf("%w token: not canonical base64url", ErrFormat)
+		return Text{}, nil, nil, fmt.Errorf("%w token: not canonical base64url", ErrFormat)
 	}
-	decoded := string(text)
-	t := Token{Payload: decoded[head:], Input: input, Signature: raw[dot2:]}
-	if err := t.readHeader(decoded[:head]); err != nil {
-		return Token{}, err
+	text := string(decoded)
+	t.Payload = text[head:]
+	if err := t.readHeader(text[:head]); err != nil {
+		return Text{}, nil, nil, err
 	}
-	return t, nil
+	return t, raw[:dot2:dot2], raw[dot2:], nil
 }
 
 // stackText is how much decoded text Parse keeps on its stack before it is copied once.
 const stackText = 2 << 10
 
-func (t *Token) readHeader(header string) error {
+func (t *Text) readHeader(header string) error {
 	haveAlg := false
 	err := Object(header, func(name, value string) (err error) {
 		if value[0] == '{' || value[0] == '[' {
