@@ -1,0 +1,217 @@
+package hostile
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/fakeidp"
+	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/magic"
+	"github.com/posternauth/postern/oidc"
+	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
+)
+
+const (
+	home       = "https://app.example.com/"
+	partnerURL = "https://partner.example"
+	idpURL     = "https://idp.example"
+)
+
+// A house is a whole Postern with one browser before it and one provider behind it: two kinds of sessions, a guard for
+// the tokens of a partner, the provider under two names, links and codes by mail.
+type house struct {
+	testing.TB
+	auth     *postern.Auth
+	sessions *session.Sessions
+	user     *session.Kind[User]
+	apikey   *session.Kind[User]
+	partner  *session.Foreign[map[string]any]
+	idp      *fakeidp.IdP
+	cookies  map[string]string
+
+	mail    magic.Message     // the last
+	answer  map[string]string // the provider's last token answer
+	idToken string            // put into the next one, if set
+	signIns int
+}
+
+func newHouse(t testing.TB, f *forge) *house {
+	t.Helper()
+	h := &house{TB: t, cookies: map[string]string{}}
+	clock := func() time.Time { return now }
+	signing := must(keys.NewSigningKey(f.keys["es256"], keys.ES256, "es256"))(t)
+	secret := must(keys.NewSecret("s1", slices.Repeat([]byte{7}, 32)))(t)
+	h.sessions = must(session.New(session.Config{
+		Issuer: issuer, Audience: audience, Keys: must(keys.StaticSigner(signing))(t), Secrets: must(keys.StaticSecrets(secret))(t),
+		Store: &store.Memory{Now: clock}, Now: clock,
+	}))(t)
+	h.user = session.NewKindConfig[User](h.sessions, session.KindConfig{Name: "user", CookieName: "__Host-user"})
+	h.apikey = session.NewKind[User](h.sessions, "apikey")
+	theirs := must(keys.NewPublicKey(f.keys["eddsa"].Public(), keys.EdDSA, "eddsa"))(t)
+	h.partner = must(session.Trust[map[string]any](session.TrustConfig{Issuer: partnerURL, Audience: audience, Type: "at+jwt",
+		Algorithms: []keys.Algorithm{keys.EdDSA}, Keys: must(keys.Static(theirs))(t), Now: clock}))(t)
+	h.idp = must(fakeidp.New(fakeidp.Config{Issuer: idpURL, Auto: true, Now: clock, Algorithm: "ES256", Clients: []fakeidp.Client{
+		{ID: "app", Secret: "s3cret", RedirectURIs: []string{issuer + "/idp/callback", issuer + "/other/callback"}}}}))(t)
+	provider := oidc.New(oidc.Config{Issuer: idpURL, ClientID: "app", ClientSecret: "s3cret", Algorithms: []keys.Algorithm{keys.ES256},
+		HTTPClient: &http.Client{Transport: h}})
+	h.auth = must(postern.New(postern.Config{
+		Sessions: h.sessions, Redirects: []string{home},
+		Providers: map[string]postern.Provider{
+			"idp": provider, "other": provider,
+			"link": magic.Link(magic.Config{Send: h.send}), "code": magic.Code(magic.Config{Send: h.send}),
+		},
+		OnSuccess: func(http.ResponseWriter, *http.Request, *postern.SignIn) error { h.signIns++; return nil },
+	}))(t)
+	return h
+}
+
+// must returns the value or ends the test.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func (h *house) send(_ context.Context, m magic.Message) error {
+	h.mail = m
+	return nil
+}
+
+// RoundTrip is the way to the provider. Its token answers are noted, and their ID token is changed if that is wanted.
+func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
+	rec := httptest.NewRecorder()
+	in := r.Clone(r.Context())
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	in.RequestURI = r.URL.RequestURI()
+	h.idp.ServeHTTP(rec, in)
+	if r.URL.Path == "/token" && rec.Code == http.StatusOK {
+		var answer map[string]any
+		if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil {
+			return nil, err
+		}
+		h.answer = map[string]string{}
+		for name, value := range answer {
+			h.answer[name], _ = value.(string)
+		}
+		if h.idToken != "" {
+			answer["id_token"] = h.idToken
+		}
+		rec.Body = bytes.NewBuffer(must(json.Marshal(answer))(h))
+		rec.Header().Del("Content-Length")
+	}
+	res := rec.Result()
+	res.Request = r
+	return res, nil
+}
+
+// browse makes a request of the browser to the application.
+func (h *house) browse(method, target string, form url.Values) *http.Response {
+	var r *http.Request
+	if form == nil {
+		r = httptest.NewRequest(method, target, nil)
+	} else {
+		r = httptest.NewRequest(method, target, strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	for name, value := range h.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	w := httptest.NewRecorder()
+	h.auth.ServeHTTP(w, r)
+	res := w.Result()
+	for _, k := range res.Cookies() {
+		h.cookies[k.Name] = k.Value
+		if k.MaxAge < 0 {
+			delete(h.cookies, k.Name)
+		}
+	}
+	return res
+}
+
+// location is where an answer leads, which must be somewhere.
+func (h *house) location(res *http.Response) *url.URL {
+	h.Helper()
+	u, err := res.Location()
+	if err != nil {
+		h.Fatalf("status %d: %v", res.StatusCode, err)
+	}
+	return u
+}
+
+// begin starts an attempt and returns the parameters it was sent away with, and the name of its cookie.
+func (h *house) begin(provider string, form url.Values) (sent url.Values, cookie string) {
+	h.Helper()
+	before := maps.Clone(h.cookies)
+	method := "GET"
+	if form != nil {
+		method = "POST"
+	}
+	sent = h.location(h.browse(method, issuer+"/"+provider+"/authorize", form)).Query()
+	for name := range h.cookies {
+		if _, old := before[name]; !old && strings.HasPrefix(name, "__Host-flow-") {
+			cookie = name
+		}
+	}
+	if sent.Get("state") == "" || cookie == "" {
+		h.Fatalf("%s: no attempt was begun", provider)
+	}
+	return sent, cookie
+}
+
+// agree makes the provider sign in whoever asks, and returns the parameters of the callback.
+func (h *house) agree(sent url.Values) url.Values {
+	h.Helper()
+	w := httptest.NewRecorder()
+	h.idp.ServeHTTP(w, httptest.NewRequest("GET", idpURL+"/authorize?"+sent.Encode(), nil))
+	return h.location(w.Result()).Query()
+}
+
+// signedIn tells whether a request signs somebody in.
+func (h *house) signedIn(method, target string, form url.Values) bool {
+	before := h.signIns
+	h.browse(method, target, form)
+	return h.signIns > before
+}
+
+const appVerifier = "verifier-of-the-application-0123456789abcdef"
+
+// code is an authorization code of ours, for the application.
+func (h *house) code() string {
+	h.Helper()
+	challenge := sha256.Sum256([]byte(appVerifier))
+	w := httptest.NewRecorder()
+	err := h.user.Code(w, httptest.NewRequest("GET", issuer, nil), session.Grant[User]{Subject: "u1"}, handover.New(home, "", b64(string(challenge[:])), ""))
+	if err != nil {
+		h.Fatal(err)
+	}
+	return h.location(w.Result()).Query().Get("code")
+}
+
+// guarded tells whether a guard lets a request in that carries a value.
+func guarded(require func(http.Handler, ...session.Need) http.Handler, name, value string) bool {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set(name, value)
+	w := httptest.NewRecorder()
+	require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })).ServeHTTP(w, r)
+	return w.Code == http.StatusTeapot
+}
