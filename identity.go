@@ -32,7 +32,8 @@ type Address struct {
 	Value string // canonical
 
 	// Verified says that the provider itself proved the address: a boolean true of its own in its answer. A claim
-	// that is absent, false, or the text "true" proves nothing (OpenID Connect Core 5.1 makes email_verified a boolean).
+	// that is absent, false, or the text "true" proves nothing (OpenID Connect Core 5.1 makes email_verified a boolean),
+	// but for the few services whose presets say that they write it so.
 	Verified bool
 }
 

@@ -1,5 +1,5 @@
 // Package oauth signs people in at a service that speaks OAuth 2 but not OpenID Connect: the service grants an access
-// token, and a profile fetched with it says who the person is. GitHub is such a service.
+// token, and a profile fetched with it says who the person is. Discord, Facebook, GitHub, Spotify and X are such services.
 //
 //	postern.Config{Providers: map[string]postern.Provider{
 //		"github": oauth.GitHub(oauth.Config{ClientID: id, ClientSecret: secret}),

@@ -135,8 +135,8 @@ func TestEmptySubject(t *testing.T) {
 	}
 }
 
-// TestA2_EveryPreset: an address is proven by what the service is documented to say, and by nothing that looks like it.
-func TestA2_EveryPreset(t *testing.T) {
+// TestA2_EveryOAuthPreset: an address is proven by what the service is documented to say, and by nothing that looks like it.
+func TestA2_EveryOAuthPreset(t *testing.T) {
 	type absent struct{}
 	w := all(t)
 	for name, v := range vendors() {

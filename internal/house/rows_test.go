@@ -29,7 +29,7 @@ var catalogue = []struct {
 	}},
 	{"Signing in with a provider", []row{
 		{"C1", "`state` is 256 bits, works once, is bound to browser, provider and flow, and is checked before any token request"},
-		{"C2", "PKCE S256 always, with a new verifier for each attempt"},
+		{"C2", "PKCE S256 always, with a new verifier for each attempt; Slack and LinkedIn alone refuse it"},
 		{"C3", "ID token: signature, `iss`, `aud`, `azp`, `exp`, `iat`, `nonce`, `sub`; UserInfo is about the same `sub`"},
 		{"C4", "mix-up: `iss` of the answer is checked; each provider has a callback of its own"},
 		{"C5", "metadata name the configured issuer; all endpoints are https"},
