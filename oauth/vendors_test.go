@@ -21,7 +21,6 @@ type vendor struct {
 	scope    string
 	subject  string // of the fake's user 10001; empty: that
 	proof    string // the member that proves the address; empty: nothing does
-	always   bool   // the address is proven by being there
 }
 
 // vendors are all presets.
