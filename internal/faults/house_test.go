@@ -342,7 +342,7 @@ func (a *answer) decent(b *browser) {
 	case a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") == "":
 		b.Errorf("503 without Retry-After: %s", a.body)
 	}
-	if a.code() == "" && a.header.Get("WWW-Authenticate") == "" {
+	if page := strings.HasPrefix(a.header.Get("Content-Type"), "text/html"); a.code() == "" && !page && a.header.Get("WWW-Authenticate") == "" {
 		b.Errorf("status %d without a code: %s", a.status, a.body)
 	}
 	if a.location != nil {

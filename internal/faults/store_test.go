@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -140,4 +141,26 @@ func (s *unlucky) List(ctx context.Context, part, after string, limit int) (item
 		return nil, "", err
 	}
 	return items, next, nil
+}
+
+// witness is a store that remembers what was written.
+type witness struct {
+	store.Store
+	mu      sync.Mutex
+	written strings.Builder
+}
+
+func (s *witness) Write(ctx context.Context, changes ...store.Change) error {
+	s.mu.Lock()
+	for _, c := range changes {
+		s.written.WriteString(c.Item.Key.Part + " " + c.Item.Key.ID + " " + string(c.Item.Value) + "\n")
+	}
+	s.mu.Unlock()
+	return s.Store.Write(ctx, changes...)
+}
+
+func (s *witness) everything() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.written.String()
 }
