@@ -65,7 +65,7 @@ func (m directory) documents(issuer string) bool {
 	case "common", "organizations":
 		return issuer == m.url(template)
 	case "consumers":
-		return issuer == m.url(consumers)
+		return issuer == m.url(consumers) || issuer == m.url(template)
 	}
 	if isTenant(m.tenant) {
 		return issuer == m.url(strings.ToLower(m.tenant))
@@ -82,6 +82,8 @@ func (m directory) issuer(documented string, c *idClaims) (string, error) {
 		return "", errors.New("claim tid is missing or no id of a directory")
 	case m.tenant == "organizations" && tid == consumers:
 		return "", errors.New("claim tid is that of personal accounts, and the tenant is organizations")
+	case m.tenant == "consumers" && tid != consumers:
+		return "", errors.New("claim tid is not that of personal accounts, and the tenant is consumers")
 	case documented != m.url(template) && documented != m.url(tid):
 		return "", errors.New("claim tid is that of another directory")
 	}

@@ -1,6 +1,9 @@
 package oidc_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -71,6 +74,29 @@ func TestC3_MicrosoftTenants(t *testing.T) {
 		case tt.issuer != "" && (len(done) != 1 || done[0].Identity.Issuer != microsoftAt+tt.issuer+"/v2.0" || done[0].Identity.Subject != "10001"):
 			t.Errorf("%s: %d %s\n%s", tt.name, a.Status, a.Body, w.Log())
 		}
+	}
+}
+
+// TestC3_MicrosoftConsumersByTemplate: were the metadata of consumers to name the template, it would still be them alone.
+func TestC3_MicrosoftConsumersByTemplate(t *testing.T) {
+	w := microsoft(t, "consumers")
+	w.Serve("idp.example", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/openid-configuration") {
+			w.IdP.ServeHTTP(rw, r)
+			return
+		}
+		rec := httptest.NewRecorder()
+		w.IdP.ServeHTTP(rec, r)
+		fmt.Fprint(rw, strings.Replace(rec.Body.String(), "/"+fakeidp.ConsumerTenant+"/v2.0", "/{tenantid}/v2.0", 1))
+	}))
+	if id := accepted(t, w, "one"); id.Issuer != microsoftAt+fakeidp.ConsumerTenant+"/v2.0" {
+		t.Errorf("%+v", id)
+	}
+	w.IdP.SetFaults(fakeidp.Faults{IDToken: func(c map[string]any) {
+		c["tid"], c["iss"] = fakeidp.HomeTenant, microsoftAt+fakeidp.HomeTenant+"/v2.0"
+	}})
+	if a := w.Browser().SignIn("one"); a.Status != 400 || a.Code() != "invalid_id_token" {
+		t.Errorf("work or school: %d %s", a.Status, a.Body)
 	}
 }
 
