@@ -24,7 +24,8 @@ import (
 // calls confirmed (confirmed_email), and it is Verified; how X confirmed it is not documented.
 //
 // Sources: https://docs.x.com/resources/fundamentals/authentication/oauth-2-0/authorization-code,
-// https://docs.x.com/x-api/users/get-my-user.
+// https://docs.x.com/x-api/users/user-lookup-me, and for the address
+// https://devcommunity.x.com/t/announcing-support-for-email-address-retrieval-with-oauth-2-0-in-the-x-api-v2/240555.
 func X(c Config) *Provider {
 	c = c.or(Config{
 		Issuer: "https://x.com",

@@ -34,7 +34,8 @@ const consumers = "9188040d-6c67-4c5b-b112-36a304b66dad"
 // it gives them away ("nOAuth"). email_verified and preferred_username prove nothing at all.
 //
 // Its ways: the metadata of common and organizations name a template for the issuer, and the claim tid says what to put
-// into it; iss must be the result, and that of a directory which tenant lets in. xms_edov is true or "1".
+// into it; iss must be the result, and that of a directory which tenant lets in. xms_edov is documented as a boolean,
+// and is seen as "1" as well.
 // Sources: https://learn.microsoft.com/entra/identity-platform/access-tokens,
 // https://learn.microsoft.com/entra/identity-platform/optional-claims-reference,
 // https://learn.microsoft.com/entra/identity-platform/migrate-off-email-claim-authorization.

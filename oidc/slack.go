@@ -22,7 +22,8 @@ import (
 // Its ways: no PKCE, which Slack answers with an error for applications that have it enabled; the nonce, which is
 // checked, takes its place (RFC 9700 section 2.1.1). Errors of the token endpoint come with status 200.
 // Sources: https://docs.slack.dev/authentication/sign-in-with-slack,
-// https://docs.slack.dev/reference/methods/openid.connect.token, https://api.slack.com/types/user.
+// https://docs.slack.dev/reference/methods/openid.connect.token, https://api.slack.com/types/user; for PKCE, which they
+// do not mention here, reports of other clients (https://github.com/paradigmxyz/centaur/pull/1101).
 func Slack(c Config) *Provider {
 	c.Issuer = cmp.Or(c.Issuer, "https://slack.com")
 	return build(c, quirks{noPKCE: true, finish: slackTeam})
