@@ -22,6 +22,7 @@ type luck struct {
 	stall   bool          // no answer until the request ends
 	lost    bool          // it loses against a writer who does not exist
 	cancel  bool          // the client leaves while it runs
+	garble  bool          // what it reads makes no sense
 	lasting bool          // all later calls as well
 }
 
@@ -36,6 +37,8 @@ var misfortunes = []luck{
 	{name: "stalls from now on", stall: true, lasting: true},
 	{name: "conflicts", lost: true},
 	{name: "conflicts from now on", lost: true, lasting: true},
+	{name: "reads garbage", garble: true},
+	{name: "reads garbage from now on", garble: true, lasting: true},
 	{name: "is left alone", cancel: true, before: true},
 	{name: "is left alone after it was done", cancel: true, after: true},
 }
@@ -86,7 +89,16 @@ func (s *unlucky) request(leave func()) {
 }
 
 func (s *unlucky) call(ctx context.Context, write bool, do func() error) error {
+	_, err := s.callWith(ctx, write, do)
+	return err
+}
+
+func (s *unlucky) callWith(ctx context.Context, write bool, do func() error) (luck, error) {
 	l := s.strikes(write)
+	return l, l.befall(ctx, s, do)
+}
+
+func (l luck) befall(ctx context.Context, s *unlucky, do func() error) error {
 	if l.delay > 0 {
 		select {
 		case <-time.After(l.delay):
@@ -97,8 +109,8 @@ func (s *unlucky) call(ctx context.Context, write bool, do func() error) error {
 	if l.lost {
 		return store.ErrConflict
 	}
-	if l == (luck{}) || l.delay > 0 || l.after {
-		if err := do(); err != nil || l == (luck{}) || l.delay > 0 {
+	if good := l == (luck{}) || l.delay > 0 || l.garble; good || l.after {
+		if err := do(); err != nil || good {
 			return err
 		}
 	}
@@ -116,9 +128,14 @@ func (s *unlucky) call(ctx context.Context, write bool, do func() error) error {
 }
 
 func (s *unlucky) Get(ctx context.Context, keys ...store.Key) (items []store.Item, err error) {
-	err = s.call(ctx, false, func() (err error) { items, err = s.Store.Get(ctx, keys...); return err })
+	l, err := s.callWith(ctx, false, func() (err error) { items, err = s.Store.Get(ctx, keys...); return err })
 	if err != nil {
 		return nil, err
+	}
+	for i := range items {
+		if l.garble {
+			items[i].Value = []byte(`{"used":1,"order":[],"s":"x","flow":2,"tries":-1`)
+		}
 	}
 	return items, nil
 }
