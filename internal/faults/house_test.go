@@ -47,6 +47,7 @@ type house struct {
 	ring     *keys.Ring
 	sessions *session.Sessions
 	user     *session.Kind[user]
+	known    *session.Kind[user] // the same, with keys that never fail
 	mux      *http.ServeMux
 
 	mu      sync.Mutex
@@ -127,6 +128,11 @@ func newHouse(t testing.TB, w *flowtest.World, p plans) *house {
 		t.Fatal(err)
 	}
 	h.user = session.NewKind[user](h.sessions, "user")
+	steady, err := session.New(session.Config{Issuer: issuer, Audience: "api", Keys: ring, Now: w.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.known = session.NewKind[user](steady, "user")
 	pc := postern.Config{Sessions: h.sessions, Redirects: []string{app}, OnSuccess: h.onSuccess, Logger: logger, Providers: map[string]postern.Provider{
 		"one": oidc.New(client(w)), "two": oidc.New(client(w)),
 		"link": magic.Link(magic.Config{Send: h.send, Logger: logger}), "code": magic.Code(magic.Config{Send: h.send, Logger: logger}),
@@ -322,7 +328,7 @@ func (b *browser) do(method, target string, form url.Values) *answer {
 
 // token remembers a session that was handed out, if it is one.
 func (b *browser) token(text string) {
-	if _, err := b.user.Verify(context.Background(), text); err != nil {
+	if _, err := b.known.Verify(context.Background(), text); err != nil {
 		return
 	}
 	b.secret(text)
