@@ -1,5 +1,6 @@
 // Package oauth signs people in at a service that speaks OAuth 2 but not OpenID Connect: the service grants an access
-// token, and a profile fetched with it says who the person is. Discord, Facebook, GitHub, Spotify and X are such services.
+// token, and a profile fetched with it says who the person is. Discord, Facebook, GitHub, LinkedIn, Spotify and X are such
+// services.
 //
 //	postern.Config{Providers: map[string]postern.Provider{
 //		"github": oauth.GitHub(oauth.Config{ClientID: id, ClientSecret: secret}),
@@ -31,7 +32,7 @@
 //
 // # What it holds to
 //
-// The code flow only, with PKCE (S256) always and a state that is checked and burned before the service is asked
+// The code flow only, with PKCE (S256; not at LinkedIn, which refuses it) and a state that is checked and burned before the service is asked
 // anything (RFC 9700). The parameter iss of the callback is checked where it is known (RFC 9207). Calls go to https and
 // public addresses only, follow no redirect, take five seconds and a mebibyte at most. Errors of a service become pages
 // with one of these codes; none of its words are shown:

@@ -30,3 +30,9 @@ func ExampleX() {
 	fmt.Println(x.Check())
 	// Output: <nil>
 }
+
+func ExampleLinkedIn() {
+	linkedin := oauth.LinkedIn(oauth.Config{ClientID: "id", ClientSecret: "secret"})
+	fmt.Println(linkedin.Check())
+	// Output: <nil>
+}

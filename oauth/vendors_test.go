@@ -35,6 +35,7 @@ func vendors() map[string]vendor {
 		"facebook": {preset: oauth.Facebook, endpoint: under("facebook", "/dialog/oauth", "/oauth/access_token", "/me"), issuer: "https://www.facebook.com", scope: "public_profile email"},
 		"spotify":  {preset: oauth.Spotify, endpoint: under("spotify", "/authorize", "/api/token", "/v1/me"), issuer: "https://accounts.spotify.com", scope: "user-read-email"},
 		"discord":  {preset: oauth.Discord, endpoint: under("discord", "/oauth2/authorize", "/api/v10/oauth2/token", "/api/v10/users/@me"), issuer: "https://discord.com", scope: "identify email", proof: "verified"},
+		"linkedin": {preset: oauth.LinkedIn, endpoint: under("linkedin", "/oauth/v2/authorization", "/oauth/v2/accessToken", "/v2/userinfo"), issuer: "https://www.linkedin.com/oauth", scope: "openid profile email", proof: "email_verified"},
 		"x":        {preset: oauth.X, endpoint: under("x", "/i/oauth2/authorize", "/2/oauth2/token", "/2/users/me"), issuer: "https://x.com", scope: "users.read tweet.read"},
 	}
 }
@@ -85,7 +86,8 @@ func TestEveryPreset(t *testing.T) {
 	w := all(t)
 	for name, v := range vendors() {
 		q := w.Browser().Begin(name).Query()
-		if len(q.Get("state")) != 43 || len(q.Get("code_challenge")) != 43 || q.Get("code_challenge_method") != "S256" || q.Get("response_type") != "code" ||
+		pkce := len(q.Get("code_challenge")) == 43 && q.Get("code_challenge_method") == "S256"
+		if len(q.Get("state")) != 43 || pkce == (name == "linkedin") || name == "linkedin" && q.Has("code_challenge") || q.Get("response_type") != "code" ||
 			q.Get("client_id") != flowtest.ClientID || q.Get("redirect_uri") != flowtest.Issuer+"/"+name+"/callback" || q.Get("scope") != v.scope {
 			t.Errorf("%s: %v", name, q)
 		}
@@ -115,18 +117,22 @@ func TestEmptySubject(t *testing.T) {
 		if v.issuer == flowtest.IdP {
 			continue // TestGitHub_Profiles and the checks of package authcode
 		}
+		member := "id"
+		if name == "linkedin" {
+			member = "sub"
+		}
 		for _, id := range []any{"", nil, 1, []string{"1"}, map[string]string{}} {
-			w.IdP.SetProfile(func(m map[string]any) { m["id"] = id })
+			w.IdP.SetProfile(func(m map[string]any) { m[member] = id })
 			if got, code := at(w, name); code != "provider_error" {
 				t.Errorf("%s, %v: %q %+v", name, id, code, got)
 			}
 		}
-		w.IdP.SetProfile(func(m map[string]any) { delete(m, "id") })
+		w.IdP.SetProfile(func(m map[string]any) { delete(m, member) })
 		if got, code := at(w, name); code != "provider_error" {
 			t.Errorf("%s, none: %q %+v", name, code, got)
 		}
 		for _, id := range []string{"12a", "../1", "1 ", "ada"} {
-			w.IdP.SetProfile(func(m map[string]any) { m["id"] = id })
+			w.IdP.SetProfile(func(m map[string]any) { m[member] = id })
 			if got, code := at(w, name); (code == "provider_error") != (name == "discord" || name == "x") {
 				t.Errorf("%s, %q: %q %+v", name, id, code, got)
 			}
@@ -146,6 +152,7 @@ func TestA2_EveryOAuthPreset(t *testing.T) {
 			for _, shape := range []any{true, "true", false, "false", absent{}, nil, 1, "1", "TRUE", " true", []bool{true}, map[string]bool{"value": true}} {
 				w.IdP.SetProfile(func(m map[string]any) {
 					delete(m, "verified")
+					delete(m, "email_verified")
 					m["email"], m[member] = "ada@example.com", shape
 					if shape == any(absent{}) {
 						delete(m, member)
@@ -159,7 +166,7 @@ func TestA2_EveryOAuthPreset(t *testing.T) {
 			}
 		}
 		for _, address := range []any{"", nil, "ada", "a b@example.com", "ada@example.com\u0000", "Ada <ada@example.com>"} {
-			w.IdP.SetProfile(func(m map[string]any) { m["email"], m["verified"] = address, true })
+			w.IdP.SetProfile(func(m map[string]any) { m["email"], m["verified"], m["email_verified"] = address, true, true })
 			if id, code := at(w, name); code != "" || len(id.Addresses) != 0 {
 				t.Errorf("%s, %q: %q %+v", name, address, code, id.Addresses)
 			}
@@ -283,10 +290,11 @@ func TestTroubleAtVendors(t *testing.T) {
 // TestVendorsAtHome: an application with only an id and a secret asks the real services.
 func TestVendorsAtHome(t *testing.T) {
 	for want, preset := range map[string]func(oauth.Config) *oauth.Provider{
-		"https://www.facebook.com/dialog/oauth?":  oauth.Facebook,
-		"https://accounts.spotify.com/authorize?": oauth.Spotify,
-		"https://discord.com/oauth2/authorize?":   oauth.Discord,
-		"https://x.com/i/oauth2/authorize?":       oauth.X,
+		"https://www.facebook.com/dialog/oauth?":           oauth.Facebook,
+		"https://accounts.spotify.com/authorize?":          oauth.Spotify,
+		"https://discord.com/oauth2/authorize?":            oauth.Discord,
+		"https://x.com/i/oauth2/authorize?":                oauth.X,
+		"https://www.linkedin.com/oauth/v2/authorization?": oauth.LinkedIn,
 	} {
 		w := flowtest.New(t, func(*flowtest.World) map[string]postern.Provider {
 			return map[string]postern.Provider{"one": preset(oauth.Config{ClientID: "a", ClientSecret: "b"})}

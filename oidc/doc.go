@@ -1,5 +1,5 @@
-// Package oidc signs people in at an OpenID provider: Apple, Cognito, GitLab, Google, Keycloak, LinkedIn, Microsoft, Slack,
-// Twitch, Yahoo, or any other by the URL of its issuer.
+// Package oidc signs people in at an OpenID provider: Apple, Cognito, GitLab, Google, Keycloak, Microsoft, Slack, Twitch,
+// Yahoo, or any other by the URL of its issuer.
 //
 //	postern.Config{Providers: map[string]postern.Provider{
 //		"google":  oidc.Google(oidc.Config{ClientID: id, ClientSecret: secret}),
@@ -15,8 +15,8 @@
 //
 // # What it holds to
 //
-// The code flow only (RFC 9700), with PKCE (S256; not at Slack and LinkedIn, which refuse it), a nonce, and a state that
-// is checked and burned before the provider is asked anything. The metadata must name the configured issuer, and the
+// The code flow only (RFC 9700), with PKCE (S256; not at Slack, which refuses it), a nonce, and a state that is
+// checked and burned before the provider is asked anything. The metadata must name the configured issuer, and the
 // parameter iss of the callback is checked (RFC 9207). An ID token is believed if all of this holds (OpenID Connect Core
 // section 3.1.3.7):
 //
@@ -24,7 +24,7 @@
 //   - iss is the issuer, character for character; aud names this client; azp, if there, is this client, and it is there
 //     if aud names others as well
 //   - exp has not passed and iat, nbf are not in the future, give or take a minute
-//   - nonce is the one of this attempt (LinkedIn sends none); sub is there
+//   - nonce is the one of this attempt; sub is there
 //   - auth_time is recent enough, if MaxAge is set; at_hash, if there, fits the access token
 //
 // Calls go to https and public addresses only, follow no redirect, and take five seconds and a mebibyte at most. What

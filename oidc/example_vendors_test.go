@@ -57,12 +57,6 @@ func ExampleSlack() {
 	// Output: <nil>
 }
 
-func ExampleLinkedIn() {
-	linkedin := oidc.LinkedIn(oidc.Config{ClientID: "id", ClientSecret: "secret"})
-	fmt.Println(linkedin.Check())
-	// Output: <nil>
-}
-
 // A user pool, and its page skipped for those who come from Google.
 func ExampleCognito() {
 	cognito := oidc.Cognito("eu-central-1_AbCdEf123", oidc.Config{

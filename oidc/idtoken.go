@@ -155,7 +155,6 @@ func (c *idClaims) check(want expected) error {
 		return errors.New("claim iat is in the future: is the clock of this machine right?")
 	case c.notBefore.After(want.now.Add(leeway)):
 		return errors.New("claim nbf is in the future: is the clock of this machine right?")
-	case want.quirks.noNonce && c.nonce == "":
 	case want.nonce == "" || subtle.ConstantTimeCompare([]byte(c.nonce), []byte(want.nonce)) != 1:
 		return errors.New("claim nonce is not that of this attempt")
 	}

@@ -28,8 +28,6 @@ type quirks struct {
 	formPost bool
 	// noPKCE: the token endpoint refuses a code_verifier.
 	noPKCE bool
-	// noNonce: ID tokens may come without nonce. One that is there is checked.
-	noNonce bool
 	// textTrue: email_verified may be the text "true".
 	textTrue bool
 	// finish has the last word about an identity. An error refuses the ID token.

@@ -51,24 +51,6 @@ func TestSlack(t *testing.T) {
 	}
 }
 
-// TestLinkedIn: the issuer of before and the one of now are one; no other is.
-func TestLinkedIn(t *testing.T) {
-	w := all(t)
-	iss := func(s string) func(map[string]any) { return func(c map[string]any) { c["iss"] = s } }
-	const now = flowtest.IdP + "/linkedin/oauth"
-	for issuer, ok := range map[string]bool{
-		now: true, flowtest.IdP + "/linkedin": true, flowtest.IdP: false, now + "/": false, "https://www.linkedin.com": false, "": false,
-	} {
-		id, code := at(t, w, "linkedin", iss(issuer))
-		if ok && (id.Issuer != now || id.Subject != "10001") || !ok && code != "invalid_id_token" {
-			t.Errorf("%q: %q %+v", issuer, code, id)
-		}
-	}
-	if _, code := at(t, w, "linkedin", func(c map[string]any) { c["nonce"] = 1 }); code != "invalid_id_token" {
-		t.Errorf("nonce of another type: %q", code)
-	}
-}
-
 // TestJ14_CognitoAccessToken: an access token of the pool is no ID token.
 func TestJ14_CognitoAccessToken(t *testing.T) {
 	w := all(t)
@@ -139,9 +121,9 @@ func TestSecretWhereItIsTaken(t *testing.T) {
 			form = v
 		}
 	})
-	for name, post := range map[string]bool{"linkedin": true, "apple": true, "microsoft": false, "slack": false, "gitlab": false, "keycloak": false, "cognito": false, "yahoo": false} {
+	for name, post := range map[string]bool{"apple": true, "microsoft": false, "slack": false, "gitlab": false, "keycloak": false, "cognito": false, "yahoo": false} {
 		identityAt(t, w, name, "10001")
-		if form.Has("client_secret") != post || form.Has("code_verifier") == (name == "slack" || name == "linkedin") {
+		if form.Has("client_secret") != post || form.Has("code_verifier") == (name == "slack") {
 			t.Errorf("%s: secret in the body: %v, verifier: %v", name, form.Has("client_secret"), form.Has("code_verifier"))
 		}
 	}

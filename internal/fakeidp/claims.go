@@ -53,7 +53,7 @@ func (p *IdP) idToken(t tokens, f Faults) (string, error) {
 	if f.IDToken != nil {
 		f.IDToken(claims)
 	}
-	return p.sign(claims, vendorOf(g.shape).alg, f)
+	return p.sign(claims, vendorOf(g.shape), f)
 }
 
 // profile adds what the scopes allow (OpenID Connect Core section 5.4). Twitch tells only what the claims parameter asks for.

@@ -93,13 +93,12 @@ func (p *IdP) RotateKeys(keepOld bool) error {
 	return nil
 }
 
-// sign makes a compact JWS (RFC 7515 section 7.1) of the claims, as wrong as the faults say. alg, if set, is that of the
-// published key to sign with.
-func (p *IdP) sign(claims map[string]any, alg string, f Faults) (string, error) {
+// sign makes a compact JWS (RFC 7515 section 7.1) of the claims, as wrong as the faults say and in the manner of v.
+func (p *IdP) sign(claims map[string]any, v vendor, f Faults) (string, error) {
 	p.keys.mu.Lock()
 	key := p.keys.signing
 	for _, published := range p.keys.published {
-		if published.alg == alg {
+		if published.alg == v.alg {
 			key = published
 		}
 	}
@@ -111,6 +110,9 @@ func (p *IdP) sign(claims map[string]any, alg string, f Faults) (string, error) 
 		}
 	}
 	header := map[string]any{"alg": key.alg, "kid": key.kid, "typ": "JWT"}
+	if v.zip != "" {
+		header["zip"] = v.zip
+	}
 	if f.NoKeyID {
 		delete(header, "kid")
 	}

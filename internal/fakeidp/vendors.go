@@ -44,6 +44,7 @@ type vendor struct {
 	secret      string // where the client secret is taken: "basic", "post", or "" for either
 	refusesPKCE string // the error for a code_verifier; empty: PKCE is required
 	alg         string // of ID tokens; empty: as configured
+	zip         string // a header of ID tokens that has no meaning
 	sendsIss    bool   // at the callback
 }
 
@@ -72,7 +73,7 @@ func vendorOf(s shape) vendor {
 	case linkedIn:
 		return vendor{
 			name: "linkedin", root: "/oauth", auth: "/oauth/v2/authorization", token: "/oauth/v2/accessToken", info: "/v2/userinfo",
-			keys: "/oauth/openid/jwks", secret: "post", refusesPKCE: "invalid_client",
+			keys: "/oauth/openid/jwks", secret: "post", refusesPKCE: "invalid_client", zip: "RS256",
 		}
 	case cognito:
 		return vendor{

@@ -71,6 +71,11 @@ func TestVendors(t *testing.T) {
 		if res.StatusCode != 200 || tokens["access_token"] == nil || (tokens["id_token"] != nil) != (v.keys != "") {
 			t.Fatalf("%s: %d %s", v.name, res.StatusCode, text)
 		}
+		if v.keys != "" {
+			if header, _, _ := b.open(tokens); (header["zip"] != nil) != (v.zip != "") || v.alg != "" && header["alg"] != v.alg {
+				t.Errorf("%s: header %v", v.name, header)
+			}
+		}
 		if status, text := b.userInfo(at(v.info), map[string]any{"access_token": "x"}); status != 401 {
 			t.Errorf("%s: strange token: %d %s", v.name, status, text)
 		}
