@@ -161,6 +161,7 @@ func (s *scene) suffer(t testing.TB) {
 // TestC7_EveryCallGoesWrong: every call that leaves the house, with everything that can become of it: a clear answer in six
 // seconds, with the timeouts that are the default, while other providers and sessions don't notice.
 func TestC7_EveryCallGoesWrong(t *testing.T) {
+	t.Parallel() // with the other test that waits for timeouts
 	w := newWorld(t)
 	n := 0
 	for _, m := range slices.Concat(quick(t), ofGitHub(fakeidp.Huge, fakeidp.GzipBomb, fakeidp.ServerError, fakeidp.Down, fakeidp.RedirectLoop, fakeidp.NotJSON)) {
