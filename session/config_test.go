@@ -79,21 +79,21 @@ func TestNew_Accepts(t *testing.T) {
 func TestNewKind_PanicsSayWhatToChange(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]struct {
-		config session.KindConfig
+		config session.KindConfig[User]
 		want   string
 	}{
-		"empty":        {session.KindConfig{}, "lower-case letter"},
-		"upper case":   {session.KindConfig{Name: "User"}, "lower-case letter"},
-		"digit first":  {session.KindConfig{Name: "1user"}, "lower-case letter"},
-		"too long":     {session.KindConfig{Name: strings.Repeat("a", 33)}, "lower-case letter"},
-		"public":       {session.KindConfig{Name: "public"}, "public"},
-		"twice":        {session.KindConfig{Name: "user"}, "already"},
-		"short":        {session.KindConfig{Name: "a", Access: time.Millisecond}, "Access"},
-		"negative":     {session.KindConfig{Name: "a", Access: -time.Hour}, "Access"},
-		"for ever":     {session.KindConfig{Name: "a", Access: 401 * 24 * time.Hour}, "Access"},
-		"fraction":     {session.KindConfig{Name: "a", Access: 1500 * time.Millisecond}, "Access"},
-		"cookie":       {session.KindConfig{Name: "a", CookieName: "a;b"}, "cookie name"},
-		"taken cookie": {session.KindConfig{Name: "a", CookieName: w.cookieName()}, "same cookie"},
+		"empty":        {session.KindConfig[User]{}, "lower-case letter"},
+		"upper case":   {session.KindConfig[User]{Name: "User"}, "lower-case letter"},
+		"digit first":  {session.KindConfig[User]{Name: "1user"}, "lower-case letter"},
+		"too long":     {session.KindConfig[User]{Name: strings.Repeat("a", 33)}, "lower-case letter"},
+		"public":       {session.KindConfig[User]{Name: "public"}, "public"},
+		"twice":        {session.KindConfig[User]{Name: "user"}, "already"},
+		"short":        {session.KindConfig[User]{Name: "a", Access: time.Millisecond}, "Access"},
+		"negative":     {session.KindConfig[User]{Name: "a", Access: -time.Hour}, "Access"},
+		"for ever":     {session.KindConfig[User]{Name: "a", Access: 401 * 24 * time.Hour}, "Access"},
+		"fraction":     {session.KindConfig[User]{Name: "a", Access: 1500 * time.Millisecond}, "Access"},
+		"cookie":       {session.KindConfig[User]{Name: "a", CookieName: "a;b"}, "cookie name"},
+		"taken cookie": {session.KindConfig[User]{Name: "a", CookieName: w.cookieName()}, "same cookie"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -101,7 +101,7 @@ func TestNewKind_PanicsSayWhatToChange(t *testing.T) {
 					t.Errorf("panic = %q, want one that speaks of %q", text, c.want)
 				}
 			}()
-			session.NewKindConfig[User](w.sessions, c.config)
+			session.NewKindConfig(w.sessions, c.config)
 		})
 	}
 	session.NewKind[User](w.sessions, "a"+strings.Repeat("-_0", 10)) // the longest there is, 31

@@ -81,7 +81,7 @@ func TestS3_Cookie(t *testing.T) {
 
 func TestS3_CookieName(t *testing.T) {
 	w := newWorld(t)
-	firebase := session.NewKindConfig[User](w.sessions, session.KindConfig{Name: "fb", CookieName: "__session", Access: time.Minute})
+	firebase := session.NewKindConfig(w.sessions, session.KindConfig[User]{Name: "fb", CookieName: "__session", Access: time.Minute})
 	rec := recorder()
 	if err := firebase.Cookie(rec, request("GET", "/"), w.grant(), ret("https://example.com/")); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestS3_CookieName(t *testing.T) {
 		t.Errorf("names of two kinds of two issuers: %v", names)
 	}
 	local := newWorld(t, func(c *session.Config) { c.Issuer = "http://localhost:8420" })
-	k := session.NewKindConfig[User](local.sessions, session.KindConfig{Name: "x", CookieName: "__Host-mine"})
+	k := session.NewKindConfig(local.sessions, session.KindConfig[User]{Name: "x", CookieName: "__Host-mine"})
 	if got := session.CookieNameOf(k); got != "mine" {
 		t.Errorf("on http: %q", got)
 	}

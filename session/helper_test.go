@@ -72,7 +72,7 @@ func newWorld(t testing.TB, changes ...func(*session.Config)) *world {
 	}
 	w.sessions = must(session.New(c))(t)
 	w.user = session.NewKind[User](w.sessions, "user")
-	w.apikey = session.NewKindConfig[APIKey](w.sessions, session.KindConfig{Name: "apikey", Access: 365 * 24 * time.Hour})
+	w.apikey = session.NewKindConfig(w.sessions, session.KindConfig[APIKey]{Name: "apikey", Access: 365 * 24 * time.Hour})
 	return w
 }
 

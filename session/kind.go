@@ -17,14 +17,19 @@ const (
 	maxAccess     = 400 * 24 * time.Hour // browsers keep no cookie longer (RFC 6265bis section 5.5)
 )
 
-// KindConfig is the policy of one kind of session.
-type KindConfig struct {
+// KindConfig is the policy of one kind of session, whose properties are a T.
+type KindConfig[T any] struct {
 	// Name is the claim type of its tokens: a lower-case letter, then up to 31 of a-z, 0-9, _ and -; not "public".
 	Name string
 
 	// Access is how long a token lives, in whole seconds up to 400 days. Default: 1 h. A token that lives longer than
 	// its kind allows is refused, so every verifier needs the same figure, or a larger one.
 	Access time.Duration
+
+	// Stateless says that no session of the kind is ever kept in a store: it is its token, and ends with it. All kinds
+	// of this release are so. Set it for kinds that are meant to stay so, API keys for instance, since a later release
+	// will keep the sessions of the others in the store, to end and refresh them.
+	Stateless bool
 
 	// CookieName replaces the default, "__Host-" and a hash of issuer and kind; on an http issuer a prefix "__Host-"
 	// or "__Secure-" is dropped. Firebase Hosting, for one, lets nothing but "__session" through.
@@ -66,12 +71,12 @@ type policy struct {
 
 // NewKind is NewKindConfig with the defaults.
 func NewKind[T any](s *Sessions, name string) *Kind[T] {
-	return NewKindConfig[T](s, KindConfig{Name: name})
+	return NewKindConfig(s, KindConfig[T]{Name: name})
 }
 
 // NewKindConfig adds a kind to s. Kinds belong to the program, not to its input, so a mistake (a bad or reserved name, a
 // name or cookie used twice, a life out of range) is a panic that says what to change.
-func NewKindConfig[T any](s *Sessions, c KindConfig) *Kind[T] {
+func NewKindConfig[T any](s *Sessions, c KindConfig[T]) *Kind[T] {
 	p := &policy{sessions: s, name: c.Name, access: c.Access, cookie: c.CookieName, protocol: c.WebSocketProtocol}
 	if !kindName(c.Name) {
 		panic(fmt.Sprintf("session: kind %q: a name is a lower-case letter and up to 31 of a-z, 0-9, _ and -", c.Name))

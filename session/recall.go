@@ -11,7 +11,7 @@ import (
 )
 
 // cacheFor makes the cache of a kind; nil if it has none. It panics as NewKindConfig does.
-func cacheFor[T any](c KindConfig) *cache[T] {
+func cacheFor[T any](c KindConfig[T]) *cache[T] {
 	switch {
 	case c.Cache < 0:
 		return nil

@@ -186,7 +186,7 @@ func TestWebSocket_Cookie(t *testing.T) {
 
 func TestWebSocket_Protocol(t *testing.T) {
 	w := newWorld(t)
-	live := session.NewKindConfig[User](w.sessions, session.KindConfig{Name: "live", WebSocketProtocol: true})
+	live := session.NewKindConfig(w.sessions, session.KindConfig[User]{Name: "live", WebSocketProtocol: true})
 	token := must(live.Create(t.Context(), w.grant()))(t).Access
 	var offered []string
 	seen := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

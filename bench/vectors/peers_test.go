@@ -47,9 +47,10 @@ func postern(t *testing.T, c *hostile.Corpus, jwks []byte, leeway time.Duration)
 	if err != nil {
 		t.Fatal(err)
 	}
-	kind := session.NewKindConfig[struct {
+	type user struct {
 		UserID string `json:"userID"`
-	}](s, session.KindConfig{Name: c.Kind, Access: life})
+	}
+	kind := session.NewKindConfig(s, session.KindConfig[user]{Name: c.Kind, Access: life})
 	return func(token string) bool {
 		_, err := kind.Verify(t.Context(), token)
 		return err == nil

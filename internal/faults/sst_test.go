@@ -10,12 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/jose"
-	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 )
 
-// Holes that SST Auth had, and does not have a namesake in the package that closes each.
+// Holes that SST Auth had, as far as it takes the whole house to try them. Others are tried in the package that closes them.
 
 // decoded is what a token says to whoever reads it.
 func decoded(t testing.TB, token string) (header, claims map[string]any) {
@@ -69,7 +67,7 @@ func TestSST_S1_NothingIsForEver(t *testing.T) {
 					t.Errorf("a kind that lives for %v was made", life)
 				}
 			}()
-			session.NewKindConfig[user](h.sessions, session.KindConfig{Name: "long", Access: life})
+			session.NewKindConfig(h.sessions, session.KindConfig[user]{Name: "long", Access: life})
 		}()
 	}
 }
@@ -182,49 +180,4 @@ func TestSST_S12_SealedIsSealed(t *testing.T) {
 	if names < 2 {
 		t.Errorf("%d cookies", names)
 	}
-}
-
-// The holder of the public key could make values that the server opened; and any JWT signed by it was taken for any other.
-func TestFuture_F8_PublicKeysSealNothing(t *testing.T) {
-	w := newWorld(t)
-	h := newHouse(t, w, plans{})
-	b := h.browser()
-	begin("one", "")(b).must(t)
-	published := h.browser().get(issuer + "/.well-known/jwks.json").must(t)
-	set, err := keys.ParseJWKS([]byte(published.body))
-	if err != nil || len(set) == 0 {
-		t.Fatalf("%s: %v", published.body, err)
-	}
-	thief, err := keys.Generate(keys.ES256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name := range b.cookies {
-		for _, kid := range []string{set[0].ID(), "", "a1"} {
-			input := jose.SigningInput("ES256", kid, "", []byte(`{"id":"x","f":"one","at":1}`))
-			signature, err := thief.Sign(t.Context(), input)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, forged := range []string{
-				jose.Compact(input, signature), "v1." + kid + "." + base64.RawURLEncoding.EncodeToString(append(make([]byte, 24), published.body[:64]...)),
-				base64.RawURLEncoding.EncodeToString([]byte(`{"id":"x"}`)),
-			} {
-				c := b.clone()
-				c.cookies[name] = forged
-				c.get(b.back).want(t, http.StatusBadRequest, "invalid_state")
-			}
-		}
-	}
-	// And no code reaches a log.
-	c := h.browser()
-	ask("code", "")(c).must(t)
-	wrong := *c
-	wrong.code = "000000"
-	if c.code == wrong.code {
-		wrong.code = "000001"
-	}
-	typeCode(&wrong).want(t, http.StatusBadRequest, "invalid_code")
-	typeCode(c).must(t)
-	h.silent()
 }

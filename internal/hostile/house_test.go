@@ -58,7 +58,7 @@ func newHouse(t testing.TB, f *forge) *house {
 		Issuer: issuer, Audience: audience, Keys: must(keys.StaticSigner(signing))(t), Secrets: must(keys.StaticSecrets(secret))(t),
 		Store: &store.Memory{Now: clock}, Now: clock,
 	}))(t)
-	h.user = session.NewKindConfig[User](h.sessions, session.KindConfig{Name: "user", CookieName: "__Host-user"})
+	h.user = session.NewKindConfig(h.sessions, session.KindConfig[User]{Name: "user", CookieName: "__Host-user"})
 	h.apikey = session.NewKind[User](h.sessions, "apikey")
 	theirs := must(keys.NewPublicKey(f.keys["eddsa"].Public(), keys.EdDSA, "eddsa"))(t)
 	h.partner = must(session.Trust[map[string]any](session.TrustConfig{Issuer: partnerURL, Audience: audience, Type: "at+jwt",

@@ -33,7 +33,7 @@ func verifiers(t testing.TB, c *Corpus) map[string]*session.Kind[User] {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[name] = session.NewKindConfig[User](s, session.KindConfig{Name: c.Kind, Access: life})
+		all[name] = session.NewKindConfig(s, session.KindConfig[User]{Name: c.Kind, Access: life})
 	}
 	return all
 }
