@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/keys"
 )
 
 // Holes that the successors of SST Auth had before OpenAuth.
@@ -140,4 +143,49 @@ func TestFuture_F7_TheCheckIsCalled(t *testing.T) {
 	if a.location == nil || a.location.String() != app {
 		t.Errorf("%d, leads to %v", a.status, a.location)
 	}
+}
+
+// The holder of the public key could make values that the server opened; and any JWT signed by it was taken for any other.
+func TestFuture_F8_PublicKeysSealNothing(t *testing.T) {
+	w := newWorld(t)
+	h := newHouse(t, w, plans{})
+	b := h.browser()
+	begin("one", "")(b).must(t)
+	published := h.browser().get(issuer + "/.well-known/jwks.json").must(t)
+	set, err := keys.ParseJWKS([]byte(published.body))
+	if err != nil || len(set) == 0 {
+		t.Fatalf("%s: %v", published.body, err)
+	}
+	thief, err := keys.Generate(keys.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range b.cookies {
+		for _, kid := range []string{set[0].ID(), "", "a1"} {
+			input := jose.SigningInput("ES256", kid, "", []byte(`{"id":"x","f":"one","at":1}`))
+			signature, err := thief.Sign(t.Context(), input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, forged := range []string{
+				jose.Compact(input, signature), "v1." + kid + "." + base64.RawURLEncoding.EncodeToString(append(make([]byte, 24), published.body[:64]...)),
+				base64.RawURLEncoding.EncodeToString([]byte(`{"id":"x"}`)),
+			} {
+				c := b.clone()
+				c.cookies[name] = forged
+				c.get(b.back).want(t, http.StatusBadRequest, "invalid_state")
+			}
+		}
+	}
+	// And no code reaches a log.
+	c := h.browser()
+	ask("code", "")(c).must(t)
+	wrong := *c
+	wrong.code = "000000"
+	if c.code == wrong.code {
+		wrong.code = "000001"
+	}
+	typeCode(&wrong).want(t, http.StatusBadRequest, "invalid_code")
+	typeCode(c).must(t)
+	h.silent()
 }
