@@ -37,7 +37,7 @@ type Auth struct {
 	redirects redirects
 
 	issuer, origin, base string
-	secure               bool
+	secure, requirePKCE  bool
 	style                string // CSP source of the default style
 
 	below  http.Handler // of Sessions
@@ -111,6 +111,12 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// forPrograms reports whether only programs call the path, and no person ever sees what it answers.
+func (a *Auth) forPrograms(path string) bool {
+	below, ok := strings.CutPrefix(path, a.base)
+	return path == wellKnown+a.base || ok && (below == "/token" || below == "/signout" || strings.HasPrefix(below, "/.well-known/"))
+}
+
 const wellKnown = "/.well-known/oauth-authorization-server"
 
 // own serves the handler's own pages: GET and HEAD, with parameters read.
@@ -156,8 +162,13 @@ func (a *Auth) provider(w http.ResponseWriter, r *http.Request, path string) {
 	}
 	last := step[strings.LastIndexByte(step, '/')+1:]
 	if r.Method == http.MethodPost && !a.ours(r) {
-		// The callback of a form_post attempt is the one POST that may come from elsewhere.
-		t, err := a.attempts.find(r, f.name)
+		// The callback of a form_post attempt is the one POST that may come from elsewhere. A child that its parent made
+		// for this request is not known here, but its name is the rest of the path.
+		begun := f.name
+		if child, ok := strings.CutSuffix(step, "/callback"); ok {
+			begun += "/" + child
+		}
+		t, err := a.attempts.find(r, begun)
 		if last != "callback" || t == nil || !t.FormPost {
 			a.fail(w, r, f, &Error{Status: http.StatusForbidden, Code: "cross_origin", Err: err,
 				Text: "This request did not come from a page of this site. Please start again."})
@@ -235,7 +246,14 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 	get := func(paths ...string) { a.handle(mux, "GET", paths) }
 	post := func(paths ...string) { a.handle(mux, "POST", paths) }
 	options := func(paths ...string) { a.handle(mux, "OPTIONS", paths) }
+	// Methods that nothing is served for get an answer of ours too, not a page of the application or of the mux.
+	others := func(paths ...string) {
+		for _, method := range []string{"PUT", "PATCH", "DELETE"} {
+			a.handle(mux, method, paths)
+		}
+	}
 	if a.base != "" {
+		others(a.base, a.base+"/")
 		get(a.base, a.base+"/", wellKnown+a.base)
 		post(a.base, a.base+"/")
 		options(a.base+"/", wellKnown+a.base)
@@ -244,9 +262,11 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 	get("/{$}", "/authorize", "/.well-known/openid-configuration", "/.well-known/jwks.json", wellKnown)
 	options("/token", "/signout", "/.well-known/openid-configuration", "/.well-known/jwks.json", wellKnown)
 	post("/token", "/signout")
+	others("/token", "/signout", "/authorize")
 	for _, name := range a.names {
 		get("/" + name + "/")
 		post("/" + name + "/")
+		others("/" + name + "/")
 	}
 }
 

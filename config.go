@@ -42,6 +42,11 @@ type Config struct {
 	// 31 of a-z, 0-9 and "-". A name is for ever: it is part of the callback URL that is registered with a provider.
 	Providers map[string]Provider
 
+	// RequirePKCE refuses an authorize request without code_challenge (RFC 7636) before the person is sent anywhere. Set
+	// it if OnSuccess ends with Kind.Code, which can't do without. A mailed link then works only in the browser that asked
+	// for it: no other one has the application that knows the verifier. Default: a challenge may be left out.
+	RequirePKCE bool
+
 	// Labels are the names of providers as people know them, for the page that lists them: {"github": "GitHub"}.
 	// Default: the name with its first letter in upper case.
 	Labels map[string]string
@@ -98,8 +103,9 @@ func New(c Config) (*Auth, error) {
 	a := &Auth{
 		sessions: c.Sessions, store: c.Store, onSuccess: c.OnSuccess, render: c.Render, log: c.Logger, labels: c.Labels,
 		issuer: c.Sessions.Issuer(), base: issuer.Path, secure: issuer.Scheme == "https", origin: originOf(issuer),
-		clients: clientip.Resolver{Trusted: c.TrustedProxies, Header: c.ClientIPHeader},
-		style:   styleSource(), flows: map[string]served{}, below: c.Sessions.Handler(),
+		clients:     clientip.Resolver{Trusted: c.TrustedProxies, Header: c.ClientIPHeader},
+		requirePKCE: c.RequirePKCE,
+		style:       styleSource(), flows: map[string]served{}, below: c.Sessions.Handler(),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/posternauth/postern/session"
 )
@@ -44,7 +45,7 @@ func (f *Flow) Done(w http.ResponseWriter, r *http.Request, id Identity, methods
 	id.Provider = f.name
 	in := &SignIn{
 		Identity: id,
-		Auth:     session.Auth{Time: a.sessions.Now(), Methods: methods},
+		Auth:     session.Auth{Time: a.authTime(id), Methods: methods},
 		Tokens:   id.Tokens,
 		Return:   ret,
 	}
@@ -63,6 +64,16 @@ func (f *Flow) Done(w http.ResponseWriter, r *http.Request, id Identity, methods
 		w.Header().Set("Location", back(ret))
 		w.WriteHeader(http.StatusSeeOther)
 	}
+}
+
+// authTime is when the person proved who they are: at a provider that they were signed in to already, that may be long
+// ago (OpenID Connect Core section 2, auth_time). What an application asks for with session.Fresh goes by it.
+func (a *Auth) authTime(id Identity) time.Time {
+	now := a.sessions.Now()
+	if id.AuthTime.IsZero() || id.AuthTime.After(now) {
+		return now
+	}
+	return id.AuthTime
 }
 
 // back is the way back with the application's state (RFC 6749 section 4.1.2).

@@ -91,6 +91,8 @@ func refusal(err error) *Error {
 		return unavailable(err)
 	case errors.As(err, &tooLarge):
 		return errTooLarge()
+	case errors.Is(err, session.ErrCode): // of Kind.Code: how the application asked is no fault of the server
+		return errPKCE(err)
 	}
 	return internal(err)
 }

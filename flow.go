@@ -104,6 +104,10 @@ func (f *Flow) Store() store.Store { return f.auth.store }
 // Sessions of the handler: issuer, clock, secrets.
 func (f *Flow) Sessions() *session.Sessions { return f.auth.sessions }
 
+// RequirePKCE is Config.RequirePKCE: only the application that began a sign-in can make use of it, so that finishing it
+// in another browser leads nowhere.
+func (f *Flow) RequirePKCE() bool { return f.auth.requirePKCE }
+
 // Addr is the client's address, for limits: the peer's, or what Config.TrustedProxies say. It is not valid if nobody
 // knows it.
 func (f *Flow) Addr(r *http.Request) netip.Addr { return f.auth.clients.Addr(r) }

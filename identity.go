@@ -17,6 +17,7 @@ type Identity struct {
 	Provider  string            // name in Config.Providers; set by [Flow.Done]
 	Issuer    string            // who vouches: an OpenID issuer, "https://github.com", ...; never empty
 	Subject   string            // the person's stable id at the issuer; never empty, never reused, never an address at OAuth providers
+	AuthTime  time.Time         // when the person proved to the issuer who they are, if it says so; zero: now
 	Name      string            // to show; the person may have chosen it
 	Picture   string            // URL to show; the person may have chosen it
 	Addresses []Address         // with what is known of their proof

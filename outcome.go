@@ -97,7 +97,7 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, f *Flow, err error) 
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
-	if wantsJSON(r) {
+	if wantsJSON(r) || a.forPrograms(r.URL.Path) {
 		w.Header().Add("Vary", "Accept")
 		httperr.Write(w, e.Status, e.Code, e.Text)
 		return

@@ -160,6 +160,9 @@ func (a *Auth) returnOf(form url.Values) (session.Return, error) {
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
 	switch {
 	case challenge == "" && method == "" && !form.Has("code_challenge") && !form.Has("code_challenge_method"):
+		if a.requirePKCE {
+			return none, errPKCE(nil)
+		}
 	case method != "S256":
 		// A challenge without a method would mean plain (RFC 7636 section 4.3): refused, not ignored.
 		return none, badRequest("invalid_request", "The application must use PKCE with S256 (code_challenge_method).")
@@ -167,6 +170,13 @@ func (a *Auth) returnOf(form url.Values) (session.Return, error) {
 		return none, badRequest("invalid_request", "The application sent a malformed PKCE challenge (code_challenge).")
 	}
 	return handover.New(target, state, challenge, client), nil
+}
+
+func errPKCE(cause error) *Error {
+	e := badRequest("pkce_required", "The application began this sign-in in a way that cannot be finished (code_challenge with S256 is missing). "+
+		"Please go back to the application and start there.")
+	e.Err = cause
+	return e
 }
 
 // challengeSyntax: an S256 challenge is the base64url form of 32 bytes.

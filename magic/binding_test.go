@@ -46,9 +46,17 @@ func TestM3_OtherBrowserConfirms(t *testing.T) {
 }
 
 func TestM3_SameBrowserOnly(t *testing.T) {
-	w := newWorld(t, change{config: magic.Config{SameBrowserOnly: true}})
+	t.Run("by its own setting", func(t *testing.T) { sameBrowserOnly(t, change{config: magic.Config{SameBrowserOnly: true}}, "") })
+	// No other browser has the application that could redeem a code, so the link must not be used up there.
+	t.Run("by PKCE", func(t *testing.T) {
+		sameBrowserOnly(t, change{pkce: true}, "?code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
+	})
+}
+
+func sameBrowserOnly(t *testing.T, how change, query string) {
+	w := newWorld(t, how)
 	c := w.browser()
-	_, m := c.mustAsk("link", ada, "")
+	_, m := c.mustAsk("link", ada, query)
 	page := c.open(m.Link).page
 
 	other := w.browser()

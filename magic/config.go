@@ -37,7 +37,8 @@ type Config struct {
 	Compose func(Mail) Message
 
 	// SameBrowserOnly refuses a link that is opened in another browser than the one that asked for it. Default false:
-	// such a link signs in the browser in which it is opened, after a page that says so.
+	// such a link signs in the browser in which it is opened, after a page that says so; unless postern.Config.RequirePKCE
+	// is set, since that browser has no application to redeem a code.
 	SameBrowserOnly bool
 
 	// PerAddress is how many mails may go to an address in an hour. Browsers that have signed in to it before share two

@@ -42,6 +42,9 @@ func (h *handler) here(r *http.Request) (bool, error) {
 	return err == nil, err
 }
 
+// onlyHere reports whether links work in the browser alone that asked for them.
+func (h *handler) onlyHere() bool { return h.config.SameBrowserOnly || h.flow.RequirePKCE() }
+
 // showLink is what opening the link does: it says whom the button signs in, and where.
 func (h *handler) showLink(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
@@ -55,7 +58,7 @@ func (h *handler) showLink(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		h.refuseLink(w, r, err)
-	case !here && h.config.SameBrowserOnly:
+	case !here && h.onlyHere():
 		h.refuseLink(w, r, errElsewhere)
 	default:
 		h.flow.Page(w, r, h.linkPage(b, state, token, here))
@@ -77,7 +80,7 @@ func (h *handler) redeemLink(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !here {
-		if h.config.SameBrowserOnly {
+		if h.onlyHere() {
 			h.refuseLink(w, r, errElsewhere)
 			return
 		}

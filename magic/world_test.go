@@ -48,6 +48,7 @@ type change struct {
 	issuer string
 	config magic.Config
 	on     *world // share its store and keys
+	pkce   bool   // postern.Config.RequirePKCE
 
 	defaultPages bool // HTML instead of the JSON that tests read
 }
@@ -92,7 +93,7 @@ func newWorld(t testing.TB, c change) *world {
 		}
 	}
 	w.auth, err = postern.New(postern.Config{
-		Sessions: sessions, Redirects: []string{home, deep}, Logger: logger, Render: render,
+		Sessions: sessions, Redirects: []string{home, deep}, Logger: logger, Render: render, RequirePKCE: c.pkce,
 		Providers: map[string]postern.Provider{
 			"link": magic.Link(c.config), "code": magic.Code(c.config), "both": magic.Both(c.config),
 			"tenant": tenant{magic.Link(c.config)},

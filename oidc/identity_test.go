@@ -129,6 +129,18 @@ func TestC3_MaxAge(t *testing.T) {
 	}
 }
 
+// A person who signed in at the provider long ago has not proven anything just now, and session.Fresh must not think so.
+func TestAuthTime(t *testing.T) {
+	w := one(t)
+	w.IdP.SetFaults(fakeidp.Faults{AuthAge: 30 * 24 * time.Hour})
+	accepted(t, w, "one")
+	done := w.SignIns()
+	in := done[len(done)-1]
+	if age := time.Since(in.Auth.Time); age < 29*24*time.Hour || age > 31*24*time.Hour {
+		t.Errorf("the sign-in counts as %v old, the ID token says 30 days", age)
+	}
+}
+
 // TestC11_NothingOfARequestInAProvider: many people at once, each is who they are.
 func TestC11_NothingOfARequestInAProvider(t *testing.T) {
 	logins := 10_000

@@ -157,6 +157,7 @@ func (p *Provider) identify(ctx context.Context, l authcode.Login) (postern.Iden
 		}
 	}
 	id := claims.Identity(claims.issuer)
+	id.AuthTime = claims.authTime
 	id.Raw = []byte(claims.raw)
 	if info != "" {
 		id.UserInfo = []byte(info)

@@ -38,10 +38,13 @@ func (s *Sessions) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in := redemption{form.Get("code"), form.Get("code_verifier"), form.Get("redirect_uri"), form.Get("client_id")}
+	if in.clientID == "" { // as at authorize
+		in.clientID = s.clientID
+	}
 	for _, f := range []struct {
 		name string
 		ok   bool
-	}{{"code", in.code != ""}, {"redirect_uri", in.redirectURI != ""}, {"client_id", in.clientID != ""}, {"code_verifier", verifier(in.verifier)}} {
+	}{{"code", in.code != ""}, {"redirect_uri", in.redirectURI != ""}, {"code_verifier", verifier(in.verifier)}} {
 		if !f.ok {
 			httperr.Write(w, http.StatusBadRequest, "invalid_request", f.name+" is missing or malformed")
 			return

@@ -33,7 +33,7 @@ func Write(w http.ResponseWriter, status int, code, description string) {
 // Method answers 405 and names the methods that are served.
 func Method(w http.ResponseWriter, allow ...string) {
 	w.Header().Set("Allow", strings.Join(allow, ", "))
-	Write(w, http.StatusMethodNotAllowed, "invalid_request", "use "+strings.Join(allow, " or "))
+	Write(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+strings.Join(allow, " or "))
 }
 
 // Unavailable answers 503: nothing is wrong with the request, try again after the given time.
