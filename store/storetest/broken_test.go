@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,6 +142,7 @@ var brokenStores = map[string]brokenStore{
 	}},
 	"compares and sets in two steps": {"T2_NoLostUpdate", func(now func() time.Time) store.Store {
 		m := &store.Memory{Now: now}
+		var compared rendezvous
 		return hooked{Store: m, write: func(ctx context.Context, changes ...store.Change) error {
 			if err := store.CheckChanges(changes...); err != nil {
 				return err
@@ -153,10 +153,8 @@ var brokenStores = map[string]brokenStore{
 					return store.ErrConflict
 				}
 			}
-			for range 10 {
-				runtime.Gosched()
-			}
-			for {
+			compared.meet()
+			for range 1000 {
 				for i, c := range changes {
 					changes[i].Expect = versionOf(ctx, m, c.Item.Key)
 				}
@@ -167,19 +165,29 @@ var brokenStores = map[string]brokenStore{
 					return err
 				}
 			}
+			return errors.New("others write all the time")
+		}}
+	}},
+	"conflicts for ever": {"T2_NoLostUpdate", func(now func() time.Time) store.Store {
+		m := &store.Memory{Now: now}
+		return hooked{Store: m, write: func(ctx context.Context, changes ...store.Change) error {
+			if slices.ContainsFunc(changes, func(c store.Change) bool { return c.Expect != "" }) {
+				return store.ErrConflict
+			}
+			return m.Write(ctx, changes...)
 		}}
 	}},
 	"gives up under contention": {"T2_OneCreator", func(now func() time.Time) store.Store {
 		m := &store.Memory{Now: now}
 		var busy sync.Mutex
+		var refused rendezvous
 		return hooked{Store: m, write: func(ctx context.Context, changes ...store.Change) error {
 			if !busy.TryLock() {
+				refused.arrived.Add(1)
 				return errors.New("database is locked")
 			}
 			defer busy.Unlock()
-			for range 100 {
-				runtime.Gosched()
-			}
+			refused.meet()
 			return m.Write(ctx, changes...)
 		}}
 	}},
@@ -357,14 +365,13 @@ var brokenStores = map[string]brokenStore{
 	}},
 	"counts in two steps": {"T2_CounterIsExact", func(now func() time.Time) store.Store {
 		m := &store.Memory{Now: now}
+		var counted rendezvous
 		return hooked{Store: m, add: func(ctx context.Context, k store.Key, delta int64, expires time.Time) (int64, error) {
 			n, err := m.Add(ctx, k, 0, expires)
 			if err != nil {
 				return 0, err
 			}
-			for range 10 {
-				runtime.Gosched()
-			}
+			counted.meet()
 			_, err = m.Add(ctx, k, delta, expires)
 			return n + delta, err
 		}}

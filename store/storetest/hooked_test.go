@@ -3,8 +3,10 @@ package storetest_test
 import (
 	"cmp"
 	"context"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posternauth/postern/store"
@@ -53,6 +55,18 @@ func versionOf(ctx context.Context, s store.Store, k store.Key) string {
 		return items[0].Version
 	}
 	return ""
+}
+
+// A rendezvous brings together what a broken store must not let happen at the same time.
+type rendezvous struct{ arrived atomic.Int64 }
+
+// meet waits until somebody else arrives as well. Whoever is alone goes on after a while, so that a store can be used by
+// one caller, too; the while is counted in turns of the scheduler and not in time, so that it is long on a busy machine.
+func (r *rendezvous) meet() {
+	me := r.arrived.Add(1)
+	for turn := 0; turn < 1000 && r.arrived.Load() == me; turn++ {
+		runtime.Gosched()
+	}
 }
 
 // changing is a Memory whose Write sees its changes altered.
