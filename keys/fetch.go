@@ -5,29 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
+
+	"github.com/posternauth/postern/internal/fetch"
 )
 
-// newFetchClient copies client, or makes one, and holds it to the origin of u: a redirect elsewhere would let whoever
-// controls it choose the keys.
-func newFetchClient(client *http.Client, u *url.URL) *http.Client {
+// newFetchClient copies the client of cfg, or makes one that calls only the addresses cfg allows, and holds it to the
+// origin of u: a redirect elsewhere would let whoever controls it choose the keys.
+func newFetchClient(cfg RemoteConfig, u *url.URL) *http.Client {
 	var c http.Client
-	if client != nil {
-		c = *client
+	if cfg.Client != nil {
+		c = *cfg.Client
 	} else {
-		c.Transport = &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
-			TLSHandshakeTimeout:    3 * time.Second,
-			ResponseHeaderTimeout:  5 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableKeepAlives:      true, // one request in ten minutes: an open connection would only leave goroutines behind
-			DisableCompression:     true,
-			ForceAttemptHTTP2:      true,
-		}
+		c.Transport = fetch.Transport(fetch.Options{
+			AllowLoopback: cfg.AllowInsecure, AllowPrivate: cfg.AllowPrivate, Timeout: cfg.Timeout,
+		})
 	}
 	c.Jar = nil
 	also := c.CheckRedirect
@@ -51,6 +45,9 @@ func (r *remote) fetch(ctx context.Context) (*keySet, error) {
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	req.Header.Set("Accept-Encoding", "identity") // so that what is counted is what is read
 	res, err := r.client.Do(req)
+	if errors.Is(err, fetch.ErrRefused) {
+		return nil, fmt.Errorf("%w (RemoteConfig.AllowPrivate permits private networks)", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,8 @@ type RemoteConfig struct {
 	// https, unless AllowInsecure.
 	URL string
 
-	// Client makes the requests. Default: a client of its own with timeouts, without proxy or kept connections. Redirects
+	// Client makes the requests, and decides which addresses it calls. Default: a client of its own with timeouts, without
+	// proxy or kept connections, that calls public addresses only: each is checked after the name was looked up. Redirects
 	// are followed only within the scheme and host of URL, whatever the client says.
 	Client *http.Client
 
@@ -34,7 +35,12 @@ type RemoteConfig struct {
 	Cooldown time.Duration // least time between fetches for unknown kids, or after a failed one. Default 30 s
 	MaxBytes int64         // of the body. Default 512 KiB
 
-	// AllowInsecure allows http to localhost and loopback addresses, for tests and development. Never to other hosts.
+	// AllowPrivate lets the default client call private networks (RFC 1918, RFC 4193, RFC 6598), for an issuer inside a
+	// company. Link-local and metadata addresses stay refused. Default: public addresses only.
+	AllowPrivate bool
+
+	// AllowInsecure lets the default client call this machine, and URL be http on localhost and loopback addresses: for
+	// tests and development. Never http to other hosts.
 	AllowInsecure bool
 
 	Now    func() time.Time // default time.Now
@@ -73,7 +79,7 @@ func Remote(cfg RemoteConfig) (Verifier, error) {
 		cfg.MaxBytes = 512 << 10
 	}
 	return &remote{
-		cfg: cfg, client: newFetchClient(cfg.Client, u), now: wallClock(cfg.Now), log: logger(cfg.Logger),
+		cfg: cfg, client: newFetchClient(cfg, u), now: wallClock(cfg.Now), log: logger(cfg.Logger),
 		lock: make(chan struct{}, 1),
 	}, nil
 }

@@ -57,10 +57,7 @@ type Options struct {
 	HTTPClient *http.Client
 }
 
-// Client returns a client that keeps the rules of this package, whoever uses it. It follows no redirect: a redirect
-// is an answer with its status. It keeps no connection open between calls: signing in is rare, nothing is left running,
-// and a function that was frozen does not post a code into a dead connection.
-func Client(o Options) *http.Client {
+func (o *Options) defaults() {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
@@ -70,6 +67,13 @@ func Client(o Options) *http.Client {
 	if o.MaxBody <= 0 {
 		o.MaxBody = DefaultMaxBody
 	}
+}
+
+// Client returns a client that keeps the rules of this package, whoever uses it. It follows no redirect: a redirect
+// is an answer with its status. It keeps no connection open between calls: signing in is rare, nothing is left running,
+// and a function that was frozen does not post a code into a dead connection.
+func Client(o Options) *http.Client {
+	o.defaults()
 	timeout := o.Timeout
 	var base http.RoundTripper
 	if own := o.HTTPClient; own != nil {
@@ -81,7 +85,7 @@ func Client(o Options) *http.Client {
 			timeout = min(timeout, own.Timeout)
 		}
 	} else {
-		base = transport(o)
+		base = Transport(o)
 	}
 	return &http.Client{
 		Transport:     &guard{base: base, loopback: o.AllowLoopback, maxBody: o.MaxBody},
@@ -90,7 +94,11 @@ func Client(o Options) *http.Client {
 	}
 }
 
-func transport(o Options) *http.Transport {
+// Transport is what Client connects with: it calls no address that the options forbid. Alone it bounds neither the time
+// of a call nor the bytes of an answer, and takes any URL: it is for callers with bounds of their own. Of the options,
+// it heeds AllowLoopback, AllowPrivate, Timeout, Connect and Resolver.
+func Transport(o Options) *http.Transport {
+	o.defaults()
 	dialer := &net.Dialer{
 		Timeout:  o.Connect,
 		Resolver: o.Resolver,

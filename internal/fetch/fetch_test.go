@@ -166,7 +166,7 @@ func TestClientSendsNothingOfItsOwn(t *testing.T) {
 	}))
 	defer srv.Close()
 	jar, _ := cookiejar.New(nil)
-	if transport(Options{}).Proxy != nil {
+	if Transport(Options{}).Proxy != nil {
 		t.Error("a proxy from the environment would be used")
 	}
 	for range 2 {
