@@ -97,7 +97,16 @@ func listen(ctx context.Context, addr string) ([]net.Listener, string, error) {
 			return nil, "", taken(port)
 		} // any other error: this machine has only one kind of address
 	}
-	return listeners, "http://localhost:" + port, nil
+	return listeners, siteURL(bound.Port), nil
+}
+
+// siteURL is how people and tokens name a server on this machine. The usual port of http goes without saying, and an
+// issuer must leave it out.
+func siteURL(port int) string {
+	if port == 80 {
+		return "http://localhost"
+	}
+	return "http://localhost:" + strconv.Itoa(port)
 }
 
 // inUse tells whether somebody listens there already. Windows has a number of its own for it (WSAEADDRINUSE).
@@ -126,7 +135,10 @@ func newServer(h http.Handler, errs io.Writer) *http.Server {
 	}
 }
 
-// serve serves until the context ends, then lets running requests finish.
+// patience is how long running requests may go on after Ctrl-C.
+const patience = time.Second
+
+// serve serves until the context ends, then lets running requests finish, but waits for no one who stopped half-way.
 func serve(ctx context.Context, listeners []net.Listener, server *http.Server) error {
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -139,9 +151,9 @@ func serve(ctx context.Context, listeners []net.Listener, server *http.Server) e
 		running--
 	case <-ctx.Done():
 	}
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	if server.Shutdown(patience) != nil {
+	if server.Shutdown(end) != nil {
 		server.Close()
 	}
 	for range running {

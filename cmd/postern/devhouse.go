@@ -98,6 +98,7 @@ func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (ht
 		return nil, err
 	}
 	mail := inbox.New()
+	mail.Home = "/"
 	send := magic.Config{Name: "the Postern demo", Send: catchMail(mail, w.now), Logger: logger}
 
 	auth, err := postern.New(postern.Config{

@@ -5,7 +5,9 @@
 //	postern keys revoke KID        end a key at once
 //	postern token inspect TOKEN    what a token says, with every time in words; proves nothing
 //	postern token verify TOKEN     whether a token is genuine and valid
+//	postern help [COMMAND]         what a command does, like --help after it
+//	postern version                the version
 //
-// Every command explains itself with --help. Exit status: 0 all is well, 1 the command failed or a token is not valid,
+// Exit status: 0 all is well, 1 the command failed or a token is not valid,
 // 2 the command line is wrong.
 package main

@@ -2,10 +2,34 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// keyIDsLast moves arguments that are key IDs, but start like a flag, behind a --. A key ID is a thumbprint (RFC 7638) in
+// base64url, and one in 64 starts with a hyphen.
+func keyIDsLast(args []string) []string {
+	const thumbprint = 43 // characters of a SHA-256
+	if slices.Contains(args, "--") {
+		return args
+	}
+	var others, ids []string
+	for _, arg := range args {
+		if len(arg) == thumbprint && arg[0] == '-' && strings.Trim(arg, base64url) == "" {
+			ids = append(ids, arg)
+		} else {
+			others = append(others, arg)
+		}
+	}
+	if ids == nil {
+		return args
+	}
+	return append(append(others, "--"), ids...)
+}
+
+const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // span is a length of time on the command line: 30s, 5m, 24h, or plain seconds.
 type span time.Duration

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func FuzzVerifyLines(f *testing.F) {
 	f.Add([]byte(`"` + b64(`{"alg":"none"}`) + "." + b64(`{"sub":"u1"}`) + `."`))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var out bytes.Buffer
-		err := verifyLines(t.Context(), c, bytes.NewReader(in), &out)
+		err := verifyLines(t.Context(), c, world{bytes.NewReader(in), &out, io.Discard, c.now})
 		want := bytes.Count(in, []byte("\n"))
 		if len(in) > 0 && in[len(in)-1] != '\n' {
 			want++

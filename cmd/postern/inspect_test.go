@@ -156,6 +156,26 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestKeys_HyphenFirst: a key ID that starts like a flag is a key ID, wherever it stands.
+func TestKeys_HyphenFirst(t *testing.T) {
+	dir := t.TempDir() + "/data"
+	if _, errs, status := call(t, "", "keys", "new", "--data", dir, "--alg", "EdDSA"); status != 0 {
+		t.Fatal(errs)
+	}
+	for _, kid := range []string{"-fNs7WVeCxqod9V_wKRXtujXBf06q-gyPvBTY75UJLk", "--data7WVeCxqod9V_wKRXtujXBf06q-gyPvBTY75UJ"} {
+		for _, args := range [][]string{
+			{"keys", "revoke", kid, "--data", dir}, {"keys", "revoke", "--data", dir, kid}, {"keys", "revoke", "--data", dir, "--", kid},
+		} {
+			if _, errs, status := call(t, "", args...); status != statusNo || !strings.Contains(errs, `the ring has no key "`+kid+`"`) {
+				t.Errorf("%v: %d %s", args, status, errs)
+			}
+		}
+	}
+	if _, errs, status := call(t, "", "keys", "revoke", "-f"); status != statusUsage || !strings.Contains(errs, "unknown flag -f") {
+		t.Errorf("a flag that does not exist: %d %s", status, errs)
+	}
+}
+
 // TestK4_FolderIsPrivate: what opens the vault is refused once others may have read it, and is never replaced.
 func TestK4_FolderIsPrivate(t *testing.T) {
 	dir := t.TempDir() + "/data"

@@ -37,7 +37,8 @@ func TestVerify_EveryLineGetsALine(t *testing.T) {
 		reasonMalformed, reasonMalformed, reasonTooLarge, "", "",
 	}
 	out, errs, status := call(t, in, "token", "verify", "--jwks", jwks, "-")
-	if status != 1 || errs != "" {
+	const hint = "postern: 8 lines are not JSON strings; put each token in double quotes, for example with jq -R .\n"
+	if status != 1 || errs != hint {
 		t.Errorf("status %d, %s", status, errs)
 	}
 	got := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
@@ -58,6 +59,27 @@ func TestVerify_EveryLineGetsALine(t *testing.T) {
 	}
 	if out, errs, status := call(t, "", "token", "verify", "--jwks", jwks, "-"); out != "" || errs != "" || status != 0 {
 		t.Errorf("no input: %q %q %d", out, errs, status)
+	}
+}
+
+// TestVerify_BareTokens: a list of tokens as it is copied from somewhere is told what it lacks, once.
+func TestVerify_BareTokens(t *testing.T) {
+	key := newKey(t, keys.ES256, "k")
+	good := sign(t, key, goodHeader, goodClaims())
+	args := []string{"token", "verify", "--jwks", jwksFile(t, key), "-"}
+	const malformed = `{"valid":false,"reason":"malformed","claims":null}` + "\n"
+
+	out, errs, status := call(t, good+"\n"+lineOf(t, good), args...)
+	if status != 1 || !strings.HasPrefix(out, malformed+`{"valid":true,`) || errs != "postern: 1 line is not a JSON string; put the token in double quotes, for example with jq -R .\n" {
+		t.Errorf("one bare: status %d, %s%s", status, out, errs)
+	}
+	out, errs, status = call(t, strings.Repeat(good+"\n", 3), args...)
+	if status != 1 || out != strings.Repeat(malformed, 3) || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "3 lines are not JSON strings") || strings.Contains(errs, good) {
+		t.Errorf("all bare: status %d, %s%s", status, out, errs)
+	}
+	out, errs, status = call(t, "\"not a token\"\n", args...) // quoted, and malformed for another reason
+	if status != 1 || out != malformed || errs != "" {
+		t.Errorf("quoted: status %d, %s%s", status, out, errs)
 	}
 }
 
@@ -137,7 +159,7 @@ func TestJ15_VerifyBoundsWork(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			err := verifyLines(t.Context(), c, in, &out)
+			err := verifyLines(t.Context(), c, world{in, &out, io.Discard, c.now})
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			if err != errInvalid || strings.Count(out.String(), "\n") != 1 || !strings.HasPrefix(out.String(), `{"valid":false`) {

@@ -41,12 +41,39 @@ type commands struct {
 	Keys  keysGroup  `cmd:"" help:"Make, list, publish and revoke signing keys."`
 	Token tokenGroup `cmd:"" help:"Look into tokens and check them."`
 
-	Version kong.VersionFlag `help:"Print the version and end." short:"V"`
+	Help    helpCommand    `cmd:"" help:"Explain a command, like --help after it."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version and end." short:"V"`
 }
 
 const about = `Authentication for Go: sign-in, sessions and keys.
 
 Start here:  postern dev`
+
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"The command, such as token verify. Default: the whole of postern."`
+}
+
+// Run prints what --help would.
+func (c helpCommand) Run(k *kong.Context) error {
+	about, err := kong.Trace(k.Kong, c.Command)
+	if err == nil {
+		err = about.Error
+	}
+	if err != nil {
+		return usagef("help: %v", err)
+	}
+	return about.PrintUsage(false)
+}
+
+type versionCommand struct{}
+
+// Run prints what --version would.
+func (versionCommand) Run(w world) error {
+	_, err := fmt.Fprintln(w.out, version())
+	return err
+}
 
 // usageError is a command line that cannot be followed.
 type usageError struct{ text string }
@@ -88,7 +115,7 @@ func run(ctx context.Context, args []string, w world) (status int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(keyIDsLast(args))
 	if err != nil {
 		fmt.Fprintf(w.err, "postern: %v\n", err)
 		where := "postern"

@@ -82,6 +82,12 @@ func TestHelp(t *testing.T) {
 		{"token verify --help", []string{`{"valid":false,"reason":"expired","claims":null}`, "exit status", "--max-lifetime"}},
 		{"token inspect --help", []string{"Nothing is checked"}},
 		{"--version", []string{"postern "}},
+		{"help", []string{"postern dev", "token verify", "keys new", "version"}},
+		{"help keys", []string{"keys new", "keys revoke"}},
+		{"help token verify", []string{"exit status", "--max-lifetime", "must be a JSON string", "jq -R . tokens.txt | postern token verify -"}},
+		{"help help", []string{"Explain a command"}},
+		{"version", []string{"postern "}},
+		{"version --help", []string{"Print the version"}},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			out, errs, status := call(t, "", strings.Fields(tc.args)...)
@@ -101,6 +107,9 @@ func TestHelp(t *testing.T) {
 func TestUsageErrors(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{
 		{"tokn", `did you mean "token"`},
+		{"help tokn", "help: "},
+		{"help token verfy", "help: "},
+		{"version x", "unexpected"},
 		{"token verify x", "--jwks"},
 		{"token verify --jwks nowhere.json x", "nowhere.json"},
 		{"token verify --jwks x --leeway 61s x", "at most 60s"},

@@ -14,7 +14,7 @@ import (
 )
 
 type verifyCommand struct {
-	Token string `arg:"" help:"The token, or - to read many from standard input: JSON strings, one a line."`
+	Token string `arg:"" help:"The token, or - to read many from standard input: JSON strings, that is tokens in double quotes, one a line."`
 
 	JWKS        string  `name:"jwks" required:"" placeholder:"FILE|URL" help:"The issuer's public keys: a file, or an address (https, or http on this machine)."`
 	Issuer      string  `placeholder:"URL" help:"Require this iss."`
@@ -30,7 +30,7 @@ type verifyCommand struct {
 func (verifyCommand) Help() string {
 	return `The signature, the strict form of the token, its expiry (exp) and a subject (sub) are always checked. Issuer, audience, type and lifetime are checked only if you ask for them by their flags, and a service that trusts a token must ask for the first two.
 
-With - every line of the input gets one line of output, in order, so that results can be matched to tokens:
+With - every line of the input must be a JSON string: a token in double quotes; a bare one is malformed. Every line gets one line of output, in order, so that results can be matched to tokens:
 
   {"valid":true,"reason":"","claims":{"sub":"u1"}}
   {"valid":false,"reason":"expired","claims":null}
@@ -39,11 +39,15 @@ The claims of a token that is not valid are never shown. A reason is one of: too
 
 The exit status is 0 if all tokens are valid, 1 if one is not, 2 if the command line or the JWKS is wrong.
 
-Example:
+Example, where tokens.txt holds one token a line, without quotes:
 
-  postern token verify - < tokens.txt --typ at+jwt \
+  jq -R . tokens.txt | postern token verify - --typ at+jwt \
     --jwks https://api.example.com/auth/.well-known/jwks.json \
-    --issuer https://api.example.com/auth --audience api`
+    --issuer https://api.example.com/auth --audience api
+
+Without jq, this puts the quotes around:
+
+  sed 's/.*/"&"/' tokens.txt`
 }
 
 // Run checks the token or the tokens.
@@ -53,7 +57,7 @@ func (c verifyCommand) Run(ctx context.Context, w world) error {
 		return err
 	}
 	if c.Token == "-" {
-		return verifyLines(ctx, check, w.in, w.out)
+		return verifyLines(ctx, check, w)
 	}
 	claims, refused := check.check(ctx, c.Token)
 	switch {
@@ -111,10 +115,11 @@ func (c verifyCommand) checker(now func() time.Time) (*checker, error) {
 	}, nil
 }
 
-// verifyLines answers each line of in with one line.
-func verifyLines(ctx context.Context, c *checker, in io.Reader, out io.Writer) error {
-	all := true
-	input, output := newLines(in), bufio.NewWriter(out)
+// verifyLines answers each line of the input with one line. What it answers is for programs; whoever forgot the quotes is
+// told so beside it.
+func verifyLines(ctx context.Context, c *checker, w world) error {
+	all, bare := true, 0
+	input, output := newLines(w.in), bufio.NewWriter(w.out)
 	var buf []byte
 	for {
 		line, tooLong, err := input.next()
@@ -129,6 +134,7 @@ func verifyLines(ctx context.Context, c *checker, in io.Reader, out io.Writer) e
 			if token, ok := lineToken(line); ok {
 				claims, refused = c.check(ctx, token)
 			} else {
+				bare++
 				refused = refuse(reasonMalformed, "")
 			}
 		}
@@ -143,6 +149,13 @@ func verifyLines(ctx context.Context, c *checker, in io.Reader, out io.Writer) e
 	}
 	if err := output.Flush(); err != nil {
 		return fmt.Errorf("writing results: %w", err)
+	}
+	const how = "in double quotes, for example with jq -R ."
+	switch {
+	case bare == 1:
+		fmt.Fprintln(w.err, "postern: 1 line is not a JSON string; put the token", how)
+	case bare > 1:
+		fmt.Fprintf(w.err, "postern: %d lines are not JSON strings; put each token %s\n", bare, how)
 	}
 	if !all {
 		return errInvalid

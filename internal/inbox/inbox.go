@@ -43,6 +43,9 @@ type Message struct {
 
 // An Inbox keeps the last Max messages. It is an http.Handler and safe for concurrent use.
 type Inbox struct {
+	// Home is the address of a page that the list links to, if set before the first request. Default: no link.
+	Home string
+
 	mu       sync.Mutex
 	last     int
 	messages []Message // oldest first

@@ -120,3 +120,14 @@ func TestMethods(t *testing.T) {
 		t.Errorf("POST: %d", w.Code)
 	}
 }
+
+func TestHome(t *testing.T) {
+	b := inbox.New()
+	if page := get(b, "/inbox").Body.String(); strings.Count(page, "<a ") != 1 { // Reload
+		t.Errorf("a link that leads nowhere: %s", page)
+	}
+	b.Home = `/?"><script>`
+	if page := get(b, "/inbox").Body.String(); !strings.Contains(page, `<a href="/?&#34;&gt;&lt;script&gt;">`) {
+		t.Errorf("no link: %s", page)
+	}
+}

@@ -14,7 +14,7 @@ const style = `:root{color-scheme:light dark;--line:#8885;--soft:#8881;--accent:
 *{box-sizing:border-box}
 body{font:1rem/1.5 system-ui,sans-serif;margin:0;padding:1.5rem 1rem;display:flex;justify-content:center}
 main{width:100%;max-width:44rem}
-header{display:flex;gap:1rem;align-items:baseline;justify-content:space-between;flex-wrap:wrap}
+header,nav{display:flex;gap:1rem;align-items:baseline;justify-content:space-between;flex-wrap:wrap}
 h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:0;overflow-wrap:anywhere}
 .note{opacity:.75}
 article{border:1px solid var(--line);border-radius:.75rem;padding:1rem;margin:1rem 0}
@@ -30,7 +30,11 @@ iframe{width:100%;height:20rem;border:1px solid var(--line);border-radius:.5rem;
 func (b *Inbox) serveList(w http.ResponseWriter, r *http.Request, to string) {
 	messages := b.Messages(to)
 	var p strings.Builder
-	fmt.Fprintf(&p, `<header><h1>Inbox</h1><a href="%s">Reload</a></header><p class="note">Mail that was caught instead of sent.</p>`, html.EscapeString(r.URL.RequestURI()))
+	fmt.Fprintf(&p, `<header><h1>Inbox</h1><nav><a href="%s">Reload</a>`, html.EscapeString(r.URL.RequestURI()))
+	if b.Home != "" {
+		fmt.Fprintf(&p, `<a href="%s">Back to the start</a>`, html.EscapeString(b.Home))
+	}
+	p.WriteString(`</nav></header><p class="note">Mail that was caught instead of sent.</p>`)
 	if len(messages) == 0 {
 		p.WriteString(`<p>Nothing here yet. Ask for a link or a code, then reload.</p>`)
 	}
