@@ -21,7 +21,8 @@ type ProviderConfig struct {
 	Users []User
 	// Page shows the login page, to be sent with Submit. Default: everybody is signed in at once.
 	Page bool
-	// Algorithm of ID tokens: "RS256" or "ES256". Default "RS256", as at Google; ES256 starts faster.
+	// Algorithm of ID tokens: "RS256" or "ES256". Default "RS256", as at Google. ES256 starts faster, but oidc.Config accepts
+	// RS256 only unless its Algorithms name keys.ES256.
 	Algorithm string
 	// Now is the provider's clock. Default: time.Now.
 	Now func() time.Time
