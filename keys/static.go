@@ -36,8 +36,8 @@ func newKeySet(keys []*PublicKey) (*keySet, error) {
 }
 
 func (s *keySet) find(kid string) (*PublicKey, bool) {
-	if s.only != nil && (kid == "" || s.only.id == "") {
-		return s.only, true
+	if s.only != nil {
+		return s.only, kid == "" || s.only.id == "" || s.only.id == kid
 	}
 	k, ok := s.byID[kid]
 	return k, ok && kid != ""

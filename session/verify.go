@@ -81,6 +81,8 @@ func (p *policy) check(c *claims, notBefore time.Time) error {
 		return ErrKind
 	case c.issued.IsZero():
 		return refuse(ErrClaims, "iat is missing")
+	case !c.issued.Before(c.expires):
+		return refuse(ErrClaims, "the token ends before it begins")
 	case c.subject == "" || c.tokenID == "" || c.id == "" || c.clientID == "":
 		return refuse(ErrClaims, "sub, jti, sid and client_id are required")
 	case c.properties == "":
@@ -97,6 +99,9 @@ func (p *policy) check(c *claims, notBefore time.Time) error {
 // regard to case, and "application/" may be left out.
 func hasType(typ, want string) bool {
 	const prefix = "application/"
+	if typ == want {
+		return true
+	}
 	if len(typ) == len(prefix)+len(want) && strings.EqualFold(typ[:len(prefix)], prefix) {
 		typ = typ[len(prefix):]
 	}

@@ -92,7 +92,7 @@ func TestNames_Fold(t *testing.T) {
 		for _, b := range words {
 			want := strings.EqualFold(a, b)
 			var set names
-			if !set.add(a, true) || set.add(b, true) == want {
+			if !set.add(a, isASCII(a), true) || set.add(b, isASCII(b), true) == want {
 				t.Errorf("the names %q and %q are told apart: want %v", a, b, !want)
 			}
 			if got := foldName(a) == foldName(b); got != want {

@@ -83,7 +83,7 @@ func ParseIn(room []byte, token string) (t Text, input, signature []byte, err er
 }
 
 // stackText is how much decoded text Parse keeps on its stack before it is copied once.
-const stackText = 2 << 10
+const stackText = 1 << 10
 
 func (t *Text) readHeader(header string) error {
 	haveAlg := false

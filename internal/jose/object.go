@@ -68,15 +68,16 @@ func (sc *scanner) object(depth int, member func(name, value string) error) erro
 			return sc.fail("no member name")
 		}
 		start := sc.pos
-		escaped, err := sc.str()
+		escaped, ascii, err := sc.str()
 		if err != nil {
 			return err
 		}
 		name := sc.s[start+1 : sc.pos-1]
 		if escaped {
 			name = unescape(name)
+			ascii = isASCII(name)
 		}
-		if !seen.add(name, member != nil) {
+		if !seen.add(name, ascii, member != nil) {
 			sc.pos = start
 			return sc.fail("member named twice")
 		}
@@ -144,20 +145,26 @@ type names struct {
 	few  [16]string
 	sums [16]uint32 // of few, so that most comparisons are of numbers
 	n    int
+	bits uint64 // a bit for each sum: most names are new, and one look tells
+	odd  bool   // one of them has anySum
 	many map[string]struct{}
 }
 
-// add tells whether name is new, and without case too if fold is set.
-func (ns *names) add(name string, fold bool) bool {
+// add tells whether name is new, and without case too if fold is set. ascii is whether name is of ASCII.
+func (ns *names) add(name string, ascii, fold bool) bool {
 	if ns.many == nil {
-		sum := foldSum(name)
-		for i := range ns.n {
-			if (ns.sums[i] == sum || sum == anySum || ns.sums[i] == anySum) && same(ns.few[i], name, fold) {
-				return false
+		sum := foldSum(name, ascii)
+		bit := uint64(1) << (sum * 0x9e3779b1 >> 26)
+		if ns.bits&bit != 0 || ns.odd || sum == anySum {
+			for i := range ns.n {
+				if (ns.sums[i] == sum || sum == anySum || ns.sums[i] == anySum) && same(ns.few[i], name, fold) {
+					return false
+				}
 			}
 		}
 		if ns.n < len(ns.few) {
 			ns.few[ns.n], ns.sums[ns.n] = name, sum
+			ns.bits, ns.odd = ns.bits|bit, ns.odd || sum == anySum
 			ns.n++
 			return true
 		}
@@ -188,16 +195,21 @@ const anySum = 0
 // foldSum is a number that two names of ASCII have in common if they are equal without case: their length, and their
 // first, middle and last letters in lower case. A name with other letters, which can be equal to one of another length,
 // and an empty one have anySum.
-func foldSum(name string) uint32 {
-	var all byte
-	for i := range len(name) {
-		all |= name[i]
-	}
-	if name == "" || all >= utf8.RuneSelf {
+func foldSum(name string, ascii bool) uint32 {
+	if name == "" || !ascii {
 		return anySum
 	}
 	n := len(name)
 	return uint32(name[0]|0x20)<<24 | uint32(name[n/2]|0x20)<<16 | uint32(name[n-1]|0x20)<<8 | uint32(byte(n))
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // foldName maps all names that are equal without case to one: each rune becomes the smallest that folds to it.

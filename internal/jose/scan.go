@@ -2,6 +2,7 @@ package jose
 
 import (
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -51,7 +52,7 @@ func (sc *scanner) nextAfterSpace() byte {
 func (sc *scanner) value(depth int) error {
 	switch c := sc.next(); {
 	case c == '"':
-		_, err := sc.str()
+		_, _, err := sc.str()
 		return err
 	case c == '{':
 		return sc.object(depth, nil)
@@ -115,41 +116,65 @@ func (sc *scanner) digits() int {
 	return sc.pos - start
 }
 
-// str scans a string and tells whether it holds an escape.
-func (sc *scanner) str() (escaped bool, err error) {
+// str scans a string and tells whether it holds an escape, and whether all the rest is ASCII.
+func (sc *scanner) str() (escaped, ascii bool, err error) {
 	s, i := sc.s, sc.pos+1
+	ascii = true
 	for {
+		for i+8 <= len(s) {
+			special := specials(load64(s, i))
+			if special != 0 {
+				i += bits.TrailingZeros64(special) / 8
+				break
+			}
+			i += 8
+		}
 		for i < len(s) && plain[s[i]] != 0 {
 			i++
 		}
 		if i == len(s) {
 			sc.pos = i
-			return false, sc.fail("unterminated string")
+			return false, false, sc.fail("unterminated string")
 		}
 		switch c := s[i]; {
 		case c == '"':
 			sc.pos = i + 1
-			return escaped, nil
+			return escaped, ascii, nil
 		case c == '\\':
 			escaped = true
 			n := escapeLen(s[i:])
 			if n == 0 {
 				sc.pos = i
-				return false, sc.fail("bad escape")
+				return false, false, sc.fail("bad escape")
 			}
 			i += n
 		case c < ' ':
 			sc.pos = i
-			return false, sc.fail("control character in a string")
+			return false, false, sc.fail("control character in a string")
 		default:
 			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && n == 1 {
 				sc.pos = i
-				return false, sc.fail("invalid UTF-8")
+				return false, false, sc.fail("invalid UTF-8")
 			}
 			i += n
+			ascii = false
 		}
 	}
+}
+
+// load64 is the eight bytes of s from i, the first in the lowest place.
+func load64(s string, i int) uint64 {
+	b := s[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+// specials has the high bit of the lowest byte set that is not plain; above it, bits mean nothing. If all are plain it
+// is zero. A subtraction carries into the byte above only from one that is special itself.
+func specials(v uint64) uint64 {
+	const ones = 0x0101010101010101
+	return (v | (v - ' '*ones) | ((v ^ '"'*ones) - ones) | ((v ^ '\\'*ones) - ones)) & (0x80 * ones)
 }
 
 // plain tells which bytes stand in a string for themselves: ASCII but for control characters, quote and backslash.
@@ -223,6 +248,9 @@ func unescape(s string) string {
 			continue
 		}
 		n := escapeLen(s[i:])
+		if n == 0 { // not scanned before: a mistake of the caller, and no reason to run for ever
+			return string(out)
+		}
 		switch s[i+1] {
 		case 'b':
 			out = append(out, '\b')

@@ -64,6 +64,9 @@ func NumericDate(value string) (time.Time, error) {
 	if value == "" || value[0] != '-' && (value[0] < '0' || '9' < value[0]) {
 		return time.Time{}, wrongType("a number")
 	}
+	if n, ok := shortDigits(value); ok {
+		return time.Unix(n, 0), nil
+	}
 	if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 		if n < -maxDate || maxDate < n {
 			return time.Time{}, wrongType("a time within range")
@@ -76,6 +79,21 @@ func NumericDate(value string) (time.Time, error) {
 	}
 	whole := math.Floor(f)
 	return time.Unix(int64(whole), int64((f-whole)*1e9)), nil
+}
+
+// shortDigits reads what a time nearly always is: a few digits, fewer than maxDate has.
+func shortDigits(s string) (n int64, ok bool) {
+	if len(s) > 15 {
+		return 0, false
+	}
+	for i := range len(s) {
+		d := s[i] - '0'
+		if d > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(d)
+	}
+	return n, s != ""
 }
 
 // Bool reads true or false.
