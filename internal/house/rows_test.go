@@ -17,7 +17,7 @@ var catalogue = []struct {
 		{"J5", "`kid` is an opaque name: no file, SQL, URL or template"},
 		{"J6", "any `crit` is refused"},
 		{"J7", "`b64: false`, `zip` and nested tokens are refused"},
-		{"J8", "a member named twice (as it stands, by escapes, by letter case) is refused"},
+		{"J8", "a member named twice is refused at every depth, as it stands or by escapes; in header and claims also by letter case"},
 		{"J9", "base64url is strict: no padding, white space, other alphabet, unused bits"},
 		{"J10", "exactly three parts, compact form; no trailing data, BOM, other encoding"},
 		{"J11", "ES256 signatures are 64 bytes with 0 < r, s < n; PSS salt is as long as the hash"},
@@ -83,6 +83,7 @@ var catalogue = []struct {
 		{"T1", "one contract for every store, races included, nothing skipped"},
 		{"T2", "what happens once is one conditional write; of a hundred racers one wins"},
 		{"T3", "expiry is decided by comparison; an error of the store is never \"absent\" or \"allowed\""},
+		{"T4", "a process killed at any moment leaves the old state or the new one; what was acknowledged stays (SQLite)"},
 		{"T5", "names are only names: no injection in keys, cursors, patterns"},
 	}},
 }
