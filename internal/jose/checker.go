@@ -97,7 +97,8 @@ type Checker struct {
 
 // NewChecker binds key to alg. key is *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or the []byte of a shared
 // secret. The error is ErrKey if the key is of the wrong type or curve for alg, or weak: RSA outside 2048 to 8192 bits,
-// with an exponent that is even or below 3, or with a modulus of the ROCA generator; a secret shorter than the hash.
+// with an exponent that is even or below 3, or with a modulus of the ROCA generator; a point off its curve, or of small
+// order; a secret shorter than the hash.
 func NewChecker(alg string, key any) (*Checker, error) {
 	a, ok := lookup(alg)
 	if !ok {
@@ -129,8 +130,8 @@ func NewChecker(alg string, key any) (*Checker, error) {
 		if a.family != okp {
 			return nil, fmt.Errorf("%w: an Ed25519 key cannot do %s", ErrKey, alg)
 		}
-		if len(key) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("%w: an Ed25519 key has %d bytes", ErrKey, ed25519.PublicKeySize)
+		if err := checkEd25519(key); err != nil {
+			return nil, err
 		}
 		c.ed, c.size = key, ed25519.SignatureSize
 	case []byte:
