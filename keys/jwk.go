@@ -17,6 +17,9 @@ import (
 // errUnusable marks keys that are well formed but not for this package: of another type or algorithm, or for encryption.
 var errUnusable = errors.New("not a signature key of a known algorithm")
 
+// maxOps bounds the values of key_ops. RFC 7517 section 4.3 knows eight.
+const maxOps = 32
+
 // A jwk is one JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2) as it was written.
 type jwk struct {
 	kty, crv, alg, use, kid string
@@ -46,7 +49,7 @@ func readJWK(data string) (*jwk, error) {
 			j.kid, err = jose.String(value)
 		case "key_ops":
 			j.hasOps = true
-			j.ops, err = jose.Strings(value)
+			j.ops, err = opsOf(value)
 		case "n":
 			j.n, err = bytesOf(value)
 		case "e":
@@ -78,6 +81,23 @@ func readJWK(data string) (*jwk, error) {
 		return nil, fmt.Errorf("%w: %w", ErrWeakKey, err)
 	}
 	return &j, nil
+}
+
+// opsOf reads an array of strings without duplicates (RFC 7517 section 4.3).
+func opsOf(value string) ([]string, error) {
+	var ops []string
+	err := jose.Array(value, func(element string) error {
+		op, err := jose.String(element)
+		if err == nil && slices.Contains(ops, op) {
+			err = errors.New("a value given twice")
+		}
+		if err == nil && len(ops) == maxOps {
+			err = errors.New("too many values")
+		}
+		ops = append(ops, op)
+		return err
+	})
+	return ops, err
 }
 
 func bytesOf(value string) ([]byte, error) {

@@ -123,6 +123,7 @@ func TestJ3_UseAndOps(t *testing.T) {
 		`,"use":"sig","key_ops":["verify"]`: true, `,"unknown":{"a":[1]}`: true, `,"x5c":["MIIB"]`: true,
 		`,"use":"enc"`: false, `,"use":""`: false, `,"use":1`: false, `,"use":"SIG"`: false, `,"use":null`: false,
 		`,"key_ops":["sign"]`: false, `,"key_ops":["encrypt"]`: false, `,"key_ops":[]`: false, `,"key_ops":[1]`: false, `,"key_ops":{}`: false,
+		`,"key_ops":"verify"`: false, `,"key_ops":["verify","verify"]`: false, `,"key_ops":["verify","sign","\u0076erify"]`: false,
 		`,"use":"sig","key_ops":["encrypt"]`: false, `,"use":"enc","key_ops":["verify"]`: false,
 		`,"alg":"ES384"`: false, `,"alg":"RS256"`: false, `,"alg":"HS256"`: false, `,"alg":"none"`: false, `,"alg":""`: false, `,"alg":"es256"`: false,
 		`,"alg":"ECDH-ES"`: false, `,"alg":1`: false, `,"kid":"k"`: false, `,"KID":"k"`: false, `,"d":"` + ecD + `"`: false, `,"kid2":1,}`: false,
@@ -302,6 +303,11 @@ func FuzzParseJWKS(f *testing.F) {
 			case ed25519.PublicKey:
 				if len(public) != 32 {
 					t.Fatal("Ed25519 size")
+				}
+				for i := range byte(16) { // of a point of order 8, two of these are likely to be signed
+					if ed25519.Verify(public, []byte{i}, append([]byte{1}, make([]byte, 63)...)) {
+						t.Fatal("Ed25519 of small order: anyone can sign")
+					}
 				}
 			case nil:
 				return // shared secrets are not published

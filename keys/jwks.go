@@ -11,12 +11,22 @@ import (
 // maxSet is how many keys of a set are looked at: each costs some work, and its publisher chooses how many there are.
 const maxSet = 100
 
+// maxSetBytes and maxKeyBytes bound what is read at all. An RSA key of 8192 bits has 1.5 KiB; certificates come on top.
+const (
+	maxSetBytes = 512 << 10
+	maxKeyBytes = 16 << 10
+)
+
 // ParseJWK reads one public key in JWK form (RFC 7517), or the shared secret of kty oct.
 //
 // Its alg, use and key_ops are enforced. A key without alg is for the algorithm its type has: by curve, EdDSA, HS256;
 // for RSA the first RSA algorithm of algs, or RS256. With algs given, no other algorithm is accepted. The error is
-// ErrWeakKey: for a key that is malformed, weak, for another use or algorithm, or that shows its private part.
+// ErrWeakKey: for a key that is malformed, weak, longer than 16 KiB, for another use or algorithm, or that shows its
+// private part.
 func ParseJWK(data []byte, algs ...Algorithm) (*PublicKey, error) {
+	if len(data) > maxKeyBytes {
+		return nil, fmt.Errorf("%w: a key of more than %d bytes is not read", ErrWeakKey, maxKeyBytes)
+	}
 	k, err := parseJWK(string(data), algs, algs)
 	if err != nil && !errors.Is(err, ErrWeakKey) {
 		return nil, fmt.Errorf("%w: %w", ErrWeakKey, err)
@@ -52,8 +62,12 @@ func parseJWK(data string, accept, prefer []Algorithm) (*PublicKey, error) {
 // Members that are well formed but not for checking signatures with a known algorithm (use enc, an unknown kty or alg,
 // not in algs if those are given) are left out. Everything else must be right, or the whole set is refused with
 // ErrWeakKey: a malformed or weak key, a kid given twice, a key without kid among several, private members, shared
-// secrets together with public keys, or nothing left to use. See [ParseJWK] for the rules for each key.
+// secrets together with public keys, more than 100 keys or 512 KiB, or nothing left to use. See [ParseJWK] for the rules
+// for each key.
 func ParseJWKS(data []byte, algs ...Algorithm) ([]*PublicKey, error) {
+	if len(data) > maxSetBytes {
+		return nil, fmt.Errorf("%w: a set of more than %d bytes is not read", ErrWeakKey, maxSetBytes)
+	}
 	var keys []*PublicKey
 	err := eachJWK(string(data), func(i int, value string) error {
 		k, err := parseJWK(value, algs, algs)
