@@ -11,9 +11,10 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// keyCooldown is the least time between two fetches for unknown keys. It can be short: a token with a strange kid comes
-// from the token endpoint itself, so nobody else can ask for fetches.
-const keyCooldown = 5 * time.Second
+// keyCooldown is the least time between two fetches for unknown keys, so that they are three in a minute at most. It is
+// shorter than that of keys.Remote, for a token with a strange kid comes from the token endpoint itself, and until it is
+// over nobody signs in with a key that the provider signs with before it has published it.
+const keyCooldown = 20 * time.Second
 
 // keySource finds the published keys of the provider. The key set is made when the metadata first say where it is, and
 // anew when they say otherwise.

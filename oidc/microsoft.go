@@ -79,8 +79,8 @@ func (m directory) documents(issuer string) bool {
 func (m directory) issuer(documented string, c *idClaims) (string, error) {
 	tid := c.text("tid")
 	switch {
-	case !isTenant(tid):
-		return "", errors.New("claim tid is missing or no id of a directory")
+	case !isTenant(tid) || tid != strings.ToLower(tid): // in capitals it would be a second Issuer of the same directory
+		return "", errors.New("claim tid is missing or no id of a directory in lower case")
 	case m.tenant == "organizations" && tid == consumers:
 		return "", errors.New("claim tid is that of personal accounts, and the tenant is organizations")
 	case m.tenant == "consumers" && tid != consumers:

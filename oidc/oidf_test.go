@@ -105,7 +105,7 @@ func TestOIDF_SigningKeyRotation(t *testing.T) {
 	if err := w.IdP.RotateKeys(true); err != nil {
 		t.Fatal(err)
 	}
-	w.Advance(10 * time.Second)
+	w.Advance(20 * time.Second)
 	accepted(t, w, "one")
 }
 
@@ -115,7 +115,7 @@ func TestOIDF_SigningKeyRotationJustBeforeSigning(t *testing.T) {
 	accepted(t, w, "one")
 	b := w.Browser()
 	at := b.Begin("one")
-	w.Advance(10 * time.Second)
+	w.Advance(20 * time.Second)
 	if err := w.IdP.RotateKeys(false); err != nil {
 		t.Fatal(err)
 	}
