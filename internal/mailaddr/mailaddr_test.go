@@ -125,6 +125,28 @@ func TestA5_OneAddress(t *testing.T) {
 	}
 }
 
+// TestA5_LongInput: an address too long by a byte and one of 8 MiB cost the same: the error, and nothing by the length.
+func TestA5_LongInput(t *testing.T) {
+	for name, s := range map[string]string{
+		"a byte too long": strings.Repeat("A", mailaddr.MaxLength+1),
+		"no @":            strings.Repeat("A", 8<<20), "only @": strings.Repeat("@", 8<<20), "dots": "a@" + strings.Repeat("D.", 4<<20),
+		"upper case": "A@" + strings.Repeat("D", 8<<20) + ".COM", "other letters": strings.Repeat("İ", 4<<20) + "@example.com",
+	} {
+		var err error
+		if n := testing.AllocsPerRun(10, func() { _, err = mailaddr.Parse(s) }); n > 1 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+		var e *mailaddr.Error
+		if !errors.As(err, &e) || e.Text != "The mail address is too long." {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	start := strings.Repeat("l", 60) + "@" + strings.Repeat("d", 63) + "." + strings.Repeat("d", 63) + "." + strings.Repeat("d", 62) + ".a"
+	if a, err := mailaddr.Parse(start + "b"); err != nil || len(a.String()) != mailaddr.MaxLength {
+		t.Errorf("%d bytes: %v", len(start)+1, err)
+	}
+}
+
 // Whatever is accepted is one plain address, canonical, and read alike by the standard library.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"ada@example.com", "A.B+c@XN--BCHER-KVA.Example", "a@b@c.de", "\"a\"@b.cd", "a\uff20b.cd", "a@b.cd\r\n", "İ@b.cd", "a@1.2.3.4", "a@b..cd", ".@b.cd"} {
