@@ -10,7 +10,7 @@ import (
 // contender the bars are multiples of it, else they are times.
 func chart(results []result) []byte {
 	const (
-		width, label, bar, line = 760, 250, 400, 20
+		width, label, bar, line = 820, 250, 400, 20
 		title                   = 34
 	)
 	var b bytes.Buffer
