@@ -11,11 +11,10 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
-	"time"
 )
 
 func main() {
-	each := flag.Duration("time", 5*time.Second, "how long each target runs")
+	each := flag.String("time", "5000x", "how long each target runs: a time, or a number of inputs such as 5000x")
 	only := flag.String("only", ".", "regular expression of the targets to run, as package/Name")
 	flag.Parse()
 	match, err := regexp.Compile(*only)
@@ -33,7 +32,7 @@ func main() {
 		if !match.MatchString(t.pkg + "/" + t.name) {
 			continue
 		}
-		cmd := exec.Command("go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", each.String(), "-fuzzminimizetime", "1x", t.pkg)
+		cmd := exec.Command("go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", *each, "-fuzzminimizetime", "1x", t.pkg)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			os.Stdout.Write(out)
