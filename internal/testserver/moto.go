@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +26,9 @@ var ErrNoMoto = errors.New("testserver: needs moto, the stand-in for AWS: pip in
 const motoPatience = time.Minute // for its start: a few seconds on an idle machine
 
 // motoScript serves moto on a free port. It ends when its standard input does, so that it never outlives the program
-// that started it, however that one died. HTTP/1.1 keeps connections open, as the servers of AWS do.
+// that started it, however that one died. HTTP/1.1 keeps connections open, as the servers of AWS do. It answers one
+// request at a time, because a cancelled transaction of moto puts back a copy of the whole table, and with it would undo
+// what others wrote meanwhile.
 const motoScript = `
 import os, sys, threading
 try:
@@ -36,6 +40,14 @@ def watch():
     sys.stdin.buffer.read()
     os._exit(0)
 threading.Thread(target=watch, daemon=True).start()
+lock = threading.Lock()
+def one_at_a_time(app):
+    def serve(environ, start_response):
+        with lock:
+            return list(app(environ, start_response))
+    return serve
+run_simple = moto.server.run_simple
+moto.server.run_simple = lambda host, port, app, **kw: run_simple(host, port, one_at_a_time(app), **kw)
 WSGIRequestHandler.protocol_version = "HTTP/1.1"
 WSGIRequestHandler.log_request = lambda *args: None
 moto.server.main(["-H", "127.0.0.1", "-p", "0"])
@@ -76,21 +88,32 @@ func Moto(tb testing.TB) *MotoServer {
 // StartMoto starts a server for a program, with dir as its working directory. The caller closes it. The error is
 // [ErrNoMoto] where moto is missing.
 func StartMoto(dir string) (*MotoServer, error) {
-	commands := [][]string{{"python3", "-u", "-c", motoScript}, {"moto_server", "-H", "127.0.0.1", "-p", "0"}}
-	for _, command := range commands {
-		path, err := exec.LookPath(command[0])
-		if err != nil {
-			continue
-		}
-		cmd := exec.Command(path, command[1:]...)
+	for _, python := range pythons() {
+		cmd := exec.Command(python, "-u", "-c", motoScript)
 		cmd.Dir = dir
 		m, err := startMoto(cmd)
 		if errors.Is(err, ErrNoMoto) {
-			continue // this Python has no moto; moto_server may belong to another
+			continue // this Python has no moto
 		}
 		return m, err
 	}
 	return nil, ErrNoMoto
+}
+
+// pythons are the interpreters that may have moto: the one of the moto_server command, and the usual one.
+func pythons() []string {
+	var found []string
+	if server, err := exec.LookPath("moto_server"); err == nil {
+		script, _ := os.ReadFile(server) // unreadable is as good as absent
+		first, _, _ := strings.Cut(string(script), "\n")
+		if python, ok := strings.CutPrefix(strings.TrimSpace(first), "#!"); ok && strings.Contains(filepath.Base(python), "python") {
+			found = append(found, python)
+		}
+	}
+	if python, err := exec.LookPath("python3"); err == nil {
+		found = append(found, python)
+	}
+	return found
 }
 
 // motoURL is in the line that moto prints when it listens.
