@@ -6,11 +6,13 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/posternauth/postern/internal/local"
 )
 
 // Memory is a [Store] in the memory of one process, for tests, for development and for a server that runs alone and may
 // forget. Its zero value is ready; it must not be copied after first use. Every function or replica has a Memory of its
-// own, so it is of no use behind a load balancer or on a serverless platform.
+// own, so it is of no use behind a load balancer or on a serverless platform; below lambdahttp it answers [ErrLocal].
 //
 // An expired item is absent at once; its memory is freed by later writes, a few items each, so there is no goroutine to stop.
 type Memory struct {
@@ -50,7 +52,7 @@ func (m *Memory) Get(ctx context.Context, keys ...Key) ([]Item, error) {
 	if err := CheckKeys(keys...); err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := usable(ctx); err != nil {
 		return nil, err
 	}
 	items := make([]Item, 0, len(keys))
@@ -68,13 +70,13 @@ func (m *Memory) Get(ctx context.Context, keys ...Key) ([]Item, error) {
 	return items, nil
 }
 
-// Write implements [Store]. Its only errors are ErrConflict, ErrInvalid and that of a context that had already ended;
-// after any of them nothing was done.
+// Write implements [Store]. Its only errors are ErrConflict, ErrInvalid, ErrLocal and that of a context that had already
+// ended; after any of them nothing was done.
 func (m *Memory) Write(ctx context.Context, changes ...Change) error {
 	if err := CheckChanges(changes...); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := usable(ctx); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -106,7 +108,7 @@ func (m *Memory) Add(ctx context.Context, k Key, delta int64, expires time.Time)
 	if err := CheckAdd(k, delta, expires); err != nil {
 		return 0, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := usable(ctx); err != nil {
 		return 0, err
 	}
 	m.mu.Lock()
@@ -135,7 +137,7 @@ func (m *Memory) List(ctx context.Context, partName, after string, limit int) (i
 	if err := CheckList(partName, after, limit); err != nil {
 		return nil, "", err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := usable(ctx); err != nil {
 		return nil, "", err
 	}
 	m.mu.Lock()
@@ -168,6 +170,14 @@ func (m *Memory) List(ctx context.Context, partName, after string, limit int) (i
 		items = append(items, it)
 	}
 	return items, "", nil
+}
+
+// usable tells why the store must not answer: the caller has gone, or this process is one of many.
+func usable(ctx context.Context) error {
+	if local.Refused(ctx) {
+		return ErrLocal
+	}
+	return ctx.Err()
 }
 
 func (m *Memory) now() int64 {

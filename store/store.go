@@ -41,6 +41,8 @@ var (
 	ErrConflict = errors.New("store: conflict: an item changed since it was read")
 	// ErrInvalid is the answer to arguments outside the contract: an empty or too long key, a key named twice, too many changes, a value too large.
 	ErrInvalid = errors.New("store: invalid argument")
+	// ErrLocal is the answer of a Memory on a platform that starts many processes, where each would have items of its own.
+	ErrLocal = errors.New("store: Memory belongs to one process and this platform starts many: use a store they share, or allow local stores where that may be")
 )
 
 // A Key names an item. Items of one Part live together (one DynamoDB partition, one Redis hash slot) and List walks them

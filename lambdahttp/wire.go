@@ -1,0 +1,117 @@
+package lambdahttp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Kind is what sent an event.
+type Kind string
+
+const (
+	REST        Kind = "rest"         // API Gateway, REST API
+	HTTP1       Kind = "http-1.0"     // API Gateway, HTTP API with payload format 1.0
+	HTTP2       Kind = "http-2.0"     // API Gateway, HTTP API with payload format 2.0, their default
+	FunctionURL Kind = "function-url" // the function's own URL
+	ALB         Kind = "alb"          // Application Load Balancer
+)
+
+// ErrNotHTTP is the answer to an event that is no HTTP request, where there is no Config.Fallback. Its text names the
+// members of the event, never their values.
+var ErrNotHTTP = errors.New("lambdahttp: not an HTTP request")
+
+// wire is every kind of event in one struct, so that one decode is enough. What most events don't need stays raw.
+type wire struct {
+	Version        string          `json:"version"`
+	Type           string          `json:"type"`
+	Resource       string          `json:"resource"`
+	RouteKey       string          `json:"routeKey"`
+	Method         string          `json:"httpMethod"`
+	Path           string          `json:"path"`
+	RawPath        string          `json:"rawPath"`
+	RawQuery       string          `json:"rawQueryString"`
+	Cookies        []string        `json:"cookies"`
+	Headers        json.RawMessage `json:"headers"`
+	MultiHeaders   fields          `json:"multiValueHeaders"`
+	Query          json.RawMessage `json:"queryStringParameters"`
+	MultiQuery     fields          `json:"multiValueQueryStringParameters"`
+	PathParameters json.RawMessage `json:"pathParameters"`
+	StageVariables json.RawMessage `json:"stageVariables"`
+	Body           string          `json:"body"`
+	Base64         bool            `json:"isBase64Encoded"`
+	Context        struct {
+		APIID        string          `json:"apiId"`
+		Stage        string          `json:"stage"`
+		RequestID    string          `json:"requestId"`
+		DomainName   string          `json:"domainName"`
+		DomainPrefix string          `json:"domainPrefix"`
+		ConnectionID string          `json:"connectionId"`
+		ServiceARN   string          `json:"serviceArn"`
+		Authorizer   json.RawMessage `json:"authorizer"`
+		HTTP         struct {
+			Method   string `json:"method"`
+			SourceIP string `json:"sourceIp"`
+		} `json:"http"`
+		Identity struct {
+			SourceIP string `json:"sourceIp"`
+		} `json:"identity"`
+		ELB *struct {
+			TargetGroupARN string `json:"targetGroupArn"`
+		} `json:"elb"`
+	} `json:"requestContext"`
+}
+
+// kind tells what sent the event, or in other what it seems to be instead. The order matters: VPC Lattice says version
+// 2.0 too, messages of a WebSocket have an httpMethod, and accountId or routeKey tell nothing apart.
+func (e *wire) kind() (k Kind, other string) {
+	switch c := &e.Context; {
+	case e.Type == "TOKEN" || e.Type == "REQUEST":
+		return "", "a request to a Lambda authorizer"
+	case e.Version == "2.0" && c.HTTP.Method != "":
+		if strings.Contains(c.DomainName, ".lambda-url.") {
+			return FunctionURL, ""
+		}
+		return HTTP2, ""
+	case c.ELB != nil && e.Method != "":
+		return ALB, ""
+	case c.ConnectionID != "":
+		return "", "an event of a WebSocket API"
+	case c.ServiceARN != "":
+		return "", "a request of VPC Lattice"
+	case e.Method == "" || e.Path == "":
+		return "", "an event of another source"
+	case e.Version == "1.0":
+		return HTTP1, ""
+	}
+	return REST, ""
+}
+
+// api tells whether API Gateway sent the event, which puts stages into paths.
+func (k Kind) api() bool { return k == REST || k == HTTP1 || k == HTTP2 }
+
+// decoded tells whether the path of such an event has been percent-decoded on its way. HTTP APIs do that.
+func (k Kind) decoded() bool { return k == HTTP1 || k == HTTP2 }
+
+// maxNames is how many members of an unknown event its error names.
+const maxNames = 16
+
+// notHTTP describes an event by the names of its members; values may be anybody's secrets.
+func notHTTP(payload []byte, other string) error {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(payload, &members) != nil {
+		return fmt.Errorf("%w: the event is no JSON object", ErrNotHTTP)
+	}
+	names := slices.Sorted(maps.Keys(members))
+	more := ""
+	if len(names) > maxNames {
+		names, more = names[:maxNames], ", …"
+	}
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%.40q", name)
+	}
+	return fmt.Errorf("%w but %s, with %s%s: set Config.Fallback to answer it", ErrNotHTTP, other, strings.Join(names, ", "), more)
+}
