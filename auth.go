@@ -19,7 +19,7 @@ import (
 //	GET  {base}/authorize              ?provider=, or the only one, or a page to choose
 //	     {base}/{provider}/authorize   begins a sign-in (alias: connect)
 //	     {base}/{provider}/callback    ends it; a provider may serve more
-//	POST {base}/token, /signout, GET {base}/.well-known/...   of session.Sessions
+//	     {base}/token, /refresh, /signout, /sessions, /.well-known/...   of session.Sessions.Handler
 //
 // An authorize URL takes redirect_uri, state, code_challenge with code_challenge_method=S256, response_type=code and
 // client_id (RFC 6749 section 4.1.1, RFC 7636); all are optional. What is wrong with a request is shown as a page, or
@@ -104,7 +104,7 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.own(w, r, a.index)
 	case path == "/authorize":
 		a.own(w, r, a.choose)
-	case path == "/token", path == "/signout", strings.HasPrefix(path, "/.well-known/"):
+	case sessionPath(path):
 		a.below.ServeHTTP(w, r)
 	default:
 		a.provider(w, r, path[1:])
@@ -114,7 +114,16 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // forPrograms reports whether only programs call the path, and no person ever sees what it answers.
 func (a *Auth) forPrograms(path string) bool {
 	below, ok := strings.CutPrefix(path, a.base)
-	return path == wellKnown+a.base || ok && (below == "/token" || below == "/signout" || strings.HasPrefix(below, "/.well-known/"))
+	return path == wellKnown+a.base || ok && sessionPath(below)
+}
+
+// sessionPath reports whether session.Sessions.Handler serves the path below {base}.
+func sessionPath(path string) bool {
+	switch path {
+	case "/token", "/refresh", "/signout", "/signout/everywhere", "/sessions":
+		return true
+	}
+	return strings.HasPrefix(path, "/sessions/") || strings.HasPrefix(path, "/.well-known/")
 }
 
 const wellKnown = "/.well-known/oauth-authorization-server"

@@ -16,13 +16,25 @@ const retryAfter = 5 * time.Second
 
 // answer refuses a request. The texts are ours: nothing of the request comes back.
 func (g guard) answer(w http.ResponseWriter, r *http.Request, err error) {
-	gate := g[0]
+	refreshable := false
+	for _, gate := range g {
+		refreshable = refreshable || gate.policy != nil && !gate.policy.stateless
+	}
+	answer(w, r, g[0].issuer, g[0].log, refreshable, err)
+}
+
+// refuse is answer for what s serves itself.
+func (s *Sessions) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	answer(w, r, s.issuer, s.log, true, err)
+}
+
+func answer(w http.ResponseWriter, r *http.Request, issuer string, log *slog.Logger, refreshable bool, err error) {
 	level := slog.LevelDebug
 	if errors.Is(err, ErrUnavailable) {
 		level = slog.LevelError
 	}
-	gate.log.Log(r.Context(), level, "session: request refused", "reason", Reason(err), "error", err)
-	challenge := "Bearer realm=" + httperr.Quote(gate.issuer)
+	log.Log(r.Context(), level, "session: request refused", "reason", Reason(err), "error", err)
+	challenge := "Bearer realm=" + httperr.Quote(issuer)
 	with := func(code, text string) string {
 		return challenge + ", error=" + httperr.Quote(code) + ", error_description=" + httperr.Quote(text)
 	}
@@ -43,8 +55,21 @@ func (g guard) answer(w http.ResponseWriter, r *http.Request, err error) {
 		httperr.Write(w, http.StatusUnauthorized, "unauthorized", publicText(err))
 	default:
 		w.Header().Set("WWW-Authenticate", with("invalid_token", publicText(err)))
-		httperr.Write(w, http.StatusUnauthorized, "invalid_token", publicText(err))
+		httperr.Write(w, http.StatusUnauthorized, unauthorized(err, refreshable), publicText(err))
 	}
+}
+
+// unauthorized is the error of a 401 in its body, which tells a client what to do: "try_refresh", and try again;
+// "session_ended", and sign in again; "invalid_token", which should not have been sent. The header knows but the last
+// (RFC 6750 section 3.1).
+func unauthorized(err error, refreshable bool) string {
+	switch {
+	case errors.Is(err, ErrEnded), errors.Is(err, ErrRefresh):
+		return "session_ended"
+	case refreshable && (errors.Is(err, ErrExpired) || errors.Is(err, ErrUnknownKey)):
+		return "try_refresh"
+	}
+	return "invalid_token"
 }
 
 func (u unmet) answer(w http.ResponseWriter, with func(code, text string) string) {

@@ -158,7 +158,7 @@ func TestCache_NotBefore(t *testing.T) {
 		sessions := must(session.New(session.Config{
 			Issuer: issuer, Audience: audience, Keys: must(keys.StaticSigner(w.key))(t), Now: w.clock, NotBefore: w.clock().Add(c.after),
 		}))(t)
-		user := session.NewKind[User](sessions, "user")
+		user := session.NewKindConfig(sessions, session.KindConfig[User]{Name: "user", Stateless: true})
 		for range 2 {
 			if _, err := user.Verify(t.Context(), token); !errors.Is(err, c.want) {
 				t.Errorf("NotBefore %v after: %v, want %v", c.after, err, c.want)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/posternauth/postern/internal/seal"
@@ -18,6 +19,7 @@ import (
 
 const (
 	codeLife    = time.Minute // RFC 6749 section 4.1.2 allows ten
+	codeLen     = 43          // of 256 bits in base64url
 	codePurpose = "code/1"
 )
 
@@ -26,7 +28,8 @@ const (
 // of another origin, or a native app.
 //
 // The code has 256 bits, lives 60 s, works once, and only with the redirect_uri, client_id and verifier that belong to
-// it. iss goes with it (RFC 9207). The session is made when the code is redeemed.
+// it. iss goes with it (RFC 9207). The session is made when the code is redeemed, and ended if the code comes a second
+// time (RFC 6749 section 4.1.2), since one of the two was not the client it was given to.
 //
 // Code needs a Store (ErrStoreRequired), Secrets, and the S256 challenge the application sent to authorize (ErrCode if there was
 // none, since without PKCE whoever intercepts the code has the session). Other errors as [Kind.Cookie].
@@ -49,10 +52,13 @@ func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret R
 	if err != nil {
 		return err
 	}
+	b = b.from(r, ret)
+	code = half(k.name, b.subject) + "." + code // it lies beside the session it buys
 	expires := s.now().Add(codeLife)
 	order, err := json.Marshal(order{
 		Kind: k.name, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
 		AuthTime: b.auth.Time, Methods: b.auth.Methods,
+		Device: b.device, Place: b.place,
 		ClientID: k.client(ret), RedirectURI: ret.Target(), Challenge: ret.Challenge(), Expires: expires,
 	})
 	if err != nil {
@@ -66,13 +72,14 @@ func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret R
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	if err := s.store.Write(ctx, store.Put(store.Item{Key: slotKey(code), Value: value, Expires: expires})); err != nil {
+	place, _ := slotKey(code)
+	if err := s.store.Write(ctx, store.Put(store.Item{Key: place, Value: value, Expires: expires})); err != nil {
 		return s.unavailable(ctx, "store", err)
 	}
 	return redirect(w, ret, "code", code, "iss", s.issuer)
 }
 
-// A slot is what the store keeps of a code. Its key is the hash of the code, and the order is sealed with the code as
+// A slot is what the store keeps of a code. Its key is, in the part of its subject, the hash of the code, and the order is sealed with the code as
 // associated data: who reads the store learns neither code nor order, and who writes to it can forge no order.
 type slot struct {
 	Order string `json:"order,omitempty"`
@@ -88,15 +95,22 @@ type order struct {
 	Roles       []string        `json:"roles,omitempty"`
 	AuthTime    time.Time       `json:"auth_time"`
 	Methods     []string        `json:"amr,omitempty"`
+	Device      string          `json:"device,omitempty"`
+	Place       string          `json:"place,omitempty"`
 	ClientID    string          `json:"client_id"`
 	RedirectURI string          `json:"redirect_uri"`
 	Challenge   string          `json:"challenge"`
 	Expires     time.Time       `json:"expires"`
 }
 
-func slotKey(code string) store.Key {
+// slotKey finds the place of a code; false if it cannot be one.
+func slotKey(code string) (store.Key, bool) {
+	half, rest, ok := strings.Cut(code, ".")
+	if !ok || !base64Text(half, halfLen) || !base64Text(rest, codeLen) {
+		return store.Key{}, false
+	}
 	sum := sha256.Sum256([]byte(code))
-	return store.Key{Part: "code:" + base64.RawURLEncoding.EncodeToString(sum[:]), ID: "!"}
+	return store.Key{Part: partPrefix + half, ID: codePrefix + base64.RawURLEncoding.EncodeToString(sum[:])}, true
 }
 
 // canRedeem tells what is missing for codes.
@@ -122,45 +136,72 @@ func challenge(s string) bool {
 type redemption struct{ code, verifier, redirectURI, clientID string }
 
 // redeem trades a code for a session, once. Of any number of redemptions at the same time one wins: the one whose write
-// of the tombstone the store accepts. The token is signed before, so that a signer that fails leaves the code whole.
-func (s *Sessions) redeem(ctx context.Context, in redemption) (Tokens, []string, error) {
-	key := slotKey(in.code)
-	for range 5 {
-		items, err := s.store.Get(ctx, key)
+// of the tombstone the store accepts, and the session is born in that write. Tokens are signed before, so that a signer
+// that fails leaves the code whole.
+func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, scopes []string, err error) {
+	key, ok := slotKey(in.code)
+	if !ok {
+		return t, nil, refuse(ErrCode, "unknown or expired")
+	}
+	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
+		items, err := s.store.Get(ctx, key, store.Key{Part: key.Part, ID: epochID})
 		if err != nil {
-			return Tokens{}, nil, s.unavailable(ctx, "store", err)
+			return false, s.unavailable(ctx, "store", err)
 		}
-		if len(items) == 0 {
-			return Tokens{}, nil, refuse(ErrCode, "unknown or expired")
+		e := epoch{item: store.Item{Key: store.Key{Part: key.Part, ID: epochID}}}
+		var place store.Item
+		for _, item := range items {
+			if item.Key == key {
+				place = item
+			} else if err := e.read(item); err != nil {
+				return false, s.unavailable(ctx, "store", err)
+			}
 		}
-		o, err := s.open(ctx, items[0], in)
+		if place.Version == "" {
+			return false, refuse(ErrCode, "unknown or expired")
+		}
+		o, err := s.open(ctx, place, in)
 		if err != nil {
-			return Tokens{}, nil, err
+			return false, err
 		}
 		p := s.kind(o.Kind)
 		if p == nil {
 			s.log.ErrorContext(ctx, "session: a code is for a kind this program does not have", "kind", o.Kind)
-			return Tokens{}, nil, refuse(ErrCode, "of a kind that is not served here")
+			return false, refuse(ErrCode, "of a kind that is not served here")
 		}
-		id, err := s.sessionID(p.name, o.Subject)
+		var changes []store.Change
+		t, changes, err = p.bought(ctx, o, e)
 		if err != nil {
-			return Tokens{}, nil, err
+			return false, err
 		}
-		b := blank{o.Subject, o.Properties, o.Scopes, o.Roles, Auth{o.AuthTime, o.Methods}}
-		t, err := p.issue(ctx, b, id, o.ClientID)
-		if err != nil {
-			return Tokens{}, nil, err
+		if place.Value, err = json.Marshal(slot{Used: t.SessionID}); err != nil {
+			return false, fmt.Errorf("session: %w", err)
 		}
-		won, err := s.spend(ctx, items[0], id)
-		if err != nil {
-			return Tokens{}, nil, err
-		}
+		won, err := s.commit(ctx, append([]store.Change{store.Put(place)}, changes...)...)
 		if won {
-			s.Emit(ctx, Event{Name: "session created", Kind: p.name, Subject: o.Subject, SessionID: id})
-			return t, o.Scopes, nil
+			scopes = o.Scopes
+			s.created(ctx, p, o.Subject, t.SessionID)
 		}
+		return won, err
+	})
+	if err != nil {
+		return Tokens{}, nil, err
 	}
-	return Tokens{}, nil, refuseFor(ErrUnavailable, errors.New("a code is redeemed by too many at once"))
+	return t, scopes, nil
+}
+
+// bought makes the session of an order: its tokens, and the changes that make it be.
+func (p *policy) bought(ctx context.Context, o order, e epoch) (Tokens, []store.Change, error) {
+	b := blank{o.Subject, o.Properties, o.Scopes, o.Roles, Auth{o.AuthTime, o.Methods}, o.Device, o.Place}
+	if !p.stateless {
+		return p.birth(ctx, b, o.ClientID, e, nil)
+	}
+	id, err := p.sessions.sessionID(p.name, o.Subject)
+	if err != nil {
+		return Tokens{}, nil, err
+	}
+	t, err := p.issue(ctx, b, id, o.ClientID, time.Time{})
+	return t, nil, err
 }
 
 // open reads the order of a slot and holds the redemption to it.
@@ -174,6 +215,9 @@ func (s *Sessions) open(ctx context.Context, item store.Item, in redemption) (or
 		return refused("damaged", "unknown or expired", "")
 	}
 	if kept.Used != "" {
+		if err := s.revoke(ctx, kept.Used, endReplay); err != nil {
+			return order{}, err
+		}
 		return refused("used", "used before", kept.Used)
 	}
 	plain, err := seal.Open(ctx, s.secrets, codePurpose, kept.Order, s.issuer, in.code)
@@ -197,29 +241,4 @@ func (s *Sessions) open(ctx context.Context, item store.Item, in redemption) (or
 		return refused("verifier", "code_verifier does not fit the code_challenge", "")
 	}
 	return o, nil
-}
-
-// spend puts a tombstone in the place of a slot and reports whether this call did.
-func (s *Sessions) spend(ctx context.Context, item store.Item, id string) (bool, error) {
-	value, err := json.Marshal(slot{Used: id})
-	if err != nil {
-		return false, fmt.Errorf("session: %w", err)
-	}
-	item.Value = value
-	put := store.Put(item)
-	err = s.store.Write(ctx, put)
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, store.ErrConflict):
-		return false, nil // read again: somebody was faster
-	}
-	// It may have been written: the version tells. The request's own deadline may be what cut the answer off.
-	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	items, unread := s.store.Get(again, item.Key)
-	if unread != nil {
-		return false, s.unavailable(ctx, "store", errors.Join(err, unread))
-	}
-	return len(items) == 1 && items[0].Version == put.Item.Version, nil
 }

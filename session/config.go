@@ -95,7 +95,7 @@ type Sessions struct {
 	onEvent   func(context.Context, Event)
 
 	origins map[string]bool // exact, without the issuer's own
-	own     string          // the issuer's own origin
+	origin  string          // the issuer's own origin
 	cross   *http.CrossOriginProtection
 
 	mu    sync.RWMutex
@@ -113,7 +113,7 @@ func New(c Config) (*Sessions, error) {
 		audience: c.Audience, clientID: c.ClientID,
 		keys: c.Keys, secrets: c.Secrets, store: c.Store,
 		leeway: c.Leeway, notBefore: c.NotBefore, now: c.Now, rand: c.Rand, log: c.Logger, onEvent: c.OnEvent,
-		own: base.Scheme + "://" + base.Host, kinds: map[string]*policy{},
+		origin: base.Scheme + "://" + base.Host, kinds: map[string]*policy{},
 	}
 	if err := checkText("Config.Audience", c.Audience, 255); err != nil {
 		return nil, err

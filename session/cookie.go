@@ -1,30 +1,65 @@
 package session
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/posternauth/postern/internal/httperr"
 )
 
-// setCookie is the Set-Cookie of a token of the kind; one without a token removes the cookie. Both are made here, because
-// a browser only removes what is named with the same attributes.
-func (s *Sessions) setCookie(p *policy, token string) string {
-	maxAge := int64(p.access / time.Second)
+// refreshSuffix is what the cookie of the refresh token has behind the name of the kind's.
+const refreshSuffix = "-refresh"
+
+// SetCookies hands tokens to the browser as [Kind.Cookie] does: for those of [Kind.Merge], [Kind.Replace] and
+// [Sessions.Refresh]. Only for answers to requests that came with the cookies, whose origin a guard has checked.
+func (k *Kind[T]) SetCookies(w http.ResponseWriter, t Tokens) { k.setCookies(w, t) }
+
+func (p *policy) setCookies(w http.ResponseWriter, t Tokens) {
+	h := w.Header()
+	httperr.NoStore(h)
+	h.Add("Set-Cookie", p.accessCookie(t.Access))
+	if t.Refresh != "" {
+		h.Add("Set-Cookie", p.refreshCookie(t.Refresh, t.RefreshExpires.Sub(p.sessions.now())))
+	}
+}
+
+// clearCookies removes what setCookies sets.
+func (p *policy) clearCookies(w http.ResponseWriter) {
+	h := w.Header()
+	httperr.NoStore(h)
+	h.Add("Set-Cookie", p.accessCookie(""))
+	if !p.stateless {
+		h.Add("Set-Cookie", p.refreshCookie("", 0))
+	}
+}
+
+func (p *policy) accessCookie(token string) string { return p.setCookie(p.cookie, token, p.access) }
+
+func (p *policy) refreshCookie(token string, life time.Duration) string {
+	return p.setCookie(p.cookie+refreshSuffix, token, life)
+}
+
+// setCookie is the Set-Cookie of a token; one without a token removes the cookie. Both are made here, because a browser
+// only removes what is named with the same attributes.
+func (p *policy) setCookie(name, token string, life time.Duration) string {
+	maxAge := int64(life / time.Second)
 	if token == "" {
 		maxAge = 0
 	}
 	var b strings.Builder
-	b.Grow(len(p.cookie) + len(token) + 80)
-	b.WriteString(p.cookie)
+	b.Grow(len(name) + len(token) + 80)
+	b.WriteString(name)
 	b.WriteByte('=')
 	b.WriteString(token) // base64url and dots: nothing to quote
 	b.WriteString("; Path=/; Max-Age=")
 	b.WriteString(strconv.FormatInt(maxAge, 10))
 	b.WriteString("; HttpOnly")
-	if s.secure {
+	if p.sessions.secure {
 		b.WriteString("; Secure")
 	}
-	if s.crossSite {
+	if p.sessions.crossSite {
 		b.WriteString("; SameSite=None")
 	} else {
 		b.WriteString("; SameSite=Lax")

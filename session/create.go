@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/store"
 )
 
 const (
@@ -26,9 +27,11 @@ const (
 // Create makes a session of g and returns its tokens. The access token is a JWT (RFC 9068) with the claims iss, aud, sub,
 // client_id, iat, exp, jti, sid, type, properties and, if granted, scope, roles, auth_time and amr; iat is 30 s early for
 // verifiers whose clock is late. Values of g go nowhere but where they belong: nothing in Properties becomes a claim.
+// Unless the kind is stateless, the session is written to the store and has a refresh token.
 //
 // The error is ErrGrant if g is not valid, ErrTooLarge if the token would not fit into a cookie (about 2 KiB of
-// properties do), ErrNoSigner if the keys can only verify, ErrUnavailable if no key could be had.
+// properties do), ErrStoreRequired if the session could not be kept, ErrNoSigner if the keys can only verify,
+// ErrUnavailable if no key could be had or the store did not take the session.
 func (k *Kind[T]) Create(ctx context.Context, g Grant[T]) (Tokens, error) {
 	b, err := erase(g)
 	if err != nil {
@@ -37,22 +40,93 @@ func (k *Kind[T]) Create(ctx context.Context, g Grant[T]) (Tokens, error) {
 	return k.create(ctx, b, k.sessions.clientID)
 }
 
-func (p *policy) create(ctx context.Context, b blank, clientID string) (Tokens, error) {
+func (p *policy) create(ctx context.Context, b blank, clientID string) (t Tokens, err error) {
 	s := p.sessions
-	id, err := s.sessionID(p.name, b.subject)
+	if p.stateless {
+		id, err := s.sessionID(p.name, b.subject)
+		if err != nil {
+			return Tokens{}, err
+		}
+		if t, err = p.issue(ctx, b, id, clientID, time.Time{}); err != nil {
+			return Tokens{}, err
+		}
+		s.created(ctx, p, b.subject, id)
+		return t, nil
+	}
+	if err := s.canKeep(); err != nil {
+		return Tokens{}, err
+	}
+	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
+		e, err := s.loadEpoch(ctx, half(p.name, b.subject))
+		if err != nil {
+			return false, err
+		}
+		var changes []store.Change
+		t, changes, err = p.birth(ctx, b, clientID, e, nil)
+		if err != nil {
+			return false, err
+		}
+		won, err := s.commit(ctx, changes...)
+		return won, err
+	})
 	if err != nil {
 		return Tokens{}, err
 	}
-	t, err := p.issue(ctx, b, id, clientID)
-	if err != nil {
-		return Tokens{}, err
-	}
-	s.Emit(ctx, Event{Name: "session created", Kind: p.name, Subject: b.subject, SessionID: id})
+	s.created(ctx, p, b.subject, t.SessionID)
 	return t, nil
 }
 
-// issue signs an access token of the session with the given id.
-func (p *policy) issue(ctx context.Context, b blank, id, clientID string) (Tokens, error) {
+func (s *Sessions) created(ctx context.Context, p *policy, subject, id string) {
+	s.Emit(ctx, Event{Name: "session created", Kind: p.name, Subject: subject, SessionID: id})
+}
+
+// birth makes the tokens of a new session and the changes that make it be: its row, provided that nobody ends all
+// sessions of the subject at the same time.
+func (p *policy) birth(ctx context.Context, b blank, clientID string, e epoch, data json.RawMessage) (Tokens, []store.Change, error) {
+	s := p.sessions
+	fail := func(err error) (Tokens, []store.Change, error) { return Tokens{}, nil, err }
+	id, err := s.sessionID(p.name, b.subject)
+	if err != nil {
+		return fail(err)
+	}
+	salt, err := s.random(32)
+	if err != nil {
+		return fail(err)
+	}
+	secret, err := s.secrets.Secret(ctx, "")
+	if err != nil {
+		return fail(s.unavailable(ctx, "secret", err))
+	}
+	now := s.now()
+	key, _ := sessionKey(id)
+	k := kept{id: id, item: store.Item{Key: key}}
+	r := row{
+		Kind: p.name, Subject: b.subject, Device: b.device, Place: b.place, Grant: b.saved(clientID),
+		Created: now.UnixMilli(), At: now.UnixMilli(), Absolute: now.Add(p.absolute).UnixMilli(),
+		Kid: secret.ID, Salt: salt, Epoch: e.number, Data: data,
+	}
+	t, err := p.answer(ctx, id, &r)
+	if err != nil {
+		return fail(err)
+	}
+	put, err := k.put(r, p.idle)
+	if err != nil {
+		return fail(err)
+	}
+	return t, []store.Change{put, store.Check(e.item.Key, e.item.Version)}, nil
+}
+
+// issue signs an access token of the session with the given id; until, unless zero, is when the session ends.
+func (p *policy) issue(ctx context.Context, b blank, id, clientID string, until time.Time) (Tokens, error) {
+	expires := p.sessions.now().Add(p.access).Truncate(time.Second)
+	if !until.IsZero() && until.Before(expires) {
+		expires = until.Truncate(time.Second)
+	}
+	return p.sign(ctx, b, id, clientID, expires)
+}
+
+// sign is issue with the time at which the token is to expire.
+func (p *policy) sign(ctx context.Context, b blank, id, clientID string, expires time.Time) (Tokens, error) {
 	s := p.sessions
 	if s.signer == nil {
 		return Tokens{}, fmt.Errorf("%w: give session.Config.Keys a keys.Ring or another keys.Signer", ErrNoSigner)
@@ -61,9 +135,7 @@ func (p *policy) issue(ctx context.Context, b blank, id, clientID string) (Token
 	if err != nil {
 		return Tokens{}, err
 	}
-	now := s.now()
-	expires := now.Add(p.access).Truncate(time.Second)
-	payload := p.payload(b, id, jti, clientID, now.Add(-backdate), expires)
+	payload := p.payload(b, id, jti, clientID, s.now().Add(-backdate), expires)
 	if len(payload) > maxCookie*3/4 {
 		return Tokens{}, ErrTooLarge
 	}
@@ -78,7 +150,7 @@ func (p *policy) issue(ctx context.Context, b blank, id, clientID string) (Token
 		return Tokens{}, s.unavailable(ctx, "signature", err)
 	}
 	access := jose.Compact(input, signature)
-	if len(s.setCookie(p, access)) > maxCookie {
+	if len(p.accessCookie(access)) > maxCookie {
 		return Tokens{}, ErrTooLarge
 	}
 	return Tokens{SessionID: id, Access: access, Expires: expires}, nil
@@ -167,12 +239,17 @@ func encodeProperties(v any) (json.RawMessage, error) {
 // sessionID returns a new id: a name of kind and subject, so that what is stored of one person's sessions lies together,
 // and 128 random bits.
 func (s *Sessions) sessionID(kind, subject string) (string, error) {
-	sum := sha256.Sum256([]byte(kind + "|" + subject))
 	tail, err := s.random(16)
 	if err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(sum[:])[:16] + "." + tail, nil
+	return half(kind, subject) + "." + tail, nil
+}
+
+// half is the first half of the ids of a subject's sessions. No kind has a | in its name.
+func half(kind, subject string) string {
+	sum := sha256.Sum256([]byte(kind + "|" + subject))
+	return base64.RawURLEncoding.EncodeToString(sum[:])[:halfLen]
 }
 
 // random returns n random bytes in base64url.

@@ -12,13 +12,15 @@ import (
 // Cookie creates a session, sets its cookie and redirects (303) to ret, with the state the application asked to get back.
 //
 // The cookie is HttpOnly, Secure, SameSite=Lax (None with origins of other sites), has Path=/ and no Domain, and lives as
-// long as the token. The error is that of [Kind.Create], or ErrReturn if ret is zero; then nothing was written to w.
+// long as the token. The refresh token has a cookie of its own, which guards read and renew. A session of the kind that
+// the browser had before is ended. The error is that of [Kind.Create], or ErrReturn if ret is zero; then nothing was
+// written to w.
 func (k *Kind[T]) Cookie(w http.ResponseWriter, r *http.Request, g Grant[T], ret Return) error {
 	t, err := deliver(k, r, g, ret)
 	if err != nil {
 		return err
 	}
-	w.Header().Add("Set-Cookie", k.sessions.setCookie(k.policy, t.Access))
+	k.setCookies(w, t)
 	return redirect(w, ret)
 }
 
@@ -26,7 +28,8 @@ func (k *Kind[T]) Cookie(w http.ResponseWriter, r *http.Request, g Grant[T], ret
 //
 // A URL is a poor place for a token: it stays in the browser's history, in the logs of every server and proxy on the
 // way, and in the Referer of the page's first requests, and whoever reads it there is signed in until it expires. It is
-// for applications that cannot be changed. Use [Kind.Code], or [Kind.Cookie]. Errors as Cookie.
+// for applications that cannot be changed. Use [Kind.Code], or [Kind.Cookie]. No refresh token goes this way: the
+// browser is signed out when the access token expires. Errors as Cookie.
 func (k *Kind[T]) Parameter(w http.ResponseWriter, r *http.Request, g Grant[T], ret Return) error {
 	t, err := deliver(k, r, g, ret)
 	if err != nil {
@@ -43,7 +46,18 @@ func deliver[T any](k *Kind[T], r *http.Request, g Grant[T], ret Return) (Tokens
 	if err != nil {
 		return Tokens{}, err
 	}
-	return k.create(r.Context(), b, k.client(ret))
+	return k.create(r.Context(), b.from(r, ret), k.client(ret))
+}
+
+// from names device and place where the application did not.
+func (b blank) from(r *http.Request, ret Return) blank {
+	if b.device == "" {
+		b.device = display(r.UserAgent())
+	}
+	if b.place == "" {
+		b.place = ret.Addr()
+	}
+	return b
 }
 
 // client is the client_id of a session that leads to ret.

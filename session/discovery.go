@@ -47,7 +47,7 @@ func (s *Sessions) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		JWKS:          s.issuer + pathJWKS,
 		ResponseTypes: []string{"code"},
 		ResponseModes: []string{"query"},
-		Grants:        []string{"authorization_code"},
+		Grants:        s.grants(),
 		Subjects:      []string{"public"},
 		Algorithms:    algorithms,
 		Challenges:    []string{"S256"},
@@ -55,6 +55,14 @@ func (s *Sessions) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		IssInResponse: true,
 	})
 	writePublic(w, r, "application/json", body)
+}
+
+// grants are those this program can serve.
+func (s *Sessions) grants() []string {
+	if s.canKeep() != nil {
+		return []string{"authorization_code"}
+	}
+	return []string{"authorization_code", "refresh_token"}
 }
 
 func (s *Sessions) serveJWKS(w http.ResponseWriter, r *http.Request) {

@@ -48,7 +48,7 @@ func TestI11_Discovery(t *testing.T) {
 		}
 		for name, want := range map[string]any{
 			"issuer": c.issuer, "authorization_endpoint": c.issuer + "/authorize", "token_endpoint": c.issuer + "/token",
-			"jwks_uri": c.issuer + "/.well-known/jwks.json", "response_types_supported": []any{"code"}, "grant_types_supported": []any{"authorization_code"},
+			"jwks_uri": c.issuer + "/.well-known/jwks.json", "response_types_supported": []any{"code"}, "grant_types_supported": []any{"authorization_code", "refresh_token"},
 			"code_challenge_methods_supported": []any{"S256"}, "subject_types_supported": []any{"public"}, "token_endpoint_auth_methods_supported": []any{"none"},
 			"id_token_signing_alg_values_supported": []any{"ES256", "RS256"}, "authorization_response_iss_parameter_supported": true,
 		} {
@@ -77,7 +77,7 @@ func TestI11_Discovery(t *testing.T) {
 		// A client that knows the issuer only can check its tokens.
 		verify := must(keys.Static(must(keys.ParseJWKS(rec.Body.Bytes()))(t)...))(t)
 		s := must(session.New(session.Config{Issuer: c.issuer, Audience: audience, Keys: verify, Now: w.clock}))(t)
-		if _, err := session.NewKind[User](s, "user").Verify(t.Context(), w.token()); err != nil {
+		if _, err := session.NewKindConfig(s, session.KindConfig[User]{Name: "user", Stateless: true}).Verify(t.Context(), w.token()); err != nil {
 			t.Errorf("by the published keys: %v", err)
 		}
 	}

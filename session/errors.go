@@ -26,6 +26,9 @@ var (
 	ErrGrant         = errors.New("session: grant refused")
 	ErrTooLarge      = errors.New("session: properties are too large for a cookie")
 	ErrReturn        = errors.New("session: the Return leads nowhere")
+	ErrRefresh       = errors.New("session: refresh token refused")
+	ErrEnded         = errors.New("session: the session has ended")
+	ErrReuse         = errors.New("session: a refresh token was used again")
 	ErrCode          = errors.New("session: authorization code refused")
 	ErrStoreRequired = errors.New("session: a store is required")
 	ErrNoSigner      = errors.New("session: these keys can only verify")
@@ -68,7 +71,7 @@ func (e *refusal) Unwrap() []error {
 // Reason returns the stable code of an error of this package, for logs, metrics and the Reason of an [Event]:
 // "missing", "malformed", "algorithm", "unknown_key", "signature", "typ", "issuer", "audience", "kind", "expired",
 // "not_yet_valid", "too_old", "claims", "need", "cross_origin", "duplicate", "unavailable", "grant", "too_large",
-// "return", "code", "store_required", "no_signer"; "other" for an error that is none of them and "" for nil.
+// "return", "code", "refresh", "reuse", "ended", "store_required", "no_signer"; "other" for an error that is none of them and "" for nil.
 func Reason(err error) string {
 	if err == nil {
 		return ""
@@ -116,6 +119,12 @@ func Reason(err error) string {
 		return "return"
 	case errors.Is(err, ErrCode):
 		return "code"
+	case errors.Is(err, ErrRefresh):
+		return "refresh"
+	case errors.Is(err, ErrReuse):
+		return "reuse"
+	case errors.Is(err, ErrEnded):
+		return "ended"
 	case errors.Is(err, ErrStoreRequired):
 		return "store_required"
 	case errors.Is(err, ErrNoSigner):

@@ -3,7 +3,10 @@ package session
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Auth says how and when a person proved who they are.
@@ -19,13 +22,19 @@ type Grant[T any] struct {
 	Scopes     []string // what the session may do (RFC 6749 section 3.3)
 	Roles      []string // what the user is
 	Auth       Auth
+
+	// Device and Place are shown in the list of a person's sessions, so that they know which is which; cut at 255 bytes.
+	// Kind.Cookie and its like take them, if empty, from the User-Agent header and the client address of the sign-in.
+	Device, Place string
 }
 
-// Tokens of a new session.
+// Tokens of a session.
 type Tokens struct {
-	SessionID string
-	Access    string    // a JWT (RFC 9068)
-	Expires   time.Time // of Access
+	SessionID      string
+	Access         string    // a JWT (RFC 9068)
+	Expires        time.Time // of Access
+	Refresh        string    // for Sessions.Refresh; empty if the kind is stateless
+	RefreshExpires time.Time // of Refresh, if it is not used before
 }
 
 // A Session is a verified token.
@@ -46,11 +55,12 @@ type Session[T any] struct {
 
 // A blank is a Grant without its type parameter: the properties are JSON already.
 type blank struct {
-	subject    string
-	properties json.RawMessage
-	scopes     []string
-	roles      []string
-	auth       Auth
+	subject       string
+	properties    json.RawMessage
+	scopes        []string
+	roles         []string
+	auth          Auth
+	device, place string
 }
 
 // erase checks the parts of a grant that become claims and encodes its properties.
@@ -72,7 +82,50 @@ func erase[T any](g Grant[T]) (blank, error) {
 	if err != nil {
 		return blank{}, err
 	}
-	return blank{g.Subject, properties, g.Scopes, g.Roles, g.Auth}, nil
+	return blank{g.Subject, properties, g.Scopes, g.Roles, g.Auth, display(g.Device), display(g.Place)}, nil
+}
+
+// display makes a label that is fit to be shown of what came from a header.
+func display(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if control(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s)
+	for len(s) > 255 {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-size]
+	}
+	return s
+}
+
+// saved is the part of a blank that its row keeps.
+func (b blank) saved(clientID string) *savedGrant {
+	g := &savedGrant{Properties: b.properties, Scopes: b.scopes, Roles: b.roles, Methods: b.auth.Methods, ClientID: clientID}
+	if !b.auth.Time.IsZero() {
+		g.AuthTime = b.auth.Time.Unix()
+	}
+	return g
+}
+
+// blank is the grant of a row.
+func (g *savedGrant) blank(r *row) blank {
+	b := blank{r.Subject, g.Properties, g.Scopes, g.Roles, Auth{Methods: g.Methods}, r.Device, r.Place}
+	if g.AuthTime != 0 {
+		b.auth.Time = time.Unix(g.AuthTime, 0)
+	}
+	return b
+}
+
+// grant is a row's grant with its type.
+func (k *Kind[T]) grant(r *row) (Grant[T], error) {
+	b := r.Grant.blank(r)
+	g := Grant[T]{Subject: b.subject, Scopes: slices.Clone(b.scopes), Roles: slices.Clone(b.roles), Auth: b.auth, Device: b.device, Place: b.place}
+	if err := decodeProperties(k.layout, string(b.properties), &g.Properties); err != nil {
+		return g, fmt.Errorf("session: stored properties are not those of the kind: %w", err)
+	}
+	return g, nil
 }
 
 // scopeToken is the rule of RFC 6749 section 3.3. Roles and methods keep it too: gateways hand lists on separated by

@@ -31,8 +31,9 @@ type Guard interface {
 type gate struct {
 	issuer string
 	policy *policy // of a Kind: its cookie, its name; nil: only Authorization is read
-	needs  []Need
-	empty  any // a nil *Session[T], for its type
+	needs  []need
+	stored bool // the store is asked, too
+	empty  any  // a nil *Session[T], for its type
 	now    func() time.Time
 	log    *slog.Logger
 	recall func(ctx context.Context, token string) (f facts, known bool) // of a token verified before; known, it is good
@@ -73,9 +74,11 @@ func (g guard) Optional(next http.Handler, needs ...Need) http.Handler {
 func (g guard) with(needs []Need) guard {
 	out := make(guard, len(g))
 	for i, old := range g {
-		checkNeeds(needs, old.empty)
 		more := *old
-		more.needs = append(old.needs[:len(old.needs):len(old.needs)], needs...)
+		more.needs = old.needs[:len(old.needs):len(old.needs)]
+		for _, n := range needs {
+			more.add(n)
+		}
 		out[i] = &more
 	}
 	return out
@@ -98,10 +101,14 @@ func (g guard) handler(next http.Handler, optional bool) http.Handler {
 		cookies = cookies || gate.policy != nil
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		set := len(w.Header()["Set-Cookie"])
 		if cookies { // no cache may give one person's page to another (RFC 9111 section 4.1; Authorization has section 3.5)
 			w.Header().Add("Vary", "Cookie")
 		}
-		in, src, err := g.pass(r)
+		in, src, err := g.pass(w, r)
+		if len(w.Header()["Set-Cookie"]) > set {
+			w = private{w}
+		}
 		switch {
 		case err == nil:
 			next.ServeHTTP(w, in)
@@ -128,7 +135,7 @@ func passable(src source, err error) bool {
 
 // pass returns the request with its session. The places a token may be in are looked at in order, the first that holds
 // one decides. Also with an error, the request is as a handler may see it.
-func (g guard) pass(r *http.Request) (*http.Request, source, error) {
+func (g guard) pass(w http.ResponseWriter, r *http.Request) (*http.Request, source, error) {
 	token, found, err := bearer(r.Header)
 	gates := g
 	if sub := g.protocols(); sub != nil && webSocket(r) {
@@ -148,7 +155,7 @@ func (g guard) pass(r *http.Request) (*http.Request, source, error) {
 		}
 		return r.WithContext(ctx), fromHeader, nil
 	}
-	ctx, err := g.passCookie(r)
+	ctx, err := g.passCookie(w, r)
 	if err != nil {
 		return r, fromCookie, err
 	}
@@ -211,8 +218,8 @@ func (g guard) passToken(ctx context.Context, token string) (context.Context, er
 	return nil, err
 }
 
-// passCookie tries the gates whose cookies the request carries.
-func (g guard) passCookie(r *http.Request) (context.Context, error) {
+// passCookie tries the gates whose cookies the request carries, and refreshes a session whose access token is no good.
+func (g guard) passCookie(w http.ResponseWriter, r *http.Request) (context.Context, error) {
 	err := error(ErrMissing)
 	for _, gate := range g {
 		if gate.policy == nil {
@@ -222,13 +229,23 @@ func (g guard) passCookie(r *http.Request) (context.Context, error) {
 		if why != nil {
 			return nil, why
 		}
-		if token == "" {
+		if token == "" && !gate.policy.carriesRefresh(r) {
 			continue
 		}
 		if why := gate.policy.sessions.checkOrigin(r); why != nil {
 			return nil, why
 		}
-		ctx, why := guard{gate}.passToken(r.Context(), token)
+		var ctx context.Context
+		if why = ErrMissing; token != "" {
+			ctx, why = guard{gate}.passToken(r.Context(), token)
+		}
+		if why != nil && renewable(why) {
+			if t, found, failed := gate.policy.renewCookie(w, r); failed != nil {
+				why = failed
+			} else if found {
+				ctx, why = gate.passRenewed(r.Context(), t)
+			}
+		}
 		if why == nil {
 			return ctx, nil
 		}
@@ -262,8 +279,13 @@ func (g *gate) pass(ctx context.Context, token string) (context.Context, error) 
 	return g.enterWith(ctx, f)
 }
 
-// enterWith asks the needs of the gate.
+// enterWith asks the store, where it is to be asked, and then the needs of the gate.
 func (g *gate) enterWith(ctx context.Context, f facts) (context.Context, error) {
+	if g.stored {
+		if err := g.policy.checkStore(ctx, f.id); err != nil {
+			return nil, err
+		}
+	}
 	if err := check(g.needs, f, g.now()); err != nil {
 		return nil, err
 	}

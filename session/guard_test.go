@@ -89,7 +89,7 @@ func TestNeeds_MistakesPanicEarly(t *testing.T) {
 		"fresh of nothing":     func() { session.Fresh(0) },
 		"claim without a name": func() { session.Claim("", func(*session.Session[User]) bool { return true }) },
 		"claim of no function": func() { session.Claim[User]("a", nil) },
-		"zero need":            func() { w.user.Require(w.whoami(), session.Need{}) },
+		"zero need":            func() { w.user.Require(w.whoami(), nil) },
 		"claim of another":     func() { w.user.Require(w.whoami(), isKey) },
 		"claim in AnyOf":       func() { session.AnyOf(w.user, w.apikey).Require(w.whoami(), isKey) },
 		"nil handler":          func() { w.user.Require(nil) },

@@ -11,12 +11,19 @@ const (
 	pathJWKS   = "/.well-known/jwks.json"
 	pathOpenID = "/.well-known/openid-configuration"
 	pathOAuth  = "/.well-known/oauth-authorization-server"
+
+	pathSessions = "/sessions"
 )
 
 // Handler serves what every issuer has, below the path of the issuer:
 //
-//	POST {base}/token                                    redeems codes (RFC 6749, RFC 7636)
-//	POST {base}/signout                                  clears the cookies of this browser
+//	POST {base}/token                                    redeems codes and refresh tokens (RFC 6749, RFC 7636)
+//	POST {base}/refresh                                  renews the cookies of this browser
+//	POST {base}/signout                                  ends the session of this browser and clears its cookies
+//	POST {base}/signout/everywhere                       ends all sessions of the person
+//	GET  {base}/sessions                                 a person's own sessions, as JSON
+//	DELETE {base}/sessions/{id}                          ends one of them
+//	DELETE {base}/sessions                               ends all but the one that asks
 //	GET  {base}/.well-known/jwks.json                    the public keys (RFC 7517)
 //	GET  {base}/.well-known/openid-configuration         where all this is (OpenID Connect Discovery)
 //	GET  {base}/.well-known/oauth-authorization-server   the same, and at the place RFC 8414 has for it,
@@ -27,6 +34,9 @@ func (s *Sessions) Handler() http.Handler {
 	base := s.base.Path
 	token := s.CORS(only(http.MethodPost, s.serveToken))
 	signOut := s.CORS(only(http.MethodPost, s.serveSignOut))
+	everywhere := s.CORS(only(http.MethodPost, s.serveSignOutEverywhere))
+	refresh := s.CORS(only(http.MethodPost, s.serveRefresh))
+	own := s.CORS(http.HandlerFunc(s.serveOwn))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httperr.Harden(w.Header(), s.secure)
 		path := r.URL.Path
@@ -42,6 +52,12 @@ func (s *Sessions) Handler() http.Handler {
 			token.ServeHTTP(w, r)
 		case step == "/signout":
 			signOut.ServeHTTP(w, r)
+		case step == "/signout/everywhere":
+			everywhere.ServeHTTP(w, r)
+		case step == "/refresh":
+			refresh.ServeHTTP(w, r)
+		case step == pathSessions || strings.HasPrefix(step, pathSessions+"/"):
+			own.ServeHTTP(w, r)
 		case step == pathJWKS:
 			s.serveJWKS(w, r)
 		case step == pathOpenID || step == pathOAuth:

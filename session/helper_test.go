@@ -71,8 +71,8 @@ func newWorld(t testing.TB, changes ...func(*session.Config)) *world {
 		change(&c)
 	}
 	w.sessions = must(session.New(c))(t)
-	w.user = session.NewKind[User](w.sessions, "user")
-	w.apikey = session.NewKindConfig(w.sessions, session.KindConfig[APIKey]{Name: "apikey", Access: 365 * 24 * time.Hour})
+	w.user = session.NewKindConfig(w.sessions, session.KindConfig[User]{Name: "user", Stateless: true})
+	w.apikey = session.NewKindConfig(w.sessions, session.KindConfig[APIKey]{Name: "apikey", Stateless: true, Access: 365 * 24 * time.Hour})
 	return w
 }
 

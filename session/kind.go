@@ -1,6 +1,8 @@
 package session
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -12,9 +14,14 @@ import (
 )
 
 const (
-	public        = "public" // the Kind of a signed-out person's session
-	defaultAccess = time.Hour
-	maxAccess     = 400 * 24 * time.Hour // browsers keep no cookie longer (RFC 6265bis section 5.5)
+	public          = "public" // the Kind of a signed-out person's session
+	statelessAccess = time.Hour
+	statefulAccess  = 5 * time.Minute
+	defaultIdle     = 7 * 24 * time.Hour
+	defaultAbsolute = 30 * 24 * time.Hour
+	minAccess       = 2 * (grace + skew)   // of what can be refreshed: no answer of the grace may be stale when it arrives
+	maxIdle         = 90 * 24 * time.Hour  // master secrets are kept that long after their time
+	maxAccess       = 400 * 24 * time.Hour // browsers keep no cookie longer (RFC 6265bis section 5.5)
 )
 
 // KindConfig is the policy of one kind of session, whose properties are a T.
@@ -22,14 +29,32 @@ type KindConfig[T any] struct {
 	// Name is the claim type of its tokens: a lower-case letter, then up to 31 of a-z, 0-9, _ and -; not "public".
 	Name string
 
-	// Access is how long a token lives, in whole seconds up to 400 days. Default: 1 h. A token that lives longer than
-	// its kind allows is refused, so every verifier needs the same figure, or a larger one.
+	// Access is how long an access token lives, in whole seconds up to 400 days. Default: 5 min, and 1 h if the kind is
+	// Stateless. It is at least 3 min and at most Idle unless Stateless. It is also how long a session that was ended may
+	// go on where no guard asks [CheckStore]. A token that lives longer than its kind allows is refused, so every
+	// verifier needs the same figure, or a larger one.
 	Access time.Duration
 
-	// Stateless says that no session of the kind is ever kept in a store: it is its token, and ends with it. All kinds
-	// of this release are so. Set it for kinds that are meant to stay so, API keys for instance, since a later release
-	// will keep the sessions of the others in the store, to end and refresh them.
+	// Stateless kinds are kept in no store: a session is its token, and ends with it, not before. It cannot be
+	// refreshed, listed or ended. For API keys with a short life, calls between services, and programs without a store.
 	Stateless bool
+
+	// Idle is how long a session lives after it was last refreshed, in whole seconds up to 90 days. Default 7 days.
+	Idle time.Duration
+
+	// Absolute is how long a session lives at most, in whole seconds up to 400 days. Default 30 days.
+	Absolute time.Duration
+
+	// CheckStore makes every guard of the kind, and Verify, ask the store whether the session still lives: one round
+	// trip for each request, and no delay when a session is ended. Default: off; a route can ask by the need [CheckStore].
+	CheckStore bool
+
+	// Renew is called when a session goes on to a new refresh token, at most every 30 s and before the new tokens are
+	// made, with what the session knows; what it leaves there is what the session knows from then on. It may change
+	// Properties, Scopes, Roles and Auth: reload a person's roles, for one. An error that matches ErrEnded ends the
+	// session: the person was locked out, say. Any other is answered as 503. Of parallel refreshes each may call it.
+	// Default: sessions say what they said at sign-in.
+	Renew func(ctx context.Context, sessionID string, g *Grant[T]) error
 
 	// CookieName replaces the default, "__Host-" and a hash of issuer and kind; on an http issuer a prefix "__Host-"
 	// or "__Secure-" is dropped. Firebase Hosting, for one, lets nothing but "__session" through.
@@ -67,6 +92,10 @@ type policy struct {
 	access   time.Duration
 	cookie   string
 	protocol bool
+
+	stateless, always bool // always: every guard asks the store
+	idle, absolute    time.Duration
+	renew             func(context.Context, *kept) (*savedGrant, error) // nil: nothing to do
 }
 
 // NewKind is NewKindConfig with the defaults.
@@ -77,19 +106,18 @@ func NewKind[T any](s *Sessions, name string) *Kind[T] {
 // NewKindConfig adds a kind to s. Kinds belong to the program, not to its input, so a mistake (a bad or reserved name, a
 // name or cookie used twice, a life out of range) is a panic that says what to change.
 func NewKindConfig[T any](s *Sessions, c KindConfig[T]) *Kind[T] {
-	p := &policy{sessions: s, name: c.Name, access: c.Access, cookie: c.CookieName, protocol: c.WebSocketProtocol}
+	p := &policy{sessions: s, name: c.Name, access: c.Access, cookie: c.CookieName, protocol: c.WebSocketProtocol,
+		stateless: c.Stateless, always: c.CheckStore, idle: c.Idle, absolute: c.Absolute}
 	if !kindName(c.Name) {
 		panic(fmt.Sprintf("session: kind %q: a name is a lower-case letter and up to 31 of a-z, 0-9, _ and -", c.Name))
 	}
 	if c.Name == public {
 		panic(`session: the kind "public" is that of the signed-out; choose another name`)
 	}
-	if p.access == 0 {
-		p.access = defaultAccess
+	if p.stateless && c.Renew != nil {
+		panic(fmt.Sprintf("session: kind %q is Stateless: Renew is for sessions in a store", c.Name))
 	}
-	if p.access < time.Second || p.access > maxAccess || p.access%time.Second != 0 {
-		panic(fmt.Sprintf("session: kind %q: Access is %v; give whole seconds, from 1 s to %v", c.Name, c.Access, maxAccess))
-	}
+	p.lives()
 	if p.cookie == "" {
 		sum := sha256.Sum256([]byte(s.issuer + "|" + c.Name))
 		p.cookie = "__Host-" + base64.RawURLEncoding.EncodeToString(sum[:12])
@@ -102,6 +130,11 @@ func NewKindConfig[T any](s *Sessions, c KindConfig[T]) *Kind[T] {
 	}
 	t := reflect.TypeFor[T]()
 	k := &Kind[T]{p, layoutOf(t), cacheFor[T](c), copies(t)}
+	if c.Renew != nil {
+		p.renew = func(ctx context.Context, old *kept) (*savedGrant, error) {
+			return k.change(&old.row, func(g *Grant[T]) error { return c.Renew(ctx, old.id, g) })
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, other := range s.kinds {
@@ -114,6 +147,30 @@ func NewKindConfig[T any](s *Sessions, c KindConfig[T]) *Kind[T] {
 	}
 	s.kinds[p.name] = p
 	return k
+}
+
+// lives fills in the times of a kind and refuses those that make no sense.
+func (p *policy) lives() {
+	shortest, longest := time.Second, maxAccess
+	if p.stateless {
+		if p.idle != 0 || p.absolute != 0 || p.always {
+			panic(fmt.Sprintf("session: kind %q is Stateless: Idle, Absolute and CheckStore are for sessions in a store", p.name))
+		}
+		p.access = cmp.Or(p.access, statelessAccess)
+	} else {
+		p.access = cmp.Or(p.access, statefulAccess)
+		p.idle, p.absolute = cmp.Or(p.idle, defaultIdle), cmp.Or(p.absolute, defaultAbsolute)
+		p.inRange("Idle", p.idle, minAccess, maxIdle)
+		p.inRange("Absolute", p.absolute, minAccess, maxAccess)
+		shortest, longest = minAccess, min(p.idle, p.absolute)
+	}
+	p.inRange("Access", p.access, shortest, longest)
+}
+
+func (p *policy) inRange(what string, d, shortest, longest time.Duration) {
+	if d < shortest || d > longest || d%time.Second != 0 {
+		panic(fmt.Sprintf("session: kind %q: %s is %v; give whole seconds, from %v to %v", p.name, what, d, shortest, longest))
+	}
 }
 
 func kindName(s string) bool {

@@ -8,8 +8,30 @@ import (
 	"time"
 )
 
-// A Need is a condition of a route, beyond a valid session. A route's needs must all be met.
-type Need struct {
+// A Need is a condition of a route, beyond a valid session: [Scope], [Role], [Fresh], [Method], [Claim] and [CheckStore]
+// make them. A route's needs must all be met.
+type Need interface{ addTo(*gate) }
+
+// CheckStore needs the session to be alive in the store at this moment: one round trip, and sessions that were ended are
+// refused at once. Unmet: 401. A kind can ask for it on all its routes: KindConfig.CheckStore. It is for kinds that are
+// not Stateless, of a program that has the Store; a guard of any other panics when the handler is built.
+const CheckStore = storeCheck(1)
+
+type storeCheck uint8
+
+func (storeCheck) addTo(g *gate) {
+	switch {
+	case g.policy == nil:
+		panic("session: CheckStore of tokens of another issuer; in AnyOf, give it to your own kind by With")
+	case g.policy.stateless:
+		panic(fmt.Sprintf("session: CheckStore of kind %q, which is Stateless: nothing of it is in a store", g.policy.name))
+	case g.policy.sessions.store == nil:
+		panic(fmt.Sprintf("session: CheckStore of kind %q needs session.Config.Store", g.policy.name))
+	}
+	g.stored = true
+}
+
+type need struct {
 	label  string   // what is missing, in words
 	scopes []string // for the scope attribute of RFC 6750 section 3
 	within time.Duration
@@ -20,16 +42,17 @@ type Need struct {
 
 // facts are what needs ask of a session.
 type facts struct {
+	id            string
 	scopes, roles []string
 	auth          Auth
 	session       any // *Session[T]
 }
 
-func factsOf[T any](s *Session[T]) facts { return facts{s.Scopes, s.Roles, s.Auth, s} }
+func factsOf[T any](s *Session[T]) facts { return facts{s.ID, s.Scopes, s.Roles, s.Auth, s} }
 
 // Scope needs all of the named scopes. Unmet: 403.
 func Scope(names ...string) Need {
-	return Need{label: label("scope", " ", names), scopes: names, met: func(f facts, _ time.Time) bool {
+	return need{label: label("scope", " ", names), scopes: names, met: func(f facts, _ time.Time) bool {
 		for _, name := range names {
 			if !slices.Contains(f.scopes, name) {
 				return false
@@ -41,7 +64,7 @@ func Scope(names ...string) Need {
 
 // Role needs at least one of the named roles. Unmet: 403.
 func Role(names ...string) Need {
-	return Need{label: label("role", " or ", names), met: func(f facts, _ time.Time) bool {
+	return need{label: label("role", " or ", names), met: func(f facts, _ time.Time) bool {
 		return anyIn(names, f.roles)
 	}}
 }
@@ -53,7 +76,7 @@ func Fresh(within time.Duration) Need {
 	if within < time.Second {
 		panic("session: Fresh needs a time of a second or more")
 	}
-	return Need{label: fmt.Sprintf("sign-in within %v", within), within: within, signIn: true, met: func(f facts, now time.Time) bool {
+	return need{label: fmt.Sprintf("sign-in within %v", within), within: within, signIn: true, met: func(f facts, now time.Time) bool {
 		// Of a clock that is ahead the time may lie in the future, but no further than clocks may be apart.
 		return !f.auth.Time.IsZero() && !f.auth.Time.After(now.Add(maxLeeway)) && now.Sub(f.auth.Time) <= within
 	}}
@@ -62,7 +85,7 @@ func Fresh(within time.Duration) Need {
 // Method needs a sign-in by at least one of the named methods (amr, RFC 8176), such as "otp" or "mca". Unmet: 401
 // insufficient_user_authentication, as for Fresh.
 func Method(names ...string) Need {
-	return Need{label: label("sign-in by", " or ", names), signIn: true, met: func(f facts, _ time.Time) bool {
+	return need{label: label("sign-in by", " or ", names), signIn: true, met: func(f facts, _ time.Time) bool {
 		return anyIn(names, f.auth.Methods)
 	}}
 }
@@ -73,7 +96,7 @@ func Claim[T any](name string, ok func(*Session[T]) bool) Need {
 	if name == "" || ok == nil {
 		panic("session: Claim needs a name and a function")
 	}
-	return Need{label: "claim " + name, met: func(f facts, _ time.Time) bool {
+	return need{label: "claim " + name, met: func(f facts, _ time.Time) bool {
 		s, is := f.session.(*Session[T])
 		return is && ok(s)
 	}, fits: func(session any) bool {
@@ -95,7 +118,7 @@ func label(what, or string, names []string) string {
 }
 
 // An unmet error says which needs of a route a session does not meet.
-type unmet []Need
+type unmet []need
 
 func (u unmet) Error() string {
 	labels := make([]string, len(u))
@@ -108,7 +131,7 @@ func (u unmet) Error() string {
 func (u unmet) Unwrap() error { return ErrNeed }
 
 // check returns nil or an unmet error.
-func check(needs []Need, f facts, now time.Time) error {
+func check(needs []need, f facts, now time.Time) error {
 	var missing unmet
 	for _, n := range needs {
 		if !n.met(f, now) {
@@ -121,15 +144,19 @@ func check(needs []Need, f facts, now time.Time) error {
 	return missing
 }
 
-// checkNeeds panics on needs that can never be what their writer meant. session is a nil *Session[T] of the guard.
-func checkNeeds(needs []Need, session any) {
-	for _, n := range needs {
-		if n.met == nil {
-			panic("session: a zero Need; make one with Scope, Role, Fresh, Method or Claim")
-		}
-		if n.fits != nil && !n.fits(session) {
-			panic(fmt.Sprintf("session: the need %q is for sessions of another type than %v; in AnyOf, give it to its own kind by With",
-				n.label, reflect.TypeOf(session)))
-		}
+// addTo panics on a need that can never be what its writer meant.
+func (n need) addTo(g *gate) {
+	if n.fits != nil && !n.fits(g.empty) {
+		panic(fmt.Sprintf("session: the need %q is for sessions of another type than %v; in AnyOf, give it to its own kind by With",
+			n.label, reflect.TypeOf(g.empty)))
 	}
+	g.needs = append(g.needs, n)
+}
+
+// add adds a need of a route.
+func (g *gate) add(n Need) {
+	if n == nil {
+		panic("session: a nil Need; make one with Scope, Role, Fresh, Method, Claim or CheckStore")
+	}
+	n.addTo(g)
 }

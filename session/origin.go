@@ -61,7 +61,7 @@ func (s *Sessions) trustOrigins(origins []string) error {
 	s.origins = make(map[string]bool, len(origins))
 	s.cross = http.NewCrossOriginProtection()
 	// Behind a proxy that rewrites Host, the standard check would not know the issuer's own pages.
-	if err := s.cross.AddTrustedOrigin(s.own); err != nil {
+	if err := s.cross.AddTrustedOrigin(s.origin); err != nil {
 		return fmt.Errorf("session: Config.Issuer: %w", err)
 	}
 	for _, o := range origins {
@@ -71,7 +71,7 @@ func (s *Sessions) trustOrigins(origins []string) error {
 			return fmt.Errorf(`session: Config.Origins %q: write an origin as a browser sends it, "https://app.example.com": `+
 				"https (http for localhost only), host in lower case, the port only if it is not the usual one, no path, no wildcard", o)
 		}
-		if o == s.own {
+		if o == s.origin {
 			continue
 		}
 		if err := s.cross.AddTrustedOrigin(o); err != nil {
@@ -108,7 +108,7 @@ func sameSite(a, b *url.URL) bool {
 
 // trusts reports whether origin, as the browser sent it, is the issuer's own or one of Config.Origins.
 func (s *Sessions) trusts(origin string) bool {
-	return origin == s.own || s.origins[origin]
+	return origin == s.origin || s.origins[origin]
 }
 
 func printable(s string) bool {

@@ -11,6 +11,10 @@ import (
 // KindConfig.WebSocketProtocol says so, and in the cookie of the kind. A cookie is taken for requests that change
 // something only from pages of the issuer's own origin and Config.Origins, and for a WebSocket only if the browser names one
 // of these. The query of a URL is never looked at.
+//
+// A session that came by cookie and whose access token has run out is refreshed before next is called, where this
+// program has a store and keys that sign; both cookies are then set, and the answer is not cached. Elsewhere the answer is
+// a 401 that says "try_refresh": POST {base}/refresh, and try again.
 func (k *Kind[T]) Require(next http.Handler, needs ...Need) http.Handler {
 	return k.gates().Require(next, needs...)
 }
@@ -26,7 +30,7 @@ func (k *Kind[T]) With(needs ...Need) Guard { return k.gates().with(needs) }
 func (k *Kind[T]) gates() guard {
 	s := k.sessions
 	return guard{{
-		issuer: s.issuer, policy: k.policy, empty: (*Session[T])(nil), now: s.now, log: s.log,
+		issuer: s.issuer, policy: k.policy, stored: k.always, empty: (*Session[T])(nil), now: s.now, log: s.log,
 		recall: func(ctx context.Context, token string) (facts, bool) {
 			session := k.recallSession(ctx, token)
 			if session == nil {

@@ -1,62 +1,163 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/posternauth/postern/internal/httperr"
 )
 
-// SignOut signs this browser out: it clears the cookies of every kind, whether or not the request carries them. A copy
-// of a token made before lives on until it expires. The error is ErrCrossOrigin, and nothing is cleared, if a page of
-// an origin that is not trusted sent the request.
+// SignOut signs this browser out: it ends, in the store, the session of each cookie that the request carries, or that of
+// its Bearer token, and clears the cookies of every kind. A copy of an access token made before lives on until it expires,
+// but where a guard asks [CheckStore].
+//
+// The error is ErrCrossOrigin if a page of an origin that is not trusted sent the request, and ErrUnavailable if the
+// store could not be had. Nothing is cleared then: the person is still signed in, and must be able to try again.
 func (s *Sessions) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if s.cross.Check(r) != nil {
 		return ErrCrossOrigin
 	}
-	httperr.NoStore(w.Header())
+	if err := s.endCarried(r, s.policies(), endSignOut); err != nil {
+		return err
+	}
 	for _, p := range s.policies() {
-		w.Header().Add("Set-Cookie", s.setCookie(p, ""))
-		p.tellSignOut(r)
+		p.clearCookies(w)
 	}
 	return nil
 }
 
-// tellSignOut emits an event for a session that the request carries a valid cookie of.
-func (p *policy) tellSignOut(r *http.Request) {
-	s := p.sessions
-	if s.onEvent == nil {
-		return
+// SignOutEverywhere ends all sessions of the person whose session the request carries, of that kind, and clears the
+// cookies of this browser. Errors as SignOut, and one that says why if there is no live session in the request.
+func (s *Sessions) SignOutEverywhere(w http.ResponseWriter, r *http.Request) error {
+	if err := s.canEnd(); err != nil {
+		return err
 	}
-	token, err := cookie(r.Header, p.cookie)
-	if err != nil || token == "" {
-		return
+	who, err := s.caller(w, r)
+	if err != nil {
+		return err
 	}
-	if who, err := (&Kind[json.RawMessage]{policy: p}).Verify(r.Context(), token); err == nil {
-		s.Emit(r.Context(), Event{Name: "sign-out", Kind: p.name, Subject: who.Subject, SessionID: who.ID})
+	if err := who.kind.revokeSubject(r.Context(), who.subject); err != nil {
+		return err
 	}
+	for _, p := range s.policies() {
+		p.clearCookies(w)
+	}
+	return nil
+}
+
+// endCarried ends the sessions of some kinds that a request carries tokens of.
+func (s *Sessions) endCarried(r *http.Request, kinds []*policy, why string) error {
+	bearing, _, _ := bearer(r.Header)
+	for _, p := range kinds {
+		access, _ := cookie(r.Header, p.cookie)
+		who, err := p.recognise(r.Context(), access, bearing)
+		if err != nil {
+			return err
+		}
+		if p.stateless || s.store == nil {
+			if who != nil {
+				s.Emit(r.Context(), Event{Name: "session ended", Reason: why, Kind: p.name, Subject: who.Subject, SessionID: who.ID})
+			}
+			continue
+		}
+		id := ""
+		if who != nil {
+			id = who.ID
+		}
+		if token, _ := cookie(r.Header, p.cookie+refreshSuffix); token != "" {
+			proven, err := s.owner(r.Context(), token, p)
+			if err != nil {
+				return err
+			}
+			if proven != "" && proven != id {
+				if err := s.revoke(r.Context(), proven, why); err != nil {
+					return err
+				}
+			}
+		}
+		if id != "" {
+			if err := s.revoke(r.Context(), id, why); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recognise returns the session that the first good one of some access tokens is of; nil if none is good.
+func (p *policy) recognise(ctx context.Context, tokens ...string) (*Session[json.RawMessage], error) {
+	for _, token := range tokens {
+		if token == "" {
+			continue
+		}
+		who, err := (&Kind[json.RawMessage]{policy: p}).verify(ctx, token)
+		if err == nil {
+			return who, nil
+		}
+		if errors.Is(err, ErrUnavailable) {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// owner returns the id of the session of kind p that a refresh token, new or old, was given to; empty if it is none of ours.
+func (s *Sessions) owner(ctx context.Context, token string, p *policy) (string, error) {
+	t, ok := parseTicket(token)
+	if !ok || s.secrets == nil {
+		return "", nil
+	}
+	k, err := s.load(ctx, t.id)
+	if err != nil || !k.found() || k.Kind != p.name {
+		return "", err
+	}
+	switch err := s.prove(ctx, t, k.Salt); {
+	case errors.Is(err, ErrRefresh):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return k.id, nil
 }
 
 // serveSignOut is POST {base}/signout. It answers 204 to scripts, and leads people who pressed a button to "/".
 func (s *Sessions) serveSignOut(w http.ResponseWriter, r *http.Request) {
-	media := httperr.MediaType(r)
-	// A body is not read. Its type is looked at, because text/plain is what a page of any origin can send without asking.
-	switch {
-	case media == "application/json" || media == "application/x-www-form-urlencoded":
-	case r.Header.Get("Content-Type") == "" && r.ContentLength == 0:
-	default:
-		httperr.Write(w, http.StatusUnsupportedMediaType, "invalid_request", "send application/json, a form or no body")
+	s.answerSignOut(w, r, s.SignOut)
+}
+
+// serveSignOutEverywhere is POST {base}/signout/everywhere.
+func (s *Sessions) serveSignOutEverywhere(w http.ResponseWriter, r *http.Request) {
+	s.answerSignOut(w, r, s.SignOutEverywhere)
+}
+
+func (s *Sessions) answerSignOut(w http.ResponseWriter, r *http.Request, signOut func(http.ResponseWriter, *http.Request) error) {
+	if !plainPost(w, r) {
 		return
 	}
-	if err := s.SignOut(w, r); err != nil {
-		httperr.Write(w, http.StatusForbidden, "cross_origin", publicText(err))
+	if err := signOut(w, r); err != nil {
+		s.refuse(w, r, err)
 		return
 	}
-	if media == "application/x-www-form-urlencoded" && strings.Contains(r.Header.Get("Accept"), "text/html") {
-		w.Header().Set("Location", s.own+"/")
+	if httperr.MediaType(r) == "application/x-www-form-urlencoded" && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		w.Header().Set("Location", s.origin+"/")
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// plainPost looks at the type of a body, which is not read: text/plain is what a page of any origin can send without
+// asking. It answers what it does not let through.
+func plainPost(w http.ResponseWriter, r *http.Request) bool {
+	switch media := httperr.MediaType(r); {
+	case media == "application/json" || media == "application/x-www-form-urlencoded":
+	case r.Header.Get("Content-Type") == "" && r.ContentLength == 0:
+	default:
+		httperr.Write(w, http.StatusUnsupportedMediaType, "invalid_request", "send application/json, a form or no body")
+		return false
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,7 +18,8 @@ const (
 	maxFields = 100
 )
 
-// serveToken is POST {base}/token: the authorization code grant of RFC 6749 section 4.1.3 for public clients, with PKCE.
+// serveToken is POST {base}/token for public clients: the authorization code grant of RFC 6749 section 4.1.3, with PKCE,
+// and the refresh of section 6.
 func (s *Sessions) serveToken(w http.ResponseWriter, r *http.Request) {
 	form, ok := readForm(w, r)
 	if !ok {
@@ -26,11 +28,14 @@ func (s *Sessions) serveToken(w http.ResponseWriter, r *http.Request) {
 	// A grant this server does not know is told so before anything else is asked of the request.
 	switch form.Get("grant_type") {
 	case "authorization_code":
+	case "refresh_token":
+		s.serveRefreshGrant(w, r, form)
+		return
 	case "":
 		httperr.Write(w, http.StatusBadRequest, "invalid_request", "grant_type is missing")
 		return
 	default:
-		httperr.Write(w, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code")
+		httperr.Write(w, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
 		return
 	}
 	if err := s.canRedeem(); err != nil {
@@ -51,14 +56,37 @@ func (s *Sessions) serveToken(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	t, scopes, err := s.redeem(r.Context(), in)
+	s.answerGrant(w, r, t, scopes, err)
+}
+
+// serveRefreshGrant is grant_type=refresh_token. The scopes cannot be changed by it.
+func (s *Sessions) serveRefreshGrant(w http.ResponseWriter, r *http.Request, form url.Values) {
+	if s.canKeep() != nil {
+		httperr.Write(w, http.StatusBadRequest, "unsupported_grant_type", "this issuer refreshes nothing")
+		return
+	}
+	token, client := form.Get("refresh_token"), cmp.Or(form.Get("client_id"), s.clientID)
+	if token == "" {
+		httperr.Write(w, http.StatusBadRequest, "invalid_request", "refresh_token is missing")
+		return
+	}
+	if form.Has("scope") {
+		httperr.Write(w, http.StatusBadRequest, "invalid_scope", "leave scope out: a refreshed session keeps its scopes")
+		return
+	}
+	t, scopes, err := s.refresh(r.Context(), token, nil, &client)
+	s.answerGrant(w, r, t, scopes, err)
+}
+
+func (s *Sessions) answerGrant(w http.ResponseWriter, r *http.Request, t Tokens, scopes []string, err error) {
 	switch {
-	case errors.Is(err, ErrCode):
+	case errors.Is(err, ErrCode), errors.Is(err, ErrRefresh), errors.Is(err, ErrEnded), errors.Is(err, ErrKind):
 		httperr.Write(w, http.StatusBadRequest, "invalid_grant", publicText(err))
 	case errors.Is(err, ErrUnavailable):
-		httperr.Unavailable(w, retryAfter, "the code could not be redeemed, try again")
+		httperr.Unavailable(w, retryAfter, "no token could be made, try again")
 	case err != nil:
-		s.log.ErrorContext(r.Context(), "session: a code could not be redeemed", "error", err)
-		httperr.Write(w, http.StatusInternalServerError, "server_error", "the code could not be redeemed")
+		s.log.ErrorContext(r.Context(), "session: no token could be made", "error", err)
+		httperr.Write(w, http.StatusInternalServerError, "server_error", "no token could be made")
 	default:
 		answerToken(w, t, scopes, t.Expires.Sub(s.now()))
 	}
@@ -71,8 +99,9 @@ func answerToken(w http.ResponseWriter, t Tokens, scopes []string, life time.Dur
 		Access  string `json:"access_token"`
 		Type    string `json:"token_type"`
 		Expires int64  `json:"expires_in"`
+		Refresh string `json:"refresh_token,omitempty"`
 		Scope   string `json:"scope,omitempty"`
-	}{t.Access, "Bearer", max(0, int64(life/time.Second)), strings.Join(scopes, " ")})
+	}{t.Access, "Bearer", max(0, int64(life/time.Second)), t.Refresh, strings.Join(scopes, " ")})
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	httperr.NoStore(h)

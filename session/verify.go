@@ -14,15 +14,32 @@ import (
 // and the rest, in that order, and returns the session it speaks of.
 //
 // The error says why a token is refused and matches one of the errors of this package; it never holds a part of the
-// token. ErrUnavailable says nothing about the token: the keys could not be had.
+// token. ErrUnavailable says nothing about the token: the keys, or the store, could not be had.
+//
+// Needs are those of a route: with [CheckStore], or KindConfig.CheckStore, the session must be alive in the store
+// (ErrEnded); the others are an ErrNeed. A need that does not fit the kind is a panic.
 //
 // A token that was verified before is recognised, and only what can have changed is checked again: see KindConfig.Cache.
 // The session is the caller's own either way.
-func (k *Kind[T]) Verify(ctx context.Context, token string) (*Session[T], error) {
-	if s := k.recallSession(ctx, token); s != nil {
-		return s, nil
+func (k *Kind[T]) Verify(ctx context.Context, token string, needs ...Need) (*Session[T], error) {
+	s := k.recallSession(ctx, token)
+	if s == nil {
+		var err error
+		if s, err = k.verify(ctx, token); err != nil {
+			return nil, err
+		}
 	}
-	return k.verify(ctx, token)
+	if len(needs) > 0 {
+		g := k.gates().with(needs)[0]
+		if _, err := g.enterWith(ctx, factsOf(s)); err != nil {
+			return nil, err
+		}
+	} else if k.always {
+		if err := k.checkStore(ctx, s.ID); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // VerifyInto is Verify into a session of the caller's, whose lists are overwritten too if they are long enough. What
@@ -33,6 +50,12 @@ func (k *Kind[T]) VerifyInto(ctx context.Context, token string, s *Session[T]) e
 		scopes, roles, methods := s.Scopes, s.Roles, s.Auth.Methods
 		*s = e.session.Session
 		s.Scopes, s.Roles, s.Auth.Methods = reuse(scopes, s.Scopes), reuse(roles, s.Roles), reuse(methods, s.Auth.Methods)
+		if k.always {
+			if err := k.checkStore(ctx, s.ID); err != nil {
+				*s = Session[T]{}
+				return err
+			}
+		}
 		return nil
 	}
 	full, err := k.Verify(ctx, token)

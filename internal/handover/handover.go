@@ -4,14 +4,23 @@ package handover
 
 // A Return says where a sign-in goes when it is done. The zero Return leads nowhere.
 type Return struct {
-	target, state, challenge, clientID string
+	target, state, challenge, clientID, addr string
 }
 
 // New returns a Return to target, an absolute URL on the allow-list of the application.
 // state is given back as it came; challenge is an S256 code challenge (RFC 7636) or empty.
 func New(target, state, challenge, clientID string) Return {
-	return Return{target, state, challenge, clientID}
+	return Return{target: target, state: state, challenge: challenge, clientID: clientID}
 }
+
+// From returns r with the client address the sign-in came from.
+func (r Return) From(addr string) Return {
+	r.addr = addr
+	return r
+}
+
+// Addr is the client address the sign-in came from; empty if nobody said.
+func (r Return) Addr() string { return r.addr }
 
 // Target is the absolute URL to go to.
 func (r Return) Target() string { return r.target }
