@@ -42,6 +42,9 @@ func (f *Flow) Done(w http.ResponseWriter, r *http.Request, id Identity, methods
 		f.Fail(w, r, err)
 		return
 	}
+	if addr := f.Addr(r); addr.IsValid() {
+		ret = ret.From(addr.String())
+	}
 	id.Provider = f.name
 	in := &SignIn{
 		Identity: id,

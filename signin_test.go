@@ -45,9 +45,9 @@ func TestSignIn(t *testing.T) {
 	if got := v.outcomes(); len(got) != 1 || got[0] != "sign-in" {
 		t.Errorf("events %q", got)
 	}
-	// The one cookie left is the session's, and it opens a guarded handler.
-	if len(b.cookies) != 1 {
-		t.Errorf("cookies left: %d, want the session's alone", len(b.cookies))
+	// The cookies left are the session's, and they open a guarded handler.
+	if len(b.cookies) != 2 {
+		t.Errorf("cookies left: %d, want the session's two alone", len(b.cookies))
 	}
 	guarded := v.users.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, _ := v.users.From(r.Context())
@@ -257,5 +257,21 @@ func TestA2_UnprovenAddress(t *testing.T) {
 		if err := json.Unmarshal([]byte(`{"Verified":`+claim+`}`), &a); err == nil || a.Verified {
 			t.Errorf("Verified from %s", claim)
 		}
+	}
+}
+
+// The list of a person's sessions says from where and by what each was made.
+func TestSignIn_PlaceAndDevice(t *testing.T) {
+	v := newWorld(t)
+	b := v.browser()
+	r := httptest.NewRequest("GET", callback("door", b.begin("door", "redirect_uri=https://app.example.com/")), nil)
+	r.RemoteAddr = "203.0.113.9:1234"
+	r.Header.Set("User-Agent", "Browser/1\x00.0")
+	if w := b.do(r); w.Code != http.StatusSeeOther {
+		t.Fatalf("callback: %d %s", w.Code, w.Body)
+	}
+	list, err := v.sessions.List(t.Context(), v.finished()[0].Identity.Subject)
+	if err != nil || len(list) != 1 || list[0].Place != "203.0.113.9" || list[0].Device != "Browser/1.0" {
+		t.Errorf("sessions %+v, %v", list, err)
 	}
 }

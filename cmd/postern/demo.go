@@ -97,7 +97,7 @@ func (d *demo) signedIn(w http.ResponseWriter, s *session.Session[person]) {
 	m.raw("</p>\n<dl>\n")
 	now := d.sessions.Now()
 	m.pair("Signed in", inWords(s.Auth.Time, now))
-	m.pair("Session ends", inWords(s.Expires, now))
+	m.pair("Access token", "expires "+inWords(s.Expires, now)+", then renews itself")
 	m.pair("Proven by", strings.Join(s.Auth.Methods, ", "))
 	m.raw(`</dl>
 <form class="actions" method="post" action="/auth/signout"><button>Sign out</button></form>

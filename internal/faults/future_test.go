@@ -26,7 +26,7 @@ func TestFuture_F3_AuthorizationCodes(t *testing.T) {
 		return b
 	}
 	b := take()
-	if strings.Contains(b.code, ".") || strings.HasPrefix(b.code, "eyJ") || len(b.code) != 43 {
+	if strings.Count(b.code, ".") != 1 || strings.HasPrefix(b.code, "eyJ") || len(b.code) != 60 {
 		t.Errorf("the code is %q", b.code)
 	}
 	for name, change := range map[string]url.Values{

@@ -127,12 +127,12 @@ func newHouse(t testing.TB, w *flowtest.World, p plans) *house {
 	if h.sessions, err = session.New(sc); err != nil {
 		t.Fatal(err)
 	}
-	h.user = session.NewKind[user](h.sessions, "user")
+	h.user = session.NewKindConfig(h.sessions, session.KindConfig[user]{Name: "user", Stateless: true})
 	steady, err := session.New(session.Config{Issuer: issuer, Audience: "api", Keys: ring, Now: w.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.known = session.NewKind[user](steady, "user")
+	h.known = session.NewKindConfig(steady, session.KindConfig[user]{Name: "user", Stateless: true})
 	pc := postern.Config{Sessions: h.sessions, Redirects: []string{app}, OnSuccess: h.onSuccess, Logger: logger, Providers: map[string]postern.Provider{
 		"one": oidc.New(client(w)), "two": oidc.New(client(w)),
 		"link": magic.Link(magic.Config{Send: h.send, Logger: logger}), "code": magic.Code(magic.Config{Send: h.send, Logger: logger}),

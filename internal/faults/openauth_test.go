@@ -138,7 +138,7 @@ func TestOpenAuth_O7_AudienceIsChecked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = session.NewKind[user](sessions, "user").Verify(t.Context(), b.bearer)
+		_, err = session.NewKindConfig(sessions, session.KindConfig[user]{Name: "user", Stateless: true}).Verify(t.Context(), b.bearer)
 		if (err == nil) != want {
 			t.Errorf("audience %q: %v", audience, err)
 		}

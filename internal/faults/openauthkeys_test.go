@@ -158,7 +158,7 @@ func TestOpenAuth_O16_VerifiersFollowRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := session.NewKind[user](sessions, "user")
+	elsewhere := session.NewKindConfig(sessions, session.KindConfig[user]{Name: "user", Stateless: true})
 	create := func() (token, kid string) {
 		t.Helper()
 		tokens, err := h.user.Create(t.Context(), session.Grant[user]{Subject: "u1"})

@@ -33,7 +33,7 @@ func TestC7_TrustedKeysGoWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kind := session.NewKindConfig(abroad, session.KindConfig[user]{Name: "user", Access: 24 * time.Hour})
+	kind := session.NewKindConfig(abroad, session.KindConfig[user]{Name: "user", Stateless: true, Access: 24 * time.Hour})
 	tokens, err := kind.Create(t.Context(), session.Grant[user]{Subject: "u1"})
 	if err != nil {
 		t.Fatal(err)

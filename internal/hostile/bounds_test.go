@@ -136,7 +136,7 @@ func socket(t *testing.T, c *Corpus) (*session.Kind[User], http.Handler) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kind := session.NewKindConfig(s, session.KindConfig[User]{Name: c.Kind, CookieName: "sid", WebSocketProtocol: true})
+	kind := session.NewKindConfig(s, session.KindConfig[User]{Name: c.Kind, Stateless: true, CookieName: "sid", WebSocketProtocol: true})
 	return kind, kind.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 }
 
