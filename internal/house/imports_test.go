@@ -24,7 +24,7 @@ func (p pkg) room() string { return strings.TrimPrefix(strings.TrimPrefix(p.Impo
 
 func list(t *testing.T) map[string]pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps", module+"/...").Output()
+	out, err := exec.Command("go", "list", "-tags", "lambda.norpc", "-deps", "-json=ImportPath,Standard,Imports,Deps", module+"/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -58,24 +58,40 @@ func ours(path string) (string, bool) {
 var signIn = []string{"oauth", "oidc", "magic"}
 
 // support lists what serves tests, commands and the repository itself: no package of the library imports it.
-var support = []string{"internal/hostile", "internal/faults", "cmd", "posterntest", "store/storetest", "internal/e2e", "internal/house", "internal/testneed", "internal/fakeidp", "internal/flowtest", "internal/inbox"}
+var support = []string{"internal/hostile", "internal/faults", "cmd", "posterntest", "store/storetest", "internal/e2e", "internal/house", "internal/testneed", "internal/fakeidp", "internal/flowtest", "internal/inbox", "internal/testserver", "internal/torture", "lambdahttp/lambdatest"}
 
 func library(p pkg) bool {
 	_, own := ours(p.ImportPath)
 	return own && !within(p.room(), support...)
 }
 
-// TestImports_StandardLibraryOnly: the library links the standard library and golang.org/x/crypto, and nothing else.
+// heavy is where a dependency beyond the standard library lives: in one package, so that who does not import that one
+// does not link it. Values are what their import paths begin with.
+var heavy = map[string][]string{
+	"gateway":           {"github.com/aws/aws-lambda-go/"},
+	"lambdahttp":        {"github.com/aws/aws-lambda-go/"},
+	"store/dynamostore": {"github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go"},
+	"store/redisstore":  {"github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "github.com/dgryski/go-rendezvous", "go.uber.org/atomic", "golang.org/x/sys/cpu"},
+}
+
+// TestImports_StandardLibraryOnly: the library links the standard library and golang.org/x/crypto, and nothing else but
+// what a package is there for.
 func TestImports_StandardLibraryOnly(t *testing.T) {
 	all := list(t)
 	checked := 0
 	for _, p := range all {
-		if !library(p) {
+		if !library(p) || within(p.room(), "examples") {
 			continue
 		}
 		checked++
 		for _, dep := range p.Deps {
 			if _, own := ours(dep); own || all[dep].Standard || strings.HasPrefix(dep, "golang.org/x/crypto/") {
+				continue
+			}
+			if slices.ContainsFunc(heavy[p.room()], func(prefix string) bool { return strings.HasPrefix(dep, prefix) }) {
+				if strings.HasPrefix(dep, "github.com/aws/aws-sdk-go-v2/config") { // links a dozen services for where credentials may come from
+					t.Errorf("%s links %s: clients are passed in", p.ImportPath, dep)
+				}
 				continue
 			}
 			t.Errorf("%s links %s: only the standard library and golang.org/x/crypto are allowed here", p.ImportPath, dep)
