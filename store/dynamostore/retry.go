@@ -132,10 +132,10 @@ func fateOf(err error) fate {
 		return unknown
 	case errors.As(err, &api) && isThrottling(api.ErrorCode()):
 		return refused
-	case errors.As(err, &response):
-		return fateOfStatus(response.HTTPStatusCode(), errors.As(err, &unread))
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return refused
+	case errors.As(err, &response): // its status is zero when nothing came
+		return fateOfStatus(response.HTTPStatusCode(), errors.As(err, &unread))
 	case errors.As(err, &unsent), errors.As(err, &unread), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return unknown
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net/http"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,8 +26,8 @@ func once(o *dynamodb.Options) {
 	})
 }
 
-// wholeAnswer refuses an answer whose checksum is wrong, and a success without a body. The client by itself only logs
-// the first and takes the second for an item that is absent.
+// wholeAnswer refuses an answer whose checksum is wrong, and one without a body. The client by itself only logs the
+// first and takes the second for an item that is absent.
 type wholeAnswer struct{}
 
 const maxAnswer = 32 << 20 // twice the 16 MB that DynamoDB answers at most with
@@ -59,7 +60,7 @@ func (wholeAnswer) HandleDeserialize(ctx context.Context, in middleware.Deserial
 }
 
 func checkAnswer(body []byte, status int, checksum string) error {
-	if len(body) == 0 && status < 300 {
+	if len(body) == 0 && (status < 300 || status == http.StatusBadRequest) {
 		return errEmpty
 	}
 	if checksum == "" {
