@@ -29,12 +29,12 @@ type Info struct {
 	Ended    string // why, of a session that was ended and could still be asked for; [Sessions.List] has none of these
 }
 
-func (k *kept) info(p *policy) Info {
+func (k *kept) info() Info {
 	i := Info{
 		ID: k.id, Kind: k.Kind, Subject: k.Subject, Device: k.Device, Place: k.Place, Ended: k.Ended,
 		Created: time.UnixMilli(k.Created), Seen: time.UnixMilli(max(k.At, k.Seen)), Absolute: time.UnixMilli(k.Absolute),
 	}
-	i.Expires = time.UnixMilli(min(k.idleEnd(p.idle), k.Absolute))
+	i.Expires = k.item.Expires // when the one who wrote the row meant it to end, whatever this program would say
 	if k.Grant != nil {
 		b := k.Grant.blank(&k.row)
 		i.ClientID, i.Auth, i.Scopes, i.Roles = k.Grant.ClientID, b.auth, b.scopes, b.roles
@@ -83,7 +83,7 @@ func (p *policy) list(ctx context.Context, subject string) ([]Info, error) {
 				return nil, s.unavailable(ctx, "store", errors.New("a row of sessions does not decode"))
 			}
 			if k.Kind == p.name && k.Subject == subject && k.verdict(p, now) == nil {
-				out = append(out, k.info(p))
+				out = append(out, k.info())
 			}
 		}
 	}
@@ -91,8 +91,8 @@ func (p *policy) list(ctx context.Context, subject string) ([]Info, error) {
 	return out, nil
 }
 
-// Find returns one session, alive or, for as long as it would have lived, ended: Info.Ended then says why. ErrEnded if
-// there is none; other errors as List.
+// Find returns one session, of whatever kind, alive or, for as long as it would have lived, ended: Info.Ended then says
+// why. ErrEnded if there is none; other errors as List.
 func (s *Sessions) Find(ctx context.Context, sessionID string) (Info, error) {
 	if err := s.canEnd(); err != nil {
 		return Info{}, err
@@ -101,14 +101,14 @@ func (s *Sessions) Find(ctx context.Context, sessionID string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	p := s.kind(k.Kind)
-	switch {
-	case !k.found():
+	if !k.found() {
 		return Info{}, refuse(ErrEnded, "")
-	case p == nil:
-		return Info{}, ErrKind
 	}
-	i := k.info(p)
+	p := s.kind(k.Kind)
+	if p == nil {
+		p = &policy{sessions: s, idle: maxIdle}
+	}
+	i := k.info()
 	if i.Ended == "" && k.verdict(p, s.now()) != nil {
 		i.Ended = endRevoked // together with all others of the subject, or by Config.NotBefore; the times say if by age
 		if now := s.now(); !now.Before(i.Expires) {
