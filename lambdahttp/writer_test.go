@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,7 +50,9 @@ func TestWriter_AsNetHTTP(t *testing.T) {
 		"utf-8 header": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-A", "café") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			srv := httptest.NewServer(h)
+			srv := httptest.NewUnstartedServer(h)
+			srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // it complains of second statuses
+			srv.Start()
 			defer srv.Close()
 			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 			resp, err := client.Get(srv.URL)
