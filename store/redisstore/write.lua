@@ -14,7 +14,7 @@ for i = 1, n do
   if head ~= '' then
     local colon, zero = string.find(head, ':', 1, true), string.find(head, '\0', 1, true)
     local expires = colon and string.sub(head, 1, colon - 1)
-    if not zero or not expires or zero < colon or expires ~= '' and not tonumber(expires) then
+    if not zero or not expires or zero < colon + 2 or expires ~= '' and not tonumber(expires) then
       return redis.error_reply('POSTERN the key of an item holds something else')
     end
     version = string.sub(head, colon + 1, zero - 1)
@@ -62,10 +62,10 @@ for i = 1, n do
     if left == -2 or not had[i] then
       redis.call('ZADD', index, 0, ARGV[a + 1])
     end
-    if life == '' then
-      redis.call('PERSIST', index)
-    elseif left == -2 or left >= 0 and left < tonumber(life) then
+    if life ~= '' and (left == -2 or left >= 0 and left < tonumber(life)) then
       redis.call('PEXPIRE', index, life)
+    elseif life == '' and left >= 0 then
+      redis.call('PERSIST', index)
     end
   end
 end
