@@ -4,73 +4,68 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
+	"strconv"
 	"strings"
+
+	"github.com/posternauth/postern/store"
 )
 
 // A Dialect is a kind of SQL database.
 type Dialect string
 
-// SQLite is SQLite 3.35 or newer, with any driver.
-const SQLite Dialect = "sqlite"
+const (
+	// SQLite is SQLite 3.35 or newer, with any driver.
+	SQLite Dialect = "sqlite"
 
-// dialect is what differs between databases. The statements themselves, below, are common SQL.
+	// Postgres is PostgreSQL 12 or newer, or what speaks its language and has its locks, with any driver whose errors
+	// tell the SQLSTATE: pgx and lib/pq do.
+	Postgres Dialect = "postgres"
+)
+
+// dialect is what differs between databases.
 type dialect struct {
-	folder string           // of the schema files
-	begin  string           // starts a transaction that no other can come in between
-	busy   func(error) bool // another holds the lock: nothing was done, try again
+	folder        string           // of the schema files
+	begin         string           // starts a transaction
+	busy          func(error) bool // another is in the way: nothing was done, try again
+	lost          func(error) bool // the connection broke, so that a read may be tried on another; nil: it cannot
+	server        bool             // many write at once, each for itself; else they queue here
+	migrationLock string           // keeps other processes from migrating until the transaction ends; empty: begin does
+	queries       queries
 }
 
-//go:embed sqlite/*.sql
+// queries are the statements. An item is alive while its expires_ms is NULL or greater than the present, which is
+// always a parameter.
+type queries struct {
+	one, page                                 string
+	many                                      func(keys []store.Key) (query string, onePart bool) // onePart: the part is given once
+	putAbsent, putVersion                     string
+	deleteVersion, selectVersion, holdVersion string
+	addCounter                                string
+	sweepItems, sweepCounters                 string
+}
+
+//go:embed sqlite/*.sql postgres/*.sql
 var schemaFiles embed.FS
 
 func dialectOf(name Dialect) (*dialect, error) {
 	switch name {
 	case SQLite:
-		// A plain BEGIN takes the write lock only at the first write, and by then what was read may be stale.
-		return &dialect{folder: "sqlite", begin: "BEGIN IMMEDIATE", busy: sqliteBusy}, nil
+		return sqliteDialect(), nil
+	case Postgres:
+		return postgresDialect(), nil
 	case "":
-		return nil, errors.New("sqlstore: Config.Dialect is missing: set it to sqlstore.SQLite")
+		return nil, errors.New("sqlstore: Config.Dialect is missing: set it to sqlstore.SQLite or sqlstore.Postgres")
 	}
-	return nil, fmt.Errorf("sqlstore: unknown dialect %q: use sqlstore.SQLite", string(name))
+	return nil, fmt.Errorf("sqlstore: unknown dialect %q: use sqlstore.SQLite or sqlstore.Postgres", string(name))
 }
 
-// sqliteBusy knows SQLITE_BUSY (5) and SQLITE_LOCKED (6), whatever the driver makes of them: modernc's errors have the
-// code as a method, those of other drivers carry SQLite's own text. sqlite.org/rescode.html
-func sqliteBusy(err error) bool {
-	var coded interface{ Code() int }
-	if errors.As(err, &coded) {
-		primary := coded.Code() & 0xff
-		return primary == 5 || primary == 6
-	}
-	return err != nil && (strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "database table is locked"))
-}
-
-// DSN is the connection string that opens the file at path with modernc.org/sqlite and the settings the package comment
-// recommends.
-func DSN(path string) string {
-	path = filepath.ToSlash(filepath.Clean(path))
-	if filepath.VolumeName(path) != "" {
-		path = "/" + path // file:/C:/... as sqlite.org/uri.html wants it
-	}
-	escaped := (&url.URL{Path: path}).EscapedPath()
-	return "file:" + escaped + "?_txlock=immediate" +
-		"&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
-}
-
-// The statements. An item is alive while its expires_ms is NULL or greater than the present, which is always a parameter.
+// The statements that are common SQL, with SQLite's placeholders.
 const (
 	selectOne = `SELECT value, expires_ms, version FROM postern_items
 WHERE part = ? AND id = ? AND (expires_ms IS NULL OR expires_ms > ?)`
 
 	selectPage = `SELECT id, value, expires_ms, version FROM postern_items
 WHERE part = ? AND id > ? AND (expires_ms IS NULL OR expires_ms > ?) ORDER BY id LIMIT ?`
-
-	// putAbsent takes the place of an expired row, and of no other.
-	putAbsent = `INSERT INTO postern_items (part, id, value, expires_ms, version) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (part, id) DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms, version = excluded.version
-WHERE postern_items.expires_ms <= ?`
 
 	putVersion = `UPDATE postern_items SET value = ?, expires_ms = ?, version = ?
 WHERE part = ? AND id = ? AND version = ? AND (expires_ms IS NULL OR expires_ms > ?)`
@@ -87,25 +82,22 @@ ON CONFLICT (part, id) DO UPDATE SET
   expires_ms = CASE WHEN postern_counters.expires_ms <= ? THEN excluded.expires_ms ELSE postern_counters.expires_ms END
 RETURNING n`
 
-	sweepItems = `DELETE FROM postern_items WHERE expires_ms <= ?
-AND (part, id) IN (SELECT part, id FROM postern_items WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)`
-
-	sweepCounters = `DELETE FROM postern_counters WHERE expires_ms <= ?
-AND (part, id) IN (SELECT part, id FROM postern_counters WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)`
+	// takeExpired is the end of an INSERT that takes the place of an expired row, and of no other.
+	takeExpired = `
+ON CONFLICT (part, id) DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms, version = excluded.version
+WHERE postern_items.expires_ms <= ?`
 )
 
-// selectMany reads n items by their keys, and says at which place each key stood.
-func selectMany(n int) string {
+// numbered writes the placeholders as $1, $2 and so on. None of the statements has a question mark of another kind.
+func numbered(query string) string {
 	var b strings.Builder
-	b.WriteString("WITH wanted (place, part, id) AS (VALUES ")
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(query, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
 		}
-		fmt.Fprintf(&b, "(%d, ?, ?)", i)
+		b.WriteString("$" + strconv.Itoa(n))
+		query = after
 	}
-	b.WriteString(`)
-SELECT place, value, expires_ms, version FROM wanted CROSS JOIN postern_items AS i ON i.part = wanted.part AND i.id = wanted.id
-WHERE expires_ms IS NULL OR expires_ms > ?`)
-	return b.String()
 }

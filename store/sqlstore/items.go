@@ -16,17 +16,20 @@ func (s *Store) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error
 	if len(keys) == 0 {
 		return nil, ctx.Err()
 	}
-	query, args := selectOne, make([]any, 0, 2*len(keys)+1)
+	query, onePart, args := s.dialect.queries.one, false, make([]any, 0, 2*len(keys)+1)
 	if len(keys) > 1 {
-		query = s.many[len(keys)]
+		query, onePart = s.dialect.queries.many(keys)
 	}
-	for _, k := range keys {
-		args = append(args, k.Part, k.ID)
+	for i, k := range keys {
+		if i == 0 || !onePart {
+			args = append(args, k.Part)
+		}
+		args = append(args, k.ID)
 	}
 	args = append(args, s.nowMilli())
 
 	var found [store.MaxKeys]store.Item
-	err := s.patiently(ctx, func() error {
+	err := s.reading(ctx, func() error {
 		clear(found[:])
 		return s.rows(ctx, autocommit{s}, query, args, func(rows *sql.Rows) error {
 			var place int
@@ -64,10 +67,19 @@ func (s *Store) Write(ctx context.Context, changes ...store.Change) error {
 	if len(changes) == 0 {
 		return ctx.Err()
 	}
-	err := s.write(ctx, len(changes) > 1, func(ctx context.Context, on runner) error {
+	several := len(changes) > 1
+	if several && s.dialect.server {
+		changes = inOrder(changes)
+	}
+	err := s.write(ctx, several, func(ctx context.Context, on runner) error {
+		if several && s.dialect.server {
+			if err := hold(ctx, on, changes); err != nil {
+				return err
+			}
+		}
 		now := s.nowMilli()
 		for _, c := range changes {
-			if err := s.change(ctx, on, c, now); err != nil {
+			if err := s.change(ctx, on, c, several, now); err != nil {
 				return err
 			}
 		}
@@ -82,9 +94,9 @@ func (s *Store) Write(ctx context.Context, changes ...store.Change) error {
 	return err
 }
 
-// change applies one change, or answers store.ErrConflict.
-func (s *Store) change(ctx context.Context, on runner, c store.Change, now int64) error {
-	k, it := c.Item.Key, c.Item
+// change applies one change, alone or one of several, or answers store.ErrConflict.
+func (s *Store) change(ctx context.Context, on runner, c store.Change, several bool, now int64) error {
+	k, it, q := c.Item.Key, c.Item, &s.dialect.queries
 	value := it.Value
 	if value == nil {
 		value = []byte{} // a nil slice would be NULL
@@ -93,13 +105,17 @@ func (s *Store) change(ctx context.Context, on runner, c store.Change, now int64
 	var err error
 	switch {
 	case c.Op == store.OpCheck:
-		return s.check(ctx, on, c, now)
+		return s.check(ctx, on, c, several, now)
 	case c.Op == store.OpDelete:
-		n, err = on.exec(ctx, deleteVersion, k.Part, k.ID, c.Expect, now)
+		n, err = on.exec(ctx, q.deleteVersion, k.Part, k.ID, c.Expect, now)
 	case c.Expect == "":
-		n, err = on.exec(ctx, putAbsent, k.Part, k.ID, value, milli(it.Expires), it.Version, now)
+		args := []any{k.Part, k.ID, value, milli(it.Expires), it.Version}
+		if s.dialect.server {
+			args = append(args, lockNumber(k))
+		}
+		n, err = on.exec(ctx, q.putAbsent, append(args, now)...)
 	default:
-		n, err = on.exec(ctx, putVersion, value, milli(it.Expires), it.Version, k.Part, k.ID, c.Expect, now)
+		n, err = on.exec(ctx, q.putVersion, value, milli(it.Expires), it.Version, k.Part, k.ID, c.Expect, now)
 	}
 	if err == nil && n == 0 {
 		return store.ErrConflict
@@ -107,9 +123,13 @@ func (s *Store) change(ctx context.Context, on runner, c store.Change, now int64
 	return err
 }
 
-func (s *Store) check(ctx context.Context, on runner, c store.Change, now int64) error {
+func (s *Store) check(ctx context.Context, on runner, c store.Change, several bool, now int64) error {
+	query := s.dialect.queries.selectVersion
+	if several && c.Expect != "" {
+		query = s.dialect.queries.holdVersion
+	}
 	version := ""
-	err := s.rows(ctx, on, selectVersion, []any{c.Item.Key.Part, c.Item.Key.ID, now}, func(rows *sql.Rows) error {
+	err := s.rows(ctx, on, query, []any{c.Item.Key.Part, c.Item.Key.ID, now}, func(rows *sql.Rows) error {
 		return rows.Scan(&version)
 	})
 	if err == nil && version != c.Expect {
@@ -126,7 +146,7 @@ func (s *Store) Add(ctx context.Context, k store.Key, delta int64, expires time.
 	sum := new(int64) // its own, because a call that gives up may leave before the statement is done
 	err := s.write(ctx, false, func(ctx context.Context, on runner) error {
 		now := s.nowMilli()
-		return s.rows(ctx, on, addCounter, []any{k.Part, k.ID, delta, milli(expires), now, now}, func(rows *sql.Rows) error {
+		return s.rows(ctx, on, s.dialect.queries.addCounter, []any{k.Part, k.ID, delta, milli(expires), now, now}, func(rows *sql.Rows) error {
 			return rows.Scan(sum)
 		})
 	})
@@ -142,10 +162,10 @@ func (s *Store) List(ctx context.Context, part, after string, limit int) (items 
 	if err := store.CheckList(part, after, limit); err != nil {
 		return nil, "", err
 	}
-	err = s.patiently(ctx, func() error {
+	err = s.reading(ctx, func() error {
 		items = nil
 		// One row more than asked for tells whether there is a next page.
-		return s.rows(ctx, autocommit{s}, selectPage, []any{part, after, s.nowMilli(), limit + 1}, func(rows *sql.Rows) error {
+		return s.rows(ctx, autocommit{s}, s.dialect.queries.page, []any{part, after, s.nowMilli(), limit + 1}, func(rows *sql.Rows) error {
 			var id, version string
 			var value []byte
 			var expires sql.NullInt64
@@ -181,8 +201,8 @@ func (s *Store) Sweep(ctx context.Context, limit int) (removed int, err error) {
 	err = s.write(ctx, true, func(ctx context.Context, on runner) error {
 		*n = 0
 		before := s.nowMilli() - sweepMargin
-		for _, query := range []string{sweepItems, sweepCounters} {
-			rows, err := on.exec(ctx, query, before, before, limit)
+		for _, query := range []string{s.dialect.queries.sweepItems, s.dialect.queries.sweepCounters} {
+			rows, err := on.exec(ctx, query, before, limit)
 			if err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ var ErrSchema = errors.New("sqlstore: the tables do not fit")
 // them: it stays behind current as long as migrations only add what older code does not need to know, so that
 // binaries of both ages can serve while a new one is rolled out, and rolled back.
 const (
-	current = 1
+	current = 2
 	oldest  = 1
 )
 
@@ -60,6 +60,11 @@ func (s *Store) migrate(ctx context.Context) error {
 		return nil // without taking the write lock at every start
 	}
 	err := s.transact(ctx, func(on runner) error {
+		if s.dialect.migrationLock != "" {
+			if _, err := on.exec(ctx, s.dialect.migrationLock); err != nil {
+				return err
+			}
+		}
 		files := s.dialect.migrations()
 		if err := runScript(ctx, on, files[0]); err != nil {
 			return err
@@ -100,7 +105,7 @@ func runScript(ctx context.Context, on runner, script string) error {
 // checkSchema fails unless this code can work with the tables.
 func (s *Store) checkSchema(ctx context.Context) error {
 	var version, needs int
-	err := s.patiently(ctx, func() (err error) {
+	err := s.reading(ctx, func() (err error) {
 		version, needs, err = s.version(ctx, autocommit{s})
 		return err
 	})

@@ -142,7 +142,7 @@ func TestT6_NewerTables(t *testing.T) {
 		name            string
 		version, oldest int
 		fits            bool
-	}{{"only added to", 2, 1, true}, {"changed beyond us", 3, 2, false}} {
+	}{{"only added to", 3, 1, true}, {"changed beyond us", 4, 3, false}} {
 		t.Run(tc.name, func(t *testing.T) {
 			db := openDB(t, sqlstore.DSN(filepath.Join(t.TempDir(), "test.db")))
 			openStore(t, db, nil)

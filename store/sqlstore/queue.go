@@ -15,6 +15,8 @@ import (
 //
 // No goroutine of its own does this. The caller whose turn it is runs what has gathered, hands out the results and
 // passes the turn to the first who came since.
+//
+// A server has many writers and does this by itself, so there is no queue for one.
 type writeQueue struct {
 	mu      sync.Mutex
 	running bool // somebody has the turn
@@ -54,6 +56,9 @@ func (s *Store) write(ctx context.Context, several bool, f func(ctx context.Cont
 	}
 	q := &s.queue
 	j := &job{several: several, run: f}
+	if s.dialect.server {
+		return s.alone(ctx, j)
+	}
 	q.mu.Lock()
 	if !q.running {
 		q.running = true
@@ -155,7 +160,10 @@ func (q *writeQueue) take(n int) []*job {
 
 // alone runs a job with nobody beside it: one statement needs no transaction.
 func (s *Store) alone(ctx context.Context, j *job) error {
-	if j.several {
+	if !j.several {
+		return s.patiently(ctx, func() error { return j.run(ctx, autocommit{s}) })
+	}
+	transact := func() error {
 		return s.transact(ctx, func(on runner) error {
 			if err := j.run(ctx, on); err != nil {
 				return err
@@ -163,7 +171,10 @@ func (s *Store) alone(ctx context.Context, j *job) error {
 			return ctx.Err()
 		})
 	}
-	return s.patiently(ctx, func() error { return j.run(ctx, autocommit{s}) })
+	if s.dialect.server { // any of the statements may be in another's way, and then all are undone
+		return s.patiently(ctx, transact)
+	}
+	return transact()
 }
 
 // within runs a job inside a transaction of several, so that its conflict undoes its own statements and no other's.

@@ -16,10 +16,14 @@ type runner interface {
 	query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// autocommit runs each statement for itself, prepared.
+// autocommit runs each statement for itself, prepared. Drivers of Postgres prepare by themselves, or do not where
+// something between them and the server forbids it.
 type autocommit struct{ s *Store }
 
 func (a autocommit) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if a.s.dialect.server {
+		return affected(a.s.db.ExecContext(ctx, query, args...))
+	}
 	stmt, err := a.s.prepare(ctx, query)
 	if err != nil {
 		return 0, err
@@ -28,6 +32,9 @@ func (a autocommit) exec(ctx context.Context, query string, args ...any) (int64,
 }
 
 func (a autocommit) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if a.s.dialect.server {
+		return a.s.db.QueryContext(ctx, query, args...)
+	}
 	stmt, err := a.s.prepare(ctx, query)
 	if err != nil {
 		return nil, err
@@ -68,11 +75,10 @@ func (s *Store) rows(ctx context.Context, on runner, query string, args []any, e
 	return rows.Err()
 }
 
-// patience is how long a call waits for another process to let go of the database, on top of the driver's own timeout.
+// patience is how long a call waits for others to let go of the database, on top of the driver's own timeout.
 const patience = 10 * time.Second
 
-// patiently repeats f while the database is held by another process. A busy database has done nothing, so that no
-// write is applied twice.
+// patiently repeats f while others are in its way. A busy database has done nothing, so that no write is applied twice.
 func (s *Store) patiently(ctx context.Context, f func() error) error {
 	err := f()
 	if err == nil || !s.dialect.busy(err) {
@@ -97,34 +103,86 @@ func (s *Store) patiently(ctx context.Context, f func() error) error {
 	}
 }
 
-// transact runs f in a transaction of its own, which it begins as soon as ctx and the database allow and commits
-// whatever ctx says by then.
-func (s *Store) transact(ctx context.Context, f func(on runner) error) (err error) {
-	conn, err := s.db.Conn(ctx)
+// connections is how many a call tries that may: a server that was started again leaves a pool of broken ones.
+const connections = 3
+
+// reading is patiently for what changes nothing, which may therefore be tried again when a connection breaks.
+func (s *Store) reading(ctx context.Context, f func() error) error {
+	for n := 1; ; n++ {
+		err := s.patiently(ctx, f)
+		if err == nil || n == connections || !s.broken(ctx, err) {
+			return err
+		}
+	}
+}
+
+// broken reports whether it was the connection that failed, and not the caller who gave up.
+func (s *Store) broken(ctx context.Context, err error) bool {
+	return s.dialect.lost != nil && ctx.Err() == nil && s.dialect.lost(err)
+}
+
+// begin starts a transaction on a connection of its own.
+func (s *Store) begin(ctx context.Context) (*sql.Conn, error) {
+	for n := 1; ; n++ {
+		conn, err := s.db.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		err = s.patiently(ctx, func() error {
+			_, err := conn.ExecContext(ctx, s.dialect.begin)
+			return err
+		})
+		if err == nil {
+			return conn, nil
+		}
+		discard(conn) // it may have begun all the same
+		if n == connections || !s.broken(ctx, err) {
+			return nil, err
+		}
+	}
+}
+
+// discard makes the pool close a connection, which undoes the transaction it is in.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // which is the answer
+	_ = conn.Close()                                           // and now there is nothing left to close
+}
+
+// transact runs f in a transaction of its own. It begins as soon as ctx and the database allow.
+func (s *Store) transact(ctx context.Context, f func(on runner) error) error {
+	conn, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	on := transaction{conn}
-	run := func(ctx context.Context, query string) error {
-		_, err := conn.ExecContext(ctx, query)
-		return err
-	}
-	// From here on the connection must not go back to the pool with the transaction open, whatever becomes of ctx.
-	whole := context.WithoutCancel(ctx)
 	open := true
 	defer func() {
-		if open && run(whole, "ROLLBACK") != nil {
-			conn.Raw(func(any) error { return driver.ErrBadConn }) // the pool closes it, and that rolls back
+		if open {
+			// The connection must not go back to the pool with the transaction open, whatever has become of ctx.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+			defer cancel()
+			if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+				discard(conn)
+			}
 		}
+		_ = conn.Close() // gives it back to the pool; what it could say was said
 	}()
-	if err := s.patiently(ctx, func() error { return run(ctx, s.dialect.begin) }); err != nil {
+	if err := f(transaction{conn}); err != nil {
 		return err
 	}
-	if err := f(on); err != nil {
-		return err
-	}
-	err = s.patiently(whole, func() error { return run(whole, "COMMIT") })
+	err = s.commit(ctx, conn)
 	open = err != nil
 	return err
+}
+
+// commit ends a transaction. One of a file is brought to its end whatever ctx says by then; a server may not answer.
+func (s *Store) commit(ctx context.Context, conn *sql.Conn) error {
+	if s.dialect.server {
+		_, err := conn.ExecContext(ctx, "COMMIT")
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	return s.patiently(ctx, func() error {
+		_, err := conn.ExecContext(ctx, "COMMIT")
+		return err
+	})
 }

@@ -76,8 +76,6 @@ type Store struct {
 	writes atomic.Uint64 // counts towards the next sweep
 	queue  writeQueue
 
-	many [store.MaxKeys + 1]string // the query for each number of keys
-
 	mu         sync.RWMutex
 	statements map[string]*sql.Stmt
 }
@@ -98,9 +96,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{db: c.DB, dialect: d, now: c.Now, skipSweep: c.SkipSweep, statements: make(map[string]*sql.Stmt)}
 	if s.now == nil {
 		s.now = time.Now
-	}
-	for n := range s.many {
-		s.many[n] = selectMany(n)
 	}
 	if !c.SkipMigrations {
 		if err := s.migrate(ctx); err != nil {

@@ -1,0 +1,76 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/posternauth/postern/store"
+)
+
+func sqliteDialect() *dialect {
+	var many [store.MaxKeys + 1]string
+	for n := range many {
+		many[n] = sqliteMany(n)
+	}
+	return &dialect{
+		folder: "sqlite",
+		// A plain BEGIN takes the write lock only at the first write, and by then what was read may be stale.
+		begin: "BEGIN IMMEDIATE",
+		busy:  sqliteBusy,
+		queries: queries{
+			one: selectOne, page: selectPage,
+			many:       func(keys []store.Key) (string, bool) { return many[len(keys)], false },
+			putAbsent:  "INSERT INTO postern_items (part, id, value, expires_ms, version) VALUES (?, ?, ?, ?, ?)" + takeExpired,
+			putVersion: putVersion, deleteVersion: deleteVersion,
+			selectVersion: selectVersion, holdVersion: selectVersion,
+			addCounter: addCounter,
+			sweepItems: sqliteSweep("postern_items"), sweepCounters: sqliteSweep("postern_counters"),
+		},
+	}
+}
+
+func sqliteSweep(table string) string {
+	return `DELETE FROM ` + table + ` WHERE (part, id) IN (SELECT part, id FROM ` + table + ` WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)`
+}
+
+// sqliteMany reads n items by their keys, and says at which place each key stood.
+func sqliteMany(n int) string {
+	var b strings.Builder
+	b.WriteString("WITH wanted (place, part, id) AS (VALUES ")
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "(%d, ?, ?)", i)
+	}
+	b.WriteString(`)
+SELECT place, value, expires_ms, version FROM wanted CROSS JOIN postern_items AS i ON i.part = wanted.part AND i.id = wanted.id
+WHERE expires_ms IS NULL OR expires_ms > ?`)
+	return b.String()
+}
+
+// sqliteBusy knows SQLITE_BUSY (5) and SQLITE_LOCKED (6), whatever the driver makes of them: modernc's errors have the
+// code as a method, those of other drivers carry SQLite's own text. sqlite.org/rescode.html
+func sqliteBusy(err error) bool {
+	var coded interface{ Code() int }
+	if errors.As(err, &coded) {
+		primary := coded.Code() & 0xff
+		return primary == 5 || primary == 6
+	}
+	return err != nil && (strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "database table is locked"))
+}
+
+// DSN is the connection string that opens the SQLite file at path with modernc.org/sqlite and the settings the package
+// comment recommends.
+func DSN(path string) string {
+	path = filepath.ToSlash(filepath.Clean(path))
+	if filepath.VolumeName(path) != "" {
+		path = "/" + path // file:/C:/... as sqlite.org/uri.html wants it
+	}
+	escaped := (&url.URL{Path: path}).EscapedPath()
+	return "file:" + escaped + "?_txlock=immediate" +
+		"&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+}
