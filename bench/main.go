@@ -4,6 +4,7 @@
 //	go run . sign     a token made
 //	go run . cache    a token that was checked before
 //	go run . http     a server at saturation behind the middleware
+//	go run . sessions sessions created, checked and refreshed in each store
 //
 // The peers on Node run if node is installed and their packages are: (cd node && npm ci).
 package main
@@ -41,8 +42,11 @@ func run(args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == "serve" { // a child of http
 		return serve(os.Stdin, out)
 	}
+	if len(args) > 0 && args[0] == "sessions" {
+		return sessions(args[1:], out)
+	}
 	benches := map[string]func(options) ([]result, error){"verify": verify, "sign": sign, "cache": cache, "http": overHTTP}
-	usage := errors.New("say what to measure: verify, sign, cache or http; -h shows the flags")
+	usage := errors.New("say what to measure: verify, sign, cache, http or sessions; -h shows the flags")
 	if len(args) == 0 {
 		return usage
 	}

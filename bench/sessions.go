@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+// A task is one thing that is done to sessions, by one of the workers.
+type task struct {
+	name   string
+	worker func(n int) (do func(context.Context) error) // what worker n does over and over
+	read   bool                                         // compared with what scs takes to read a session
+}
+
+// peerRead is the name of the task that reads are compared with.
+const peerRead = "scs: Load"
+
+// sessions measures what it costs to create, check and refresh sessions in each store, beside alexedwards/scs on the same
+// engine. All tasks of an engine take turns in one run.
+func sessions(args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("bench sessions", flag.ContinueOnError)
+	rounds := flags.Int("rounds", 9, "how often each task has its turn")
+	turn := flags.Duration("turn", 300*time.Millisecond, "how long a turn is")
+	which := flags.String("engines", "memory,sqlite,postgres,redis,dynamodb", "engines, separated by commas")
+	alg := flags.String("alg", "EdDSA", "algorithm of the access tokens")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 || *rounds < 1 || *turn <= 0 {
+		return errors.New("sessions takes flags only; -h shows them")
+	}
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, name := range strings.Split(*which, ",") {
+		open, known := engines[name]
+		if !known {
+			return fmt.Errorf("engine %q is not known", name)
+		}
+		if err := os.Mkdir(dir+"/"+name, 0o755); err != nil {
+			return err
+		}
+		e, err := open(dir + "/" + name)
+		if err != nil {
+			fmt.Fprintf(out, "%s: not measured: %v\n\n", name, err)
+			continue
+		}
+		err = e.measure(out, *alg, *rounds, *turn)
+		e.close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (e *engine) measure(out io.Writer, alg string, rounds int, turn time.Duration) error {
+	tasks, err := e.tasks(alg)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "%s\tworkers\top/s\tp50\tp99\tx %s\t\n", e.name, peerRead)
+	for _, workers := range []int{1, 8} {
+		all, err := race(tasks, workers, rounds, turn)
+		if err != nil {
+			return err
+		}
+		base := slices.IndexFunc(tasks, func(t task) bool { return t.name == peerRead })
+		for i, task := range tasks {
+			times := "-"
+			if task.read && base >= 0 {
+				times = fmt.Sprintf("%.2f", ratio(all[i].rates, all[base].rates))
+			}
+			slices.Sort(all[i].took)
+			fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%s\t\n", task.name, workers, quantile(all[i].rates, 0.5), at(all[i].took, 0.5), at(all[i].took, 0.99), times)
+		}
+	}
+	fmt.Fprintln(t)
+	return t.Flush()
+}
+
+func at(sorted []time.Duration, q float64) string {
+	return duration(float64(sorted[int(q*float64(len(sorted)-1))]))
+}
+
+// tally is what a task did in its turns.
+type tally struct {
+	rates []float64 // operations a second, of each round
+	took  []time.Duration
+}
+
+// race lets tasks take turns, in another order each round.
+func race(tasks []task, workers, rounds int, turn time.Duration) ([]tally, error) {
+	all := make([]tally, len(tasks))
+	for round := range rounds + 1 { // the first is for warming up
+		for _, i := range rand.Perm(len(tasks)) {
+			rate, took, err := tasks[i].turn(workers, turn)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", tasks[i].name, err)
+			}
+			if round > 0 {
+				all[i].rates, all[i].took = append(all[i].rates, rate), append(all[i].took, took...)
+			}
+		}
+	}
+	return all, nil
+}
+
+// turn lets workers do a task for d.
+func (t task) turn(workers int, d time.Duration) (rate float64, took []time.Duration, err error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	ctx := context.Background()
+	start := time.Now()
+	for n := range workers {
+		do := t.worker(n)
+		wg.Go(func() {
+			var mine []time.Duration
+			for last := time.Now(); last.Sub(start) < d; {
+				failed := do(ctx)
+				now := time.Now()
+				mine, last = append(mine, now.Sub(last)), now
+				if failed != nil {
+					mu.Lock()
+					err = failed
+					mu.Unlock()
+					return
+				}
+			}
+			mu.Lock()
+			took = append(took, mine...)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return float64(len(took)) / time.Since(start).Seconds(), took, err
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/alexedwards/scs/goredisstore"
+	"github.com/alexedwards/scs/pgxstore"
+	"github.com/alexedwards/scs/sqlite3store"
+	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/redis/go-redis/v9"
+	_ "modernc.org/sqlite"
+
+	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/store"
+	"github.com/posternauth/postern/store/dynamostore"
+	"github.com/posternauth/postern/store/redisstore"
+	"github.com/posternauth/postern/store/sqlstore"
+)
+
+// An engine is a database with a store of Postern's in it, and one of scs's.
+type engine struct {
+	name  string
+	store store.Store
+	peer  scs.Store // nil: scs has none
+	close func()
+}
+
+// engines start a database in a folder of its own.
+var engines = map[string]func(dir string) (*engine, error){
+	"memory":   inMemory,
+	"sqlite":   onSQLite,
+	"postgres": onPostgres,
+	"redis":    onRedis,
+	"dynamodb": onDynamoDB,
+}
+
+func inMemory(string) (*engine, error) {
+	return &engine{"memory", new(store.Memory), memstore.NewWithCleanupInterval(0), func() {}}, nil
+}
+
+// onSQLite gives both the same file, driver and settings: WAL, and every commit on the disk (synchronous=FULL).
+func onSQLite(dir string) (*engine, error) {
+	db, err := sql.Open("sqlite", sqlstore.DSN(dir+"/a.db"))
+	if err != nil {
+		return nil, err
+	}
+	st, err := sqlstore.Open(context.Background(), sqlstore.Config{DB: db, Dialect: sqlstore.SQLite, SkipSweep: true})
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.Exec("CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL)")
+	if err != nil {
+		return nil, err
+	}
+	return &engine{"sqlite", st, sqlite3store.NewWithCleanupInterval(db, 0), func() { st.Close(); db.Close() }}, nil
+}
+
+func onPostgres(dir string) (*engine, error) {
+	server, err := testserver.StartPostgres(dir, testserver.PostgresOptions{})
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("pgx", server.DSN())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(10)
+	db.SetMaxIdleConns(10)
+	st, err := sqlstore.Open(context.Background(), sqlstore.Config{DB: db, Dialect: sqlstore.Postgres, SkipSweep: true})
+	if err != nil {
+		return nil, err
+	}
+	settings, err := pgxpool.ParseConfig(server.DSN())
+	if err != nil {
+		return nil, err
+	}
+	settings.MaxConns = 10
+	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
+	if err != nil {
+		return nil, err
+	}
+	_, err = pool.Exec(context.Background(), "CREATE TABLE sessions (token TEXT PRIMARY KEY, data BYTEA NOT NULL, expiry TIMESTAMPTZ NOT NULL)")
+	if err != nil {
+		return nil, err
+	}
+	return &engine{"postgres", st, pgxstore.NewWithCleanupInterval(pool, 0), func() { pool.Close(); st.Close(); db.Close(); server.Close() }}, nil
+}
+
+func onRedis(dir string) (*engine, error) {
+	server, err := testserver.StartRedis(dir, testserver.RedisOptions{})
+	if err != nil {
+		return nil, err
+	}
+	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	st, err := redisstore.New(redisstore.Config{Client: client})
+	if err != nil {
+		return nil, err
+	}
+	return &engine{"redis", st, goredisstore.New(client), func() { client.Close(); server.Close() }}, nil
+}
+
+// onDynamoDB is a simulation of it: its speed says nothing, the number of requests does.
+func onDynamoDB(dir string) (*engine, error) {
+	server, err := testserver.StartMoto(dir)
+	if err != nil {
+		return nil, err
+	}
+	client := dynamodb.New(dynamodb.Options{
+		Region: "eu-central-1", BaseEndpoint: aws.String(server.URL()), Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+	})
+	if err := dynamostore.CreateTable(context.Background(), client, "sessions"); err != nil {
+		return nil, fmt.Errorf("making a table: %w", err)
+	}
+	st, err := dynamostore.New(dynamostore.Config{Client: client, Table: "sessions"})
+	if err != nil {
+		return nil, err
+	}
+	return &engine{"dynamodb (moto)", st, nil, func() { server.Close() }}, nil
+}
