@@ -14,6 +14,16 @@ import (
 	"github.com/posternauth/postern/store/storetest"
 )
 
+// TestMain quiets go-redis, which logs each failure to connect beside answering with it.
+func TestMain(m *testing.M) {
+	redis.SetLogger(quiet{})
+	m.Run()
+}
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
 // connect makes a client until the end of the test.
 func connect(t testing.TB, o *redis.Options) *redis.Client {
 	t.Helper()
