@@ -25,6 +25,10 @@ func (g guard) answer(w http.ResponseWriter, r *http.Request, err error) {
 
 // refuse is answer for what s serves itself.
 func (s *Sessions) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrStoreRequired) || errors.Is(err, ErrNoSigner) {
+		httperr.Write(w, http.StatusNotFound, "not_found", "this program keeps no sessions")
+		return
+	}
 	answer(w, r, s.issuer, s.log, true, err)
 }
 

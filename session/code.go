@@ -29,7 +29,9 @@ const (
 //
 // The code has 256 bits, lives 60 s, works once, and only with the redirect_uri, client_id and verifier that belong to
 // it. iss goes with it (RFC 9207). The session is made when the code is redeemed, and ended if the code comes a second
-// time (RFC 6749 section 4.1.2), since one of the two was not the client it was given to.
+// time (RFC 6749 section 4.1.2), since one of the two was not the client it was given to. What ends all sessions of the
+// subject, such as [Sessions.RevokeSubject], ends its codes too. Sessions this browser has by cookie are left alone: the
+// new one is another application's.
 //
 // Code needs a Store (ErrStoreRequired), Secrets, and the S256 challenge the application sent to authorize (ErrCode if there was
 // none, since without PKCE whoever intercepts the code has the session). Other errors as [Kind.Cookie].
@@ -54,9 +56,16 @@ func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret R
 	}
 	b = b.from(r, ret)
 	code = half(k.name, b.subject) + "." + code // it lies beside the session it buys
+	place, _ := slotKey(code)
+	var e epoch
+	if !k.stateless {
+		if e, err = s.loadEpoch(ctx, half(k.name, b.subject)); err != nil {
+			return err
+		}
+	}
 	expires := s.now().Add(codeLife)
 	order, err := json.Marshal(order{
-		Kind: k.name, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
+		Kind: k.name, Epoch: e.number, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
 		AuthTime: b.auth.Time, Methods: b.auth.Methods,
 		Device: b.device, Place: b.place,
 		ClientID: k.client(ret), RedirectURI: ret.Target(), Challenge: ret.Challenge(), Expires: expires,
@@ -72,7 +81,6 @@ func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret R
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	place, _ := slotKey(code)
 	if err := s.store.Write(ctx, store.Put(store.Item{Key: place, Value: value, Expires: expires})); err != nil {
 		return s.unavailable(ctx, "store", err)
 	}
@@ -89,6 +97,7 @@ type slot struct {
 // An order is a session that is yet to be made.
 type order struct {
 	Kind        string          `json:"kind"`
+	Epoch       int64           `json:"epoch,omitempty"` // of the subject when the code was made
 	Subject     string          `json:"sub"`
 	Properties  json.RawMessage `json:"properties"`
 	Scopes      []string        `json:"scopes,omitempty"`
@@ -143,6 +152,8 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, scopes 
 	if !ok {
 		return t, nil, refuse(ErrCode, "unknown or expired")
 	}
+	var p *policy
+	var o order
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
 		items, err := s.store.Get(ctx, key, store.Key{Part: key.Part, ID: epochID})
 		if err != nil {
@@ -160,14 +171,21 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, scopes 
 		if place.Version == "" {
 			return false, refuse(ErrCode, "unknown or expired")
 		}
-		o, err := s.open(ctx, place, in)
+		opened, err := s.open(ctx, place, in, t.SessionID)
+		if errors.Is(err, errBought) {
+			return true, nil
+		}
 		if err != nil {
 			return false, err
 		}
-		p := s.kind(o.Kind)
-		if p == nil {
+		o = opened
+		if p = s.kind(o.Kind); p == nil {
 			s.log.ErrorContext(ctx, "session: a code is for a kind this program does not have", "kind", o.Kind)
 			return false, refuse(ErrCode, "of a kind that is not served here")
+		}
+		if !p.stateless && o.Epoch != e.number {
+			s.Emit(ctx, Event{Name: "code refused", Reason: "revoked", Kind: p.name, Subject: o.Subject})
+			return false, refuse(ErrCode, "the sessions of its subject were ended")
 		}
 		var changes []store.Change
 		t, changes, err = p.bought(ctx, o, e)
@@ -177,17 +195,13 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, scopes 
 		if place.Value, err = json.Marshal(slot{Used: t.SessionID}); err != nil {
 			return false, fmt.Errorf("session: %w", err)
 		}
-		won, err := s.commit(ctx, append([]store.Change{store.Put(place)}, changes...)...)
-		if won {
-			scopes = o.Scopes
-			s.created(ctx, p, o.Subject, t.SessionID)
-		}
-		return won, err
+		return s.commit(ctx, append([]store.Change{store.Put(place)}, changes...)...)
 	})
 	if err != nil {
 		return Tokens{}, nil, err
 	}
-	return t, scopes, nil
+	s.created(ctx, p, o.Subject, t.SessionID)
+	return t, o.Scopes, nil
 }
 
 // bought makes the session of an order: its tokens, and the changes that make it be.
@@ -204,8 +218,11 @@ func (p *policy) bought(ctx context.Context, o order, e epoch) (Tokens, []store.
 	return t, nil, err
 }
 
-// open reads the order of a slot and holds the redemption to it.
-func (s *Sessions) open(ctx context.Context, item store.Item, in redemption) (order, error) {
+var errBought = errors.New("session: the code bought what an earlier try was to buy")
+
+// open reads the order of a slot and holds the redemption to it. mine is the session that an earlier try of the same
+// redemption wrote without learning whether it was done.
+func (s *Sessions) open(ctx context.Context, item store.Item, in redemption, mine string) (order, error) {
 	refused := func(reason, detail string, sid string) (order, error) {
 		s.Emit(ctx, Event{Name: "code refused", Reason: reason, SessionID: sid})
 		return order{}, refuse(ErrCode, detail)
@@ -213,6 +230,9 @@ func (s *Sessions) open(ctx context.Context, item store.Item, in redemption) (or
 	var kept slot
 	if err := json.Unmarshal(item.Value, &kept); err != nil {
 		return refused("damaged", "unknown or expired", "")
+	}
+	if kept.Used != "" && kept.Used == mine {
+		return order{}, errBought
 	}
 	if kept.Used != "" {
 		if err := s.revoke(ctx, kept.Used, endReplay); err != nil {

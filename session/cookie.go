@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +20,9 @@ func (k *Kind[T]) SetCookies(w http.ResponseWriter, t Tokens) { k.setCookies(w, 
 func (p *policy) setCookies(w http.ResponseWriter, t Tokens) {
 	h := w.Header()
 	httperr.NoStore(h)
-	h.Add("Set-Cookie", p.accessCookie(t.Access))
+	addCookie(h, p.accessCookie(t.Access))
 	if t.Refresh != "" {
-		h.Add("Set-Cookie", p.refreshCookie(t.Refresh, t.RefreshExpires.Sub(p.sessions.now())))
+		addCookie(h, p.refreshCookie(t.Refresh, t.RefreshExpires.Sub(p.sessions.now())))
 	}
 }
 
@@ -29,10 +30,20 @@ func (p *policy) setCookies(w http.ResponseWriter, t Tokens) {
 func (p *policy) clearCookies(w http.ResponseWriter) {
 	h := w.Header()
 	httperr.NoStore(h)
-	h.Add("Set-Cookie", p.accessCookie(""))
+	addCookie(h, p.accessCookie(""))
 	if !p.stateless {
-		h.Add("Set-Cookie", p.refreshCookie("", 0))
+		addCookie(h, p.refreshCookie("", 0))
 	}
+}
+
+// addCookie sets a cookie in the place of one of that name which this answer sets already: a session may be refreshed
+// and then changed or ended by one request, and of two cookies of a name not everybody on the way keeps the last (RFC
+// 6265 section 4.1.1).
+func addCookie(h http.Header, cookie string) {
+	name, _, _ := strings.Cut(cookie, "=")
+	h["Set-Cookie"] = append(slices.DeleteFunc(h["Set-Cookie"], func(other string) bool {
+		return strings.HasPrefix(other, name+"=")
+	}), cookie)
 }
 
 func (p *policy) accessCookie(token string) string { return p.setCookie(p.cookie, token, p.access) }

@@ -12,11 +12,13 @@ import (
 // Cookie creates a session, sets its cookie and redirects (303) to ret, with the state the application asked to get back.
 //
 // The cookie is HttpOnly, Secure, SameSite=Lax (None with origins of other sites), has Path=/ and no Domain, and lives as
-// long as the token. The refresh token has a cookie of its own, which guards read and renew. A session of the kind that
-// the browser had before is ended. The error is that of [Kind.Create], or ErrReturn if ret is zero; then nothing was
-// written to w.
+// long as the token. The refresh token has a cookie of its own, which guards read and renew.
+//
+// A session of the kind whose cookies come with the request is ended first (OWASP ASVS 7.2.4): whoever planted it, or had
+// a copy, has nothing of the new one. The error is that of [Kind.Create], ErrUnavailable too if that session could not be
+// ended, or ErrReturn if ret is zero; then nothing was written to w.
 func (k *Kind[T]) Cookie(w http.ResponseWriter, r *http.Request, g Grant[T], ret Return) error {
-	t, err := deliver(k, r, g, ret)
+	t, err := deliver(k, r, g, ret, true)
 	if err != nil {
 		return err
 	}
@@ -31,20 +33,28 @@ func (k *Kind[T]) Cookie(w http.ResponseWriter, r *http.Request, g Grant[T], ret
 // for applications that cannot be changed. Use [Kind.Code], or [Kind.Cookie]. No refresh token goes this way: the
 // browser is signed out when the access token expires. Errors as Cookie.
 func (k *Kind[T]) Parameter(w http.ResponseWriter, r *http.Request, g Grant[T], ret Return) error {
-	t, err := deliver(k, r, g, ret)
+	t, err := deliver(k, r, g, ret, false)
 	if err != nil {
 		return err
 	}
 	return redirect(w, ret, "token", t.Access)
 }
 
-func deliver[T any](k *Kind[T], r *http.Request, g Grant[T], ret Return) (Tokens, error) {
+func deliver[T any](k *Kind[T], r *http.Request, g Grant[T], ret Return, replaces bool) (Tokens, error) {
 	if _, err := back(ret); err != nil { // before there is a session
 		return Tokens{}, err
 	}
 	b, err := erase(g)
 	if err != nil {
 		return Tokens{}, err
+	}
+	if replaces && !k.stateless {
+		if err := k.sessions.canKeep(); err != nil {
+			return Tokens{}, err
+		}
+		if err := k.endCarried(r, "", endReplaced); err != nil {
+			return Tokens{}, err
+		}
 	}
 	return k.create(r.Context(), b.from(r, ret), k.client(ret))
 }

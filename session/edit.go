@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -187,5 +186,3 @@ func (s *Sessions) EditData(ctx context.Context, sessionID string, change func(j
 		return s.commit(ctx, put)
 	})
 }
-
-var errNoGrant = errors.New("a live session without a grant")

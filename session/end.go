@@ -123,9 +123,6 @@ func (s *Sessions) living(ctx context.Context, id string) (kept, *policy, error)
 	if err := k.verdict(p, s.now()); err != nil {
 		return k, nil, err
 	}
-	if k.Grant == nil {
-		return k, nil, s.unavailable(ctx, "store", errNoGrant)
-	}
 	return k, p, nil
 }
 
@@ -171,13 +168,15 @@ func (s *Sessions) canEnd() error {
 	return nil
 }
 
+var errNoSecrets = fmt.Errorf("%w: refresh tokens need session.Config.Secrets; a keys.Ring has them", ErrNoSigner)
+
 // canKeep tells what is missing for sessions that live in the store.
 func (s *Sessions) canKeep() error {
 	switch {
 	case s.store == nil:
 		return fmt.Errorf("%w: set session.Config.Store, or KindConfig.Stateless for sessions that can be neither refreshed nor ended", ErrStoreRequired)
 	case s.secrets == nil:
-		return fmt.Errorf("%w: refresh tokens need session.Config.Secrets; a keys.Ring has them", ErrNoSigner)
+		return errNoSecrets
 	case s.signer == nil:
 		return fmt.Errorf("%w: give session.Config.Keys a keys.Ring or another keys.Signer", ErrNoSigner)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/posternauth/postern/internal/httperr"
 	"github.com/posternauth/postern/internal/jose"
 )
 
@@ -108,6 +109,7 @@ func (g guard) handler(next http.Handler, optional bool) http.Handler {
 		in, src, err := g.pass(w, r)
 		if len(w.Header()["Set-Cookie"]) > set {
 			w = private{w}
+			defer httperr.NoStore(w.Header()) // of a handler that writes nothing, the server sends the header after it
 		}
 		switch {
 		case err == nil:

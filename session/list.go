@@ -3,8 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -79,8 +78,8 @@ func (p *policy) list(ctx context.Context, subject string) ([]Info, error) {
 		}
 		for _, item := range items {
 			k := kept{id: part[len(partPrefix):] + "." + item.Key.ID, item: item, epoch: e}
-			if err := json.Unmarshal(item.Value, &k.row); err != nil {
-				return nil, s.unavailable(ctx, "store", errors.New("a row of sessions does not decode"))
+			if err := k.read(item.Value); err != nil {
+				return nil, s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
 			}
 			if k.Kind == p.name && k.Subject == subject && k.verdict(p, now) == nil {
 				out = append(out, k.info())

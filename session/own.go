@@ -66,7 +66,7 @@ func (s *Sessions) serveRefresh(w http.ResponseWriter, r *http.Request) {
 			if soonest.IsZero() || t.Expires.Before(soonest) {
 				soonest = t.Expires
 			}
-		case why != nil && (errors.Is(why, ErrRefresh) || errors.Is(why, ErrEnded) && !errors.Is(why, ErrReuse)):
+		case errors.Is(why, ErrRefresh), errors.Is(why, ErrEnded), errors.Is(why, ErrKind):
 			p.clearCookies(w)
 			err = better(err, why)
 		case why != nil:

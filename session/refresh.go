@@ -133,9 +133,6 @@ func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, clie
 		if err := k.verdict(p, now); err != nil {
 			return false, err
 		}
-		if k.Grant == nil {
-			return false, s.unavailable(ctx, "store", errNoGrant)
-		}
 		scopes = k.Grant.Scopes
 		age := now.Sub(time.UnixMilli(k.At)) // negative, if the one who wrote it has a clock that is ahead: within the grace
 		switch {
@@ -163,9 +160,20 @@ func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, clie
 		return done, err
 	})
 	if err != nil {
-		return Tokens{}, nil, err
+		return Tokens{}, nil, s.ownFault(ctx, err)
 	}
 	return t, scopes, nil
+}
+
+// ownFault keeps a client from being told that its token is bad when the trouble is here: a session that no longer fits
+// into a token, say, because of what Renew put there.
+func (s *Sessions) ownFault(ctx context.Context, err error) error {
+	for _, verdict := range []error{ErrRefresh, ErrEnded, ErrKind, ErrUnavailable} {
+		if errors.Is(err, verdict) {
+			return err
+		}
+	}
+	return s.unavailable(ctx, "token", err)
 }
 
 // answer makes the tokens of a row as it stands.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,7 +114,7 @@ func (s *Sessions) load(ctx context.Context, id string) (kept, error) {
 	k.epoch.item.Key = store.Key{Part: key.Part, ID: epochID}
 	for _, item := range items {
 		if item.Key.ID != epochID {
-			k.item, err = item, json.Unmarshal(item.Value, &k.row)
+			k.item, err = item, k.read(item.Value)
 		} else {
 			err = k.epoch.read(item)
 		}
@@ -124,10 +125,26 @@ func (s *Sessions) load(ctx context.Context, id string) (kept, error) {
 	return k, nil
 }
 
+// read takes nothing for a session that lacks what every row has: the store's mistakes must not look like verdicts.
+func (r *row) read(value []byte) error {
+	if err := json.Unmarshal(value, r); err != nil {
+		return err
+	}
+	if r.Kind == "" || r.Subject == "" || r.Salt == "" || r.Created <= 0 || r.Absolute <= 0 || r.Ended == "" && r.Grant == nil {
+		return errDamaged
+	}
+	return nil
+}
+
+var errDamaged = errors.New("a part of it is missing")
+
 func (e *epoch) read(item store.Item) error {
 	var r epochRow
 	if err := json.Unmarshal(item.Value, &r); err != nil {
 		return err
+	}
+	if r.Epoch < 1 { // what counts from 0 again would bring to life what was ended
+		return errDamaged
 	}
 	e.number, e.item = r.Epoch, item
 	return nil
@@ -176,12 +193,14 @@ func (r *row) idleEnd(idle time.Duration) int64 { return max(r.At, r.Seen) + idl
 
 // put is the change that writes r in the place of what was read.
 func (k *kept) put(r row, idle time.Duration) (store.Change, error) {
-	value, err := json.Marshal(r)
-	if err != nil {
+	var value bytes.Buffer
+	enc := json.NewEncoder(&value)
+	enc.SetEscapeHTML(false) // or data full of < would be six times as long as it was measured
+	if err := enc.Encode(r); err != nil {
 		return store.Change{}, fmt.Errorf("session: %w", err)
 	}
 	item := k.item
-	item.Value = value
+	item.Value = bytes.TrimSuffix(value.Bytes(), []byte("\n"))
 	item.Expires = time.UnixMilli(r.Absolute)
 	if end := r.idleEnd(idle); r.Ended == "" && end < r.Absolute {
 		item.Expires = time.UnixMilli(end)

@@ -10,18 +10,22 @@ import (
 	"github.com/posternauth/postern/internal/httperr"
 )
 
-// SignOut signs this browser out: it ends, in the store, the session of each cookie that the request carries, or that of
-// its Bearer token, and clears the cookies of every kind. A copy of an access token made before lives on until it expires,
-// but where a guard asks [CheckStore].
+// SignOut signs this browser out: it ends, in the store, the sessions that the cookies and the Bearer token of the
+// request belong to, and clears the cookies of every kind. A copy of an access token made before lives on until it
+// expires, but where a guard asks [CheckStore].
 //
-// The error is ErrCrossOrigin if a page of an origin that is not trusted sent the request, and ErrUnavailable if the
-// store could not be had. Nothing is cleared then: the person is still signed in, and must be able to try again.
+// The error is ErrCrossOrigin if a page of an origin that is not trusted sent the request, ErrUnavailable if the store
+// could not be had, ErrStoreRequired or ErrNoSigner if this program lacks what it takes to end a session of the request.
+// Nothing is cleared then: the person is still signed in, and must be able to try again.
 func (s *Sessions) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if s.cross.Check(r) != nil {
 		return ErrCrossOrigin
 	}
-	if err := s.endCarried(r, s.policies(), endSignOut); err != nil {
-		return err
+	bearing, _, _ := bearer(r.Header)
+	for _, p := range s.policies() {
+		if err := p.endCarried(r, bearing, endSignOut); err != nil {
+			return err
+		}
 	}
 	for _, p := range s.policies() {
 		p.clearCookies(w)
@@ -48,67 +52,55 @@ func (s *Sessions) SignOutEverywhere(w http.ResponseWriter, r *http.Request) err
 	return nil
 }
 
-// endCarried ends the sessions of some kinds that a request carries tokens of.
-func (s *Sessions) endCarried(r *http.Request, kinds []*policy, why string) error {
-	bearing, _, _ := bearer(r.Header)
-	for _, p := range kinds {
-		access, _ := cookie(r.Header, p.cookie)
-		who, err := p.recognise(r.Context(), access, bearing)
+// endCarried ends the sessions of a kind that the cookies of a request belong to, and that of one more access token. Of
+// several cookies of a name, which guards refuse, each counts: to end a session takes no more than its token.
+func (p *policy) endCarried(r *http.Request, bearing, why string) error {
+	s, ctx := p.sessions, r.Context()
+	ids := map[string]string{} // and their subjects
+	for _, token := range append(cookies(r.Header, p.cookie), bearing) {
+		who, err := (&Kind[json.RawMessage]{policy: p}).verify(ctx, token)
+		if errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		if err == nil {
+			ids[who.ID] = who.Subject
+		}
+	}
+	if p.stateless {
+		for id, subject := range ids {
+			s.Emit(ctx, Event{Name: "session ended", Reason: why, Kind: p.name, Subject: subject, SessionID: id})
+		}
+		return nil
+	}
+	for _, token := range cookies(r.Header, p.cookie+refreshSuffix) {
+		id, err := p.owner(ctx, token)
 		if err != nil {
 			return err
 		}
-		if p.stateless || s.store == nil {
-			if who != nil {
-				s.Emit(r.Context(), Event{Name: "session ended", Reason: why, Kind: p.name, Subject: who.Subject, SessionID: who.ID})
-			}
-			continue
-		}
-		id := ""
-		if who != nil {
-			id = who.ID
-		}
-		if token, _ := cookie(r.Header, p.cookie+refreshSuffix); token != "" {
-			proven, err := s.owner(r.Context(), token, p)
-			if err != nil {
-				return err
-			}
-			if proven != "" && proven != id {
-				if err := s.revoke(r.Context(), proven, why); err != nil {
-					return err
-				}
-			}
-		}
 		if id != "" {
-			if err := s.revoke(r.Context(), id, why); err != nil {
-				return err
-			}
+			ids[id] = ""
+		}
+	}
+	for id := range ids {
+		if err := s.revoke(ctx, id, why); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// recognise returns the session that the first good one of some access tokens is of; nil if none is good.
-func (p *policy) recognise(ctx context.Context, tokens ...string) (*Session[json.RawMessage], error) {
-	for _, token := range tokens {
-		if token == "" {
-			continue
-		}
-		who, err := (&Kind[json.RawMessage]{policy: p}).verify(ctx, token)
-		if err == nil {
-			return who, nil
-		}
-		if errors.Is(err, ErrUnavailable) {
-			return nil, err
-		}
-	}
-	return nil, nil
-}
-
-// owner returns the id of the session of kind p that a refresh token, new or old, was given to; empty if it is none of ours.
-func (s *Sessions) owner(ctx context.Context, token string, p *policy) (string, error) {
+// owner returns the id of the session of the kind that a refresh token, new or old, was given to; empty if it is none of ours.
+func (p *policy) owner(ctx context.Context, token string) (string, error) {
+	s := p.sessions
 	t, ok := parseTicket(token)
-	if !ok || s.secrets == nil {
+	if !ok {
 		return "", nil
+	}
+	if err := s.canEnd(); err != nil {
+		return "", err
+	}
+	if s.secrets == nil {
+		return "", errNoSecrets
 	}
 	k, err := s.load(ctx, t.id)
 	if err != nil || !k.found() || k.Kind != p.name {

@@ -118,6 +118,23 @@ func cookie(h http.Header, name string) (string, error) {
 	return token, nil
 }
 
+// cookies returns the values of the cookies of that name, of which there should be one; of more than four the first, so
+// that nobody makes work of them.
+func cookies(h http.Header, name string) (tokens []string) {
+	if length(h["Cookie"]) > maxHeader {
+		return nil
+	}
+	for _, line := range h["Cookie"] {
+		for pair := range strings.SplitSeq(line, ";") {
+			n, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if strings.TrimRight(n, " \t") == name && len(tokens) < 4 {
+				tokens = append(tokens, strings.Trim(v, " \t"))
+			}
+		}
+	}
+	return tokens
+}
+
 func length(values []string) (n int) {
 	for _, v := range values {
 		n += len(v)
