@@ -43,7 +43,12 @@ func answer(w http.ResponseWriter, r *http.Request, issuer string, log *slog.Log
 		return challenge + ", error=" + httperr.Quote(code) + ", error_description=" + httperr.Quote(text)
 	}
 	var missing unmet
+	var old stale
 	switch {
+	case errors.As(err, &old):
+		text := strings.TrimPrefix(old.Error(), "session: ")
+		w.Header().Set("WWW-Authenticate", with("invalid_token", text))
+		writeUnmet(w, http.StatusUnauthorized, "try_refresh", text, old.unmet)
 	case errors.As(err, &missing):
 		missing.answer(w, with)
 	case errors.Is(err, ErrUnavailable):
@@ -65,7 +70,7 @@ func answer(w http.ResponseWriter, r *http.Request, issuer string, log *slog.Log
 
 // unauthorized is the error of a 401 in its body, which tells a client what to do: "try_refresh", and try again;
 // "session_ended", and sign in again; "invalid_token", which should not have been sent. The header knows but the last
-// (RFC 6750 section 3.1).
+// (RFC 6750 section 3.1). A person without a session is "unauthorized"; one whose claims could be newer is told "try_refresh", too.
 func unauthorized(err error, refreshable bool) string {
 	switch {
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrRefresh):
@@ -80,10 +85,10 @@ func (u unmet) answer(w http.ResponseWriter, with func(code, text string) string
 	text := strings.TrimPrefix(u.Error(), "session: ")
 	var scopes []string
 	within := time.Duration(0)
-	signIn := true
+	signIn, claims := true, true
 	for _, n := range u {
 		scopes = append(scopes, n.scopes...)
-		signIn = signIn && n.signIn
+		signIn, claims = signIn && n.signIn, claims && n.claim
 		if n.within > 0 && (within == 0 || n.within < within) {
 			within = n.within
 		}
@@ -94,7 +99,11 @@ func (u unmet) answer(w http.ResponseWriter, with func(code, text string) string
 			value += ", scope=" + httperr.Quote(strings.Join(scopes, " "))
 		}
 		w.Header().Set("WWW-Authenticate", value)
-		httperr.Write(w, http.StatusForbidden, "insufficient_scope", text)
+		code := "insufficient_scope"
+		if claims { // the header has no word for it (RFC 6750 section 3.1)
+			code = "invalid_claims"
+		}
+		writeUnmet(w, http.StatusForbidden, code, text, u)
 		return
 	}
 	value := with("insufficient_user_authentication", text)
@@ -102,7 +111,21 @@ func (u unmet) answer(w http.ResponseWriter, with func(code, text string) string
 		value += `, max_age="` + strconv.FormatInt(int64(within/time.Second), 10) + `"`
 	}
 	w.Header().Set("WWW-Authenticate", value)
-	httperr.Write(w, http.StatusUnauthorized, "insufficient_user_authentication", text)
+	writeUnmet(w, http.StatusUnauthorized, "insufficient_user_authentication", text, u)
+}
+
+// writeUnmet is httperr.Write with the list of the needs that are not met.
+func writeUnmet(w http.ResponseWriter, status int, code, text string, u unmet) {
+	failed := make([]failure, len(u))
+	for i, n := range u {
+		failed[i] = n.told
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	writeJSON(w, status, struct {
+		Error       string    `json:"error"`
+		Description string    `json:"error_description"`
+		Failed      []failure `json:"failed"`
+	}{code, httperr.Description(text), failed})
 }
 
 // publicText is what of an error the client is told: our own fixed text, no cause.

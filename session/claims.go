@@ -19,6 +19,7 @@ type claims struct {
 	authTime                           time.Time
 	haveExpires                        bool
 	properties, scope, scp, roles, amr string // JSON text
+	facts                              string // JSON text of claims
 }
 
 // read takes the claims out of a payload. Those that decide must be of the right type. Strict, the same goes for all;
@@ -79,6 +80,8 @@ func (c *claims) describe(name, value string) (err error) {
 		c.roles = value
 	case "amr":
 		c.amr = value
+	case "claims":
+		c.facts = value
 	case "auth_time":
 		c.authTime, err = jose.NumericDate(value)
 	}

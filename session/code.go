@@ -66,7 +66,7 @@ func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret R
 	expires := s.now().Add(codeLife)
 	order, err := json.Marshal(order{
 		Kind: k.name, Epoch: e.number, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
-		AuthTime: b.auth.Time, Methods: b.auth.Methods,
+		AuthTime: b.auth.Time, Methods: b.auth.Methods, Claims: b.claims.with(nil, false),
 		Device: b.device, Place: b.place,
 		ClientID: k.client(ret), RedirectURI: ret.Target(), Challenge: ret.Challenge(), Expires: expires,
 	})
@@ -104,6 +104,7 @@ type order struct {
 	Roles       []string        `json:"roles,omitempty"`
 	AuthTime    time.Time       `json:"auth_time"`
 	Methods     []string        `json:"amr,omitempty"`
+	Claims      claimed         `json:"claims,omitempty"`
 	Device      string          `json:"device,omitempty"`
 	Place       string          `json:"place,omitempty"`
 	ClientID    string          `json:"client_id"`
@@ -206,7 +207,7 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, scopes 
 
 // bought makes the session of an order: its tokens, and the changes that make it be.
 func (p *policy) bought(ctx context.Context, o order, e epoch) (Tokens, []store.Change, error) {
-	b := blank{o.Subject, o.Properties, o.Scopes, o.Roles, Auth{o.AuthTime, o.Methods}, o.Device, o.Place}
+	b := blank{o.Subject, o.Properties, o.Scopes, o.Roles, Auth{o.AuthTime, o.Methods}, o.Device, o.Place, o.Claims}
 	if !p.stateless {
 		return p.birth(ctx, b, o.ClientID, e, nil)
 	}
@@ -214,6 +215,7 @@ func (p *policy) bought(ctx context.Context, o order, e epoch) (Tokens, []store.
 	if err != nil {
 		return Tokens{}, nil, err
 	}
+	b.claims = p.freshen(ctx, id, o.ClientID, b)
 	t, err := p.issue(ctx, b, id, o.ClientID, time.Time{})
 	return t, nil, err
 }

@@ -25,7 +25,7 @@ const (
 )
 
 // Create makes a session of g and returns its tokens. The access token is a JWT (RFC 9068) with the claims iss, aud, sub,
-// client_id, iat, exp, jti, sid, type, properties and, if granted, scope, roles, auth_time and amr; iat is 30 s early for
+// client_id, iat, exp, jti, sid, type, properties and, if granted, scope, roles, auth_time, amr and claims; iat is 30 s early for
 // verifiers whose clock is late. Values of g go nowhere but where they belong: nothing in Properties becomes a claim.
 // Unless the kind is stateless, the session is written to the store and has a refresh token.
 //
@@ -47,6 +47,7 @@ func (p *policy) create(ctx context.Context, b blank, clientID string) (t Tokens
 		if err != nil {
 			return Tokens{}, err
 		}
+		b.claims = p.freshen(ctx, id, clientID, b)
 		if t, err = p.issue(ctx, b, id, clientID, time.Time{}); err != nil {
 			return Tokens{}, err
 		}
@@ -97,6 +98,7 @@ func (p *policy) birth(ctx context.Context, b blank, clientID string, e epoch, d
 	if err != nil {
 		return fail(s.unavailable(ctx, "secret", err))
 	}
+	b.claims = p.freshen(ctx, id, clientID, b)
 	now := s.now()
 	key, _ := sessionKey(id)
 	k := kept{id: id, item: store.Item{Key: key}}
@@ -185,6 +187,9 @@ func (p *policy) payload(b blank, id, jti, clientID string, issued, expires time
 		buf = strconv.AppendInt(append(buf, `,"auth_time":`...), b.auth.Time.Unix(), 10)
 	}
 	buf = appendStrings(buf, `,"amr":`, b.auth.Methods)
+	if len(b.claims) > 0 {
+		buf = b.claims.appendTo(append(buf, `,"claims":`...))
+	}
 	return append(buf, '}')
 }
 
@@ -221,17 +226,19 @@ func appendString(buf []byte, s string) []byte {
 }
 
 // encodeProperties is json.Marshal without the escapes for HTML, which only make a token longer.
-func encodeProperties(v any) (json.RawMessage, error) {
+func encodeProperties(v any) (json.RawMessage, error) { return encodeJSON("Properties", v) }
+
+func encodeJSON(what string, v any) (json.RawMessage, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("%w: Properties: %w", ErrGrant, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrGrant, what, err)
 	}
 	raw := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	// A verifier reads strictly; what it would refuse must not be signed.
 	if err := jose.Valid(string(raw)); err != nil {
-		return nil, fmt.Errorf("%w: Properties: %w", ErrGrant, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrGrant, what, err)
 	}
 	return raw, nil
 }

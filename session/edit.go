@@ -14,7 +14,7 @@ import (
 // maxData is how much of its own data a session may keep on the server.
 const maxData = 64 << 10
 
-// Edit changes what a session knows: Properties, Scopes, Roles and Auth. Tokens say so from the next refresh on; see
+// Edit changes what a session knows: Properties, Scopes, Roles, Auth and claims. Tokens say so from the next refresh on; see
 // [Kind.Merge] for the session of the request at hand. change may be called several times, each time with what the
 // store holds at that moment, and its error is returned as it is.
 //
@@ -99,7 +99,8 @@ func (k *Kind[T]) living(ctx context.Context, id string) (kept, error) {
 
 // Replace makes a new session in the place of s, of the same subject and with the server's data of the old one, which
 // ends in the same write. It is for a step up: whoever had a copy of the old session does not have the new one
-// (OWASP ASVS 7.2.4). Where g has no Device or Place, those of the old session stay. Errors as [Kind.Create], and
+// (OWASP ASVS 7.2.4). Where g has no Device or Place, those of the old session stay, and so do claims that g neither
+// sets nor clears (see [KindClaim]). Errors as [Kind.Create], and
 // ErrEnded if s is over.
 //
 //	g := session.Grant[User]{Subject: s.Subject, Properties: s.Properties, Scopes: s.Scopes, Roles: s.Roles}
@@ -128,6 +129,7 @@ func (k *Kind[T]) Replace(ctx context.Context, s *Session[T], g Grant[T]) (t Tok
 		if named.place == "" {
 			named.place = old.Place
 		}
+		named.claims = old.Grant.Claims.with(b.claims, false)
 		var changes []store.Change
 		t, changes, err = k.birth(ctx, named, old.Grant.ClientID, old.epoch, old.Data)
 		if err != nil {

@@ -97,7 +97,7 @@ func ExampleKind_Require() {
 	// Output:
 	// 200 you are u1 of acme
 	// 401 {"error":"unauthorized","error_description":"no token in the request"}
-	// 403 {"error":"insufficient_scope","error_description":"a need of the route is not met: scope orders:refund"}
+	// 403 {"error":"insufficient_scope","error_description":"a need of the route is not met: scope orders:refund","failed":[{"claim":"scope","message":"wrong value","includes":["orders:refund"]}]}
 }
 
 func ExampleKind_Optional() {
@@ -147,7 +147,7 @@ func ExampleAnyOf() {
 	// Output:
 	// 200 feed for the person u1
 	// 200 feed for the robot reader
-	// 403 {"error":"insufficient_scope","error_description":"a need of the route is not met: scope feed"}
+	// 403 {"error":"insufficient_scope","error_description":"a need of the route is not met: scope feed","failed":[{"claim":"scope","message":"wrong value","includes":["feed"]}]}
 }
 
 func ExampleTrust() {

@@ -26,6 +26,8 @@ type Grant[T any] struct {
 	// Device and Place are shown in the list of a person's sessions, so that they know which is which; cut at 255 bytes.
 	// Kind.Cookie and its like take them, if empty, from the User-Agent header and the client address of the sign-in.
 	Device, Place string
+
+	claims claimed // see KindClaim.Set; a copy of a grant shares them, so they are never changed in place
 }
 
 // Tokens of a session.
@@ -51,6 +53,8 @@ type Session[T any] struct {
 	Issued     time.Time // up to 30 s earlier than it was, see Kind.Create
 	Expires    time.Time
 	Claims     json.RawMessage // of a Foreign session: the whole payload; nil otherwise
+
+	claims string // JSON, of a Kind's session: see KindClaim.Value
 }
 
 // A blank is a Grant without its type parameter: the properties are JSON already.
@@ -61,6 +65,7 @@ type blank struct {
 	roles         []string
 	auth          Auth
 	device, place string
+	claims        claimed
 }
 
 // erase checks the parts of a grant that become claims and encodes its properties.
@@ -82,7 +87,7 @@ func erase[T any](g Grant[T]) (blank, error) {
 	if err != nil {
 		return blank{}, err
 	}
-	return blank{g.Subject, properties, g.Scopes, g.Roles, g.Auth, display(g.Device), display(g.Place)}, nil
+	return blank{g.Subject, properties, g.Scopes, g.Roles, g.Auth, display(g.Device), display(g.Place), g.claims}, nil
 }
 
 // display makes a label that is fit to be shown of what came from a header.
@@ -102,7 +107,7 @@ func display(s string) string {
 
 // saved is the part of a blank that its row keeps.
 func (b blank) saved(clientID string) *savedGrant {
-	g := &savedGrant{Properties: b.properties, Scopes: b.scopes, Roles: b.roles, Methods: b.auth.Methods, ClientID: clientID}
+	g := &savedGrant{Properties: b.properties, Scopes: b.scopes, Roles: b.roles, Methods: b.auth.Methods, ClientID: clientID, Claims: b.claims.with(nil, false)}
 	if !b.auth.Time.IsZero() {
 		g.AuthTime = b.auth.Time.Unix()
 	}
@@ -111,7 +116,7 @@ func (b blank) saved(clientID string) *savedGrant {
 
 // blank is the grant of a row.
 func (g *savedGrant) blank(r *row) blank {
-	b := blank{r.Subject, g.Properties, g.Scopes, g.Roles, Auth{Methods: g.Methods}, r.Device, r.Place}
+	b := blank{r.Subject, g.Properties, g.Scopes, g.Roles, Auth{Methods: g.Methods}, r.Device, r.Place, g.Claims}
 	if g.AuthTime != 0 {
 		b.auth.Time = time.Unix(g.AuthTime, 0)
 	}
@@ -121,7 +126,7 @@ func (g *savedGrant) blank(r *row) blank {
 // grant is a row's grant with its type.
 func (k *Kind[T]) grant(r *row) (Grant[T], error) {
 	b := r.Grant.blank(r)
-	g := Grant[T]{Subject: b.subject, Scopes: slices.Clone(b.scopes), Roles: slices.Clone(b.roles), Auth: b.auth, Device: b.device, Place: b.place}
+	g := Grant[T]{Subject: b.subject, Scopes: slices.Clone(b.scopes), Roles: slices.Clone(b.roles), Auth: b.auth, Device: b.device, Place: b.place, claims: b.claims}
 	if err := decodeProperties(k.layout, string(b.properties), &g.Properties); err != nil {
 		return g, fmt.Errorf("session: stored properties are not those of the kind: %w", err)
 	}

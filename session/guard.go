@@ -15,7 +15,7 @@ import (
 //
 // Require calls next for a request with a valid session that meets all needs; next finds it with From. Any other request
 // is answered with one JSON error: 401 with WWW-Authenticate (RFC 6750) without a valid token, or if a newer or stronger sign-in
-// is needed (RFC 9470); 403 if needs are not met or a page of another origin sent the cookie; 400 for a request with two
+// is needed (RFC 9470); 403 if needs are not met, with the list of them, or a page of another origin sent the cookie; 400 for a request with two
 // tokens in one place; 503 with Retry-After if the keys could not be had.
 //
 // Optional lets the signed-out in as well: From then returns the public session. A token in the Authorization header that
@@ -33,6 +33,7 @@ type gate struct {
 	issuer string
 	policy *policy // of a Kind: its cookie, its name; nil: only Authorization is read
 	needs  []need
+	claims []ClaimNeed
 	stored bool // the store is asked, too
 	empty  any  // a nil *Session[T], for its type
 	now    func() time.Time
@@ -151,7 +152,7 @@ func (g guard) pass(w http.ResponseWriter, r *http.Request) (*http.Request, sour
 		if err != nil {
 			return r, fromHeader, err
 		}
-		ctx, err := gates.passToken(r.Context(), token)
+		ctx, err := gates.passToken(r.Context(), token, nil)
 		if err != nil {
 			return r, fromHeader, err
 		}
@@ -185,13 +186,13 @@ func withProtocols(r *http.Request, rest string) *http.Request {
 	return r
 }
 
-// passToken tries the gates that the token says it is for.
-func (g guard) passToken(ctx context.Context, token string) (context.Context, error) {
-	if in, known, err := g.passKnown(ctx, token); known {
+// passToken tries the gates that the token says it is for. give hands a new access token to the client; nil: it cannot be done.
+func (g guard) passToken(ctx context.Context, token string, give func(Tokens)) (context.Context, error) {
+	if in, known, err := g.passKnown(ctx, token, give); known {
 		return in, err
 	}
 	if len(g) == 1 {
-		return g[0].pass(ctx, token)
+		return g[0].pass(ctx, token, give)
 	}
 	tok, err := jose.Parse(token)
 	if err != nil {
@@ -210,7 +211,7 @@ func (g guard) passToken(ctx context.Context, token string) (context.Context, er
 				err = ErrKind
 			}
 		default:
-			in, why := gate.pass(ctx, token)
+			in, why := gate.pass(ctx, token, give)
 			if why == nil {
 				return in, nil
 			}
@@ -237,15 +238,16 @@ func (g guard) passCookie(w http.ResponseWriter, r *http.Request) (context.Conte
 		if why := gate.policy.sessions.checkOrigin(r); why != nil {
 			return nil, why
 		}
+		give := gate.policy.giver(w, r)
 		var ctx context.Context
 		if why = ErrMissing; token != "" {
-			ctx, why = guard{gate}.passToken(r.Context(), token)
+			ctx, why = guard{gate}.passToken(r.Context(), token, give)
 		}
 		if why != nil && renewable(why) {
 			if t, found, failed := gate.policy.renewCookie(w, r); failed != nil {
 				why = failed
 			} else if found {
-				ctx, why = gate.passRenewed(r.Context(), t)
+				ctx, why = gate.passRenewed(r.Context(), t, give)
 			}
 		}
 		if why == nil {
@@ -258,13 +260,13 @@ func (g guard) passCookie(w http.ResponseWriter, r *http.Request) (context.Conte
 
 // passKnown tries the gates that remember the token. known tells whether one does; its word is then the last, for a token
 // is of one kind.
-func (g guard) passKnown(ctx context.Context, token string) (in context.Context, known bool, err error) {
+func (g guard) passKnown(ctx context.Context, token string, give func(Tokens)) (in context.Context, known bool, err error) {
 	for _, gate := range g {
 		f, ok := gate.recall(ctx, token)
 		if !ok {
 			continue
 		}
-		in, why := gate.enterWith(ctx, f)
+		in, why := gate.enterWith(ctx, f, give)
 		if why == nil {
 			return in, true, nil
 		}
@@ -273,23 +275,31 @@ func (g guard) passKnown(ctx context.Context, token string) (in context.Context,
 	return nil, known, err
 }
 
-func (g *gate) pass(ctx context.Context, token string) (context.Context, error) {
+func (g *gate) pass(ctx context.Context, token string, give func(Tokens)) (context.Context, error) {
 	f, err := g.verify(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	return g.enterWith(ctx, f)
+	return g.enterWith(ctx, f, give)
 }
 
 // enterWith asks the store, where it is to be asked, and then the needs of the gate.
-func (g *gate) enterWith(ctx context.Context, f facts) (context.Context, error) {
+func (g *gate) enterWith(ctx context.Context, f facts, give func(Tokens)) (context.Context, error) {
 	if g.stored {
 		if err := g.policy.checkStore(ctx, f.id); err != nil {
 			return nil, err
 		}
 	}
-	if err := check(g.needs, f, g.now()); err != nil {
-		return nil, err
+	missing := check(g.needs, f, g.now())
+	if len(g.claims) > 0 {
+		failed, err := g.checkClaims(ctx, f, give, missing != nil)
+		if err != nil {
+			return nil, err
+		}
+		missing = append(missing, failed...)
+	}
+	if missing != nil {
+		return nil, missing
 	}
 	return g.enter(ctx, f), nil
 }

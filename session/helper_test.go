@@ -192,8 +192,8 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 // errorCode is the stable code of an answer, which must have the one shape of an error.
 func errorCode(t testing.TB, rec *httptest.ResponseRecorder) string {
 	t.Helper()
-	var body map[string]string
-	if err := json.Unmarshal(rec.Body.Bytes(), &body); err != nil || body["error"] == "" {
+	var body struct{ Error string }
+	if err := json.Unmarshal(rec.Body.Bytes(), &body); err != nil || body.Error == "" {
 		t.Errorf("answer %d is no JSON error: %s", rec.Code, rec.Body)
 	}
 	if got := rec.Header().Get("Content-Type"); got != "application/json" {
@@ -202,7 +202,7 @@ func errorCode(t testing.TB, rec *httptest.ResponseRecorder) string {
 	if rec.Header().Get("Cache-Control") != "no-store" {
 		t.Error("error may be cached")
 	}
-	return body["error"]
+	return body.Error
 }
 
 func recorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }

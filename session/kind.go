@@ -96,6 +96,9 @@ type policy struct {
 	stateless, always bool // always: every guard asks the store
 	idle, absolute    time.Duration
 	renew             func(context.Context, *kept) (*savedGrant, error) // nil: nothing to do
+
+	facts    []*fact // its claims; Sessions.mu guards the slice, which is never changed in place
+	fetching queue   // one for each session
 }
 
 // NewKind is NewKindConfig with the defaults.

@@ -9,7 +9,7 @@ import (
 )
 
 // A Need is a condition of a route, beyond a valid session: [Scope], [Role], [Fresh], [Method], [Claim] and [CheckStore]
-// make them. A route's needs must all be met.
+// make them, and the methods of a [KindClaim]. A route's needs must all be met.
 type Need interface{ addTo(*gate) }
 
 // CheckStore needs the session to be alive in the store at this moment: one round trip, and sessions that were ended are
@@ -36,6 +36,8 @@ type need struct {
 	scopes []string // for the scope attribute of RFC 6750 section 3
 	within time.Duration
 	signIn bool // a new sign-in could meet it (RFC 9470), more rights could not
+	claim  bool // of a KindClaim
+	told   failure
 	met    func(facts, time.Time) bool
 	fits   func(session any) bool // nil: sessions of every type
 }
@@ -52,7 +54,7 @@ func factsOf[T any](s *Session[T]) facts { return facts{s.ID, s.Scopes, s.Roles,
 
 // Scope needs all of the named scopes. Unmet: 403.
 func Scope(names ...string) Need {
-	return need{label: label("scope", " ", names), scopes: names, met: func(f facts, _ time.Time) bool {
+	return need{label: label("scope", " ", names), scopes: names, told: failure{Claim: "scope", Message: wrongValue, Includes: names}, met: func(f facts, _ time.Time) bool {
 		for _, name := range names {
 			if !slices.Contains(f.scopes, name) {
 				return false
@@ -64,7 +66,7 @@ func Scope(names ...string) Need {
 
 // Role needs at least one of the named roles. Unmet: 403.
 func Role(names ...string) Need {
-	return need{label: label("role", " or ", names), met: func(f facts, _ time.Time) bool {
+	return need{label: label("role", " or ", names), told: failure{Claim: "roles", Message: wrongValue, IncludesAny: names}, met: func(f facts, _ time.Time) bool {
 		return anyIn(names, f.roles)
 	}}
 }
@@ -76,7 +78,8 @@ func Fresh(within time.Duration) Need {
 	if within < time.Second {
 		panic("session: Fresh needs a time of a second or more")
 	}
-	return need{label: fmt.Sprintf("sign-in within %v", within), within: within, signIn: true, met: func(f facts, now time.Time) bool {
+	told := failure{Claim: "auth_time", Message: wrongAge, MaxAge: int64(within / time.Second)}
+	return need{label: fmt.Sprintf("sign-in within %v", within), within: within, signIn: true, told: told, met: func(f facts, now time.Time) bool {
 		// Of a clock that is ahead the time may lie in the future, but no further than clocks may be apart.
 		return !f.auth.Time.IsZero() && !f.auth.Time.After(now.Add(maxLeeway)) && now.Sub(f.auth.Time) <= within
 	}}
@@ -85,7 +88,7 @@ func Fresh(within time.Duration) Need {
 // Method needs a sign-in by at least one of the named methods (amr, RFC 8176), such as "otp" or "mca". Unmet: 401
 // insufficient_user_authentication, as for Fresh.
 func Method(names ...string) Need {
-	return need{label: label("sign-in by", " or ", names), signIn: true, met: func(f facts, _ time.Time) bool {
+	return need{label: label("sign-in by", " or ", names), signIn: true, told: failure{Claim: "amr", Message: wrongValue, IncludesAny: names}, met: func(f facts, _ time.Time) bool {
 		return anyIn(names, f.auth.Methods)
 	}}
 }
@@ -96,7 +99,7 @@ func Claim[T any](name string, ok func(*Session[T]) bool) Need {
 	if name == "" || ok == nil {
 		panic("session: Claim needs a name and a function")
 	}
-	return need{label: "claim " + name, met: func(f facts, _ time.Time) bool {
+	return need{label: "claim " + name, told: failure{Claim: name, Message: wrongValue}, met: func(f facts, _ time.Time) bool {
 		s, is := f.session.(*Session[T])
 		return is && ok(s)
 	}, fits: func(session any) bool {
@@ -130,16 +133,12 @@ func (u unmet) Error() string {
 
 func (u unmet) Unwrap() error { return ErrNeed }
 
-// check returns nil or an unmet error.
-func check(needs []need, f facts, now time.Time) error {
-	var missing unmet
+// check returns the needs that are not met.
+func check(needs []need, f facts, now time.Time) (missing unmet) {
 	for _, n := range needs {
 		if !n.met(f, now) {
 			missing = append(missing, n)
 		}
-	}
-	if missing == nil {
-		return nil
 	}
 	return missing
 }
@@ -156,7 +155,7 @@ func (n need) addTo(g *gate) {
 // add adds a need of a route.
 func (g *gate) add(n Need) {
 	if n == nil {
-		panic("session: a nil Need; make one with Scope, Role, Fresh, Method, Claim or CheckStore")
+		panic("session: a nil Need; make one with Scope, Role, Fresh, Method, Claim, CheckStore or a KindClaim")
 	}
 	n.addTo(g)
 }

@@ -218,6 +218,9 @@ func (p *policy) rotate(ctx context.Context, k *kept, now time.Time) (Tokens, []
 		}
 		next.Grant = grant
 	}
+	grant := *next.Grant
+	grant.Claims = p.freshen(ctx, k.id, grant.ClientID, grant.blank(&next))
+	next.Grant = &grant
 	t, err := p.answer(ctx, k.id, &next)
 	if err != nil {
 		return fail(err)

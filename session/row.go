@@ -47,6 +47,7 @@ type savedGrant struct {
 	AuthTime   int64           `json:"auth_time,omitempty"` // Unix seconds, as in the token
 	Methods    []string        `json:"amr,omitempty"`
 	ClientID   string          `json:"client_id"`
+	Claims     claimed         `json:"claims,omitempty"`
 }
 
 type epochRow struct {

@@ -22,7 +22,8 @@ func renewable(err error) bool {
 // renewCookie refreshes the session of a request by its cookie, before the handler runs, and sets both cookies. found
 // tells whether there was a cookie to try.
 //
-// Not for a WebSocket: what takes the connection over writes its own headers, and the answer would be lost.
+// Not for a WebSocket: what takes the connection over writes its own headers, and the answer would be lost. Nor where w
+// is nil, which says the same of another kind of answer.
 func (p *policy) renewCookie(w http.ResponseWriter, r *http.Request) (t Tokens, found bool, err error) {
 	s := p.sessions
 	if p.stateless {
@@ -32,7 +33,7 @@ func (p *policy) renewCookie(w http.ResponseWriter, r *http.Request) (t Tokens, 
 	if err != nil || token == "" {
 		return t, err != nil, err
 	}
-	if s.canKeep() != nil || webSocket(r) {
+	if s.canKeep() != nil || w == nil || webSocket(r) {
 		return t, true, errRefreshFirst
 	}
 	t, _, err = s.refresh(r.Context(), token, p, nil)
@@ -44,6 +45,14 @@ func (p *policy) renewCookie(w http.ResponseWriter, r *http.Request) (t Tokens, 
 		p.setCookies(w, t)
 	}
 	return t, true, err
+}
+
+// giver returns what hands a new access token to the browser of a request; nil if that cannot be done.
+func (p *policy) giver(w http.ResponseWriter, r *http.Request) func(Tokens) {
+	if w == nil || webSocket(r) {
+		return nil
+	}
+	return func(t Tokens) { p.setCookies(w, t) }
 }
 
 var errRefreshFirst = refuse(ErrExpired, "refresh it first")
@@ -78,6 +87,6 @@ func (w private) Flush() {
 func (w private) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // passRenewed lets a request in whose session was refreshed.
-func (g *gate) passRenewed(ctx context.Context, t Tokens) (context.Context, error) {
-	return guard{g}.passToken(ctx, t.Access)
+func (g *gate) passRenewed(ctx context.Context, t Tokens, give func(Tokens)) (context.Context, error) {
+	return guard{g}.passToken(ctx, t.Access, give)
 }

@@ -17,7 +17,7 @@ import (
 // token. ErrUnavailable says nothing about the token: the keys, or the store, could not be had.
 //
 // Needs are those of a route: with [CheckStore], or KindConfig.CheckStore, the session must be alive in the store
-// (ErrEnded); the others are an ErrNeed. A need that does not fit the kind is a panic.
+// (ErrEnded); the others are an ErrNeed. Claims are renewed as at a guard, see [ClaimNeed]. A need that does not fit the kind is a panic.
 //
 // A token that was verified before is recognised, and only what can have changed is checked again: see KindConfig.Cache.
 // The session is the caller's own either way.
@@ -31,7 +31,7 @@ func (k *Kind[T]) Verify(ctx context.Context, token string, needs ...Need) (*Ses
 	}
 	if len(needs) > 0 {
 		g := k.gates().with(needs)[0]
-		if _, err := g.enterWith(ctx, factsOf(s)); err != nil {
+		if _, err := g.enterWith(ctx, factsOf(s), nil); err != nil {
 			return nil, err
 		}
 	} else if k.always {
@@ -92,7 +92,7 @@ func (k *Kind[T]) verify(ctx context.Context, token string) (*Session[T], error)
 	if err := fill(&out.Session, &c, out.names[:0]); err != nil {
 		return nil, err
 	}
-	out.Kind = k.name
+	out.Kind, out.claims = k.name, c.facts
 	k.remember(token, tok.Kid, key, &c, &out.Session, now)
 	return &out.Session, nil
 }
