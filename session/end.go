@@ -135,7 +135,7 @@ func (p *policy) checkStore(ctx context.Context, id string) error {
 	if s.store == nil {
 		return fmt.Errorf("%w: KindConfig.CheckStore asks it; set session.Config.Store", ErrStoreRequired)
 	}
-	k, err := s.load(ctx, id)
+	k, err := s.loadWith(ctx, id, (*row).glance)
 	if err != nil {
 		return err
 	}
@@ -148,6 +148,9 @@ func (p *policy) checkStore(ctx context.Context, id string) error {
 	}
 	if now.UnixMilli()-max(k.At, k.Seen) < seenEvery.Milliseconds() {
 		return nil
+	}
+	if err := k.read(k.item.Value); err != nil {
+		return s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
 	}
 	seen := k.row
 	seen.Seen = now.UnixMilli()

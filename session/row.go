@@ -103,6 +103,10 @@ type epoch struct {
 
 // load reads a session and the epoch of its subject in one round trip.
 func (s *Sessions) load(ctx context.Context, id string) (kept, error) {
+	return s.loadWith(ctx, id, (*row).read)
+}
+
+func (s *Sessions) loadWith(ctx context.Context, id string, read func(*row, []byte) error) (kept, error) {
 	k := kept{id: id}
 	key, ok := sessionKey(id)
 	if !ok {
@@ -115,7 +119,7 @@ func (s *Sessions) load(ctx context.Context, id string) (kept, error) {
 	k.epoch.item.Key = store.Key{Part: key.Part, ID: epochID}
 	for _, item := range items {
 		if item.Key.ID != epochID {
-			k.item, err = item, k.read(item.Value)
+			k.item, err = item, read(&k.row, item.Value)
 		} else {
 			err = k.epoch.read(item)
 		}
@@ -131,7 +135,7 @@ func (r *row) read(value []byte) error {
 	if err := json.Unmarshal(value, r); err != nil {
 		return err
 	}
-	if r.Kind == "" || r.Subject == "" || r.Salt == "" || r.Created <= 0 || r.Absolute <= 0 || r.Ended == "" && r.Grant == nil {
+	if !r.whole() || r.Salt == "" || r.Ended == "" && r.Grant == nil {
 		return errDamaged
 	}
 	return nil
