@@ -218,10 +218,15 @@ func (p *policy) rotate(ctx context.Context, k *kept, now time.Time) (Tokens, []
 		}
 		next.Grant = grant
 	}
-	grant := *next.Grant
+	before := next.Grant
+	grant := *before
 	grant.Claims = p.freshen(ctx, k.id, grant.ClientID, grant.blank(&next))
 	next.Grant = &grant
 	t, err := p.answer(ctx, k.id, &next)
+	if errors.Is(err, ErrTooLarge) { // of a claim that has grown; one that does not fit must not end the session
+		next.Grant = before
+		t, err = p.answer(ctx, k.id, &next)
+	}
 	if err != nil {
 		return fail(err)
 	}
