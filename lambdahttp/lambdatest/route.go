@@ -219,7 +219,11 @@ func (g *Gateway) locate(path string) (string, *refusal) {
 	}
 	rest, ok := strings.CutPrefix(path, prefix)
 	if !ok || rest != "" && rest[0] != '/' {
-		return "", g.notFound("no API at this path: it must begin with " + prefix)
+		why := "no API at this path: it must begin with " + prefix
+		if g.cfg.Kind == REST || g.cfg.Domain != "" {
+			return "", &refusal{status: http.StatusForbidden, kind: "ACCESS_DENIED", message: "Forbidden", reason: why}
+		}
+		return "", g.notFound(why)
 	}
 	if rest == "" {
 		rest = "/"

@@ -1,0 +1,93 @@
+// Command echo is the function under test: a bootstrap that does what its event asks for.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+type order struct {
+	Do   string          `json:"do"`
+	Text string          `json:"text"`
+	Size int             `json:"size"`
+	Echo json.RawMessage `json:"echo"`
+}
+
+func handle(ctx context.Context, event json.RawMessage) (any, error) {
+	var o order
+	if err := json.Unmarshal(event, &o); err != nil {
+		return nil, err
+	}
+	switch o.Do {
+	case "fail":
+		return nil, errors.New(o.Text)
+	case "panic":
+		panic(o.Text)
+	case "exit":
+		os.Exit(3)
+	case "hang":
+		hang()
+	case "big":
+		return strings.Repeat("x", o.Size), nil
+	case "print":
+		fmt.Println(o.Text)
+		fmt.Fprintln(os.Stderr, o.Text+" again")
+	case "child": // leaves a process behind
+		cmd := exec.Command("sleep", "600")
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		return cmd.Process.Pid, nil
+	case "wait": // until the listener at the address hangs up
+		conn, err := net.Dial("tcp", o.Text)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := io.ReadAll(conn); err != nil {
+			return nil, err
+		}
+	case "http": // as behind a function URL
+		return map[string]any{"statusCode": 200, "body": string(event)}, nil
+	}
+	lc, _ := lambdacontext.FromContext(ctx)
+	deadline, _ := ctx.Deadline()
+	return map[string]any{
+		"event":     event,
+		"pid":       os.Getpid(),
+		"requestID": lc.AwsRequestID,
+		"arn":       lc.InvokedFunctionArn,
+		"deadline":  deadline.UnixMilli(),
+		"trace":     os.Getenv("_X_AMZN_TRACE_ID"),
+		"env":       os.Environ(),
+	}, nil
+}
+
+// hang blocks for ever. Waiting for a signal is not a deadlock in the eyes of the Go runtime.
+func hang() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt)
+	for {
+		<-c
+	}
+}
+
+func main() {
+	switch os.Getenv("ECHO_INIT") {
+	case "exit":
+		os.Exit(7)
+	case "hang":
+		hang()
+	}
+	lambda.Start(handle)
+}
