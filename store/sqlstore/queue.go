@@ -161,7 +161,17 @@ func (q *writeQueue) take(n int) []*job {
 // alone runs a job with nobody beside it: one statement needs no transaction.
 func (s *Store) alone(ctx context.Context, j *job) error {
 	if !j.several {
-		return s.patiently(ctx, func() error { return j.run(ctx, autocommit{s}) })
+		return s.patiently(ctx, func() error {
+			if !s.dialect.server {
+				return j.run(ctx, autocommit{s})
+			}
+			conn, err := s.db.Conn(ctx)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			return j.run(ctx, connection{conn})
+		})
 	}
 	transact := func() error {
 		return s.transact(ctx, func(on runner) error {

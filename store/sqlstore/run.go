@@ -17,13 +17,10 @@ type runner interface {
 }
 
 // autocommit runs each statement for itself, prepared. Drivers of Postgres prepare by themselves, or do not where
-// something between them and the server forbids it.
+// something between them and the server forbids it; through them it only reads.
 type autocommit struct{ s *Store }
 
 func (a autocommit) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	if a.s.dialect.server {
-		return affected(a.s.db.ExecContext(ctx, query, args...))
-	}
 	stmt, err := a.s.prepare(ctx, query)
 	if err != nil {
 		return 0, err
@@ -42,15 +39,18 @@ func (a autocommit) query(ctx context.Context, query string, args ...any) (*sql.
 	return stmt.QueryContext(ctx, args...)
 }
 
-// transaction runs statements on the connection that holds one.
-type transaction struct{ conn *sql.Conn }
+// connection runs statements on one connection: within the transaction it holds or, where it holds none, each for
+// itself. Unlike a sql.DB, a sql.Conn never repeats a statement on another connection. A driver may ask for that with
+// driver.ErrBadConn although the server has heard the statement (pgx does in its simple protocol), and a write
+// repeated so would be counted twice, or would be in conflict with itself.
+type connection struct{ conn *sql.Conn }
 
-func (t transaction) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	return affected(t.conn.ExecContext(ctx, query, args...))
+func (c connection) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	return affected(c.conn.ExecContext(ctx, query, args...))
 }
 
-func (t transaction) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return t.conn.QueryContext(ctx, query, args...)
+func (c connection) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return c.conn.QueryContext(ctx, query, args...)
 }
 
 func affected(result sql.Result, err error) (int64, error) {
@@ -166,7 +166,7 @@ func (s *Store) transact(ctx context.Context, f func(on runner) error) error {
 		}
 		_ = conn.Close() // gives it back to the pool; what it could say was said
 	}()
-	if err := f(transaction{conn}); err != nil {
+	if err := f(connection{conn}); err != nil {
 		return err
 	}
 	err = s.commit(ctx, conn)
