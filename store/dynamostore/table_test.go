@@ -1,12 +1,15 @@
 package dynamostore_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -194,13 +197,37 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// Every call is one request; only a counter that has expired takes two.
+// consistently fails a read that does not ask to be strongly consistent: moto would not tell the difference.
+type consistently struct {
+	next  http.RoundTripper
+	reads atomic.Int64
+}
+
+func (c *consistently) RoundTrip(req *http.Request) (*http.Response, error) {
+	switch _, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), "."); operation {
+	case "GetItem", "Query", "BatchGetItem":
+		body, err := io.ReadAll(req.Body)
+		if err := errors.Join(err, req.Body.Close()); err != nil {
+			return nil, err
+		}
+		if !strings.Contains(string(body), `"ConsistentRead":true`) {
+			return nil, fmt.Errorf("%s is not consistent", operation)
+		}
+		req = req.Clone(req.Context())
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		c.reads.Add(1)
+	}
+	return c.next.RoundTrip(req)
+}
+
+// Every call is one request; only a counter that has expired takes two. Reads are consistent.
 func TestRoundTrips(t *testing.T) {
 	_, table := newTable(t)
 	now := time.Now()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	net := &faulty{next: transport}
+	reads := &consistently{next: transport}
+	net := &faulty{next: reads}
 	s := openStore(t, newClient(motoURL(t), net), table, func() time.Time { return now })
 	keys := make([]store.Key, store.MaxKeys)
 	puts := make([]store.Change, len(keys))
@@ -241,5 +268,8 @@ func TestRoundTrips(t *testing.T) {
 		if after, _ := net.count(""); after-before != call.requests {
 			t.Errorf("%s took %d requests, want %d", call.name, after-before, call.requests)
 		}
+	}
+	if n := reads.reads.Load(); n != 4 {
+		t.Errorf("%d consistent reads, want those of Get, Get of one, Check and List", n)
 	}
 }
