@@ -1,5 +1,5 @@
 -- Sessions as a table, for people: nothing reads it. One that was ended stays until it would have expired. JSON may
--- hold a NUL, which text may not.
+-- hold \u0000, which text may not.
 CREATE VIEW postern_sessions AS
 SELECT
   s.doc->>'kind'                                                        AS kind,
@@ -20,7 +20,7 @@ LEFT JOIN postern_items AS e
 CROSS JOIN LATERAL (
   SELECT
     CASE WHEN i.part ~ '^session:[A-Za-z0-9_-]{16}$' AND i.id ~ '^[A-Za-z0-9_-]{22}$'
-      THEN replace(convert_from(i.value, 'UTF8'), '\u0000', '\ufffd')::json END AS doc,
+      THEN regexp_replace(convert_from(i.value, 'UTF8'), '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g')::json END AS doc,
     CASE WHEN i.part ~ '^session:[A-Za-z0-9_-]{16}$'
       THEN convert_from(e.value, 'UTF8')::json END AS epoch
   OFFSET 0
