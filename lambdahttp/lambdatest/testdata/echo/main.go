@@ -18,10 +18,11 @@ import (
 )
 
 type order struct {
-	Do   string          `json:"do"`
-	Text string          `json:"text"`
-	Size int             `json:"size"`
-	Echo json.RawMessage `json:"echo"`
+	Do   string `json:"do"`
+	Text string `json:"text"`
+	Size int    `json:"size"`
+
+	RequestContext json.RawMessage `json:"requestContext"`
 }
 
 func handle(ctx context.Context, event json.RawMessage) (any, error) {
@@ -57,7 +58,8 @@ func handle(ctx context.Context, event json.RawMessage) (any, error) {
 		if _, err := io.ReadAll(conn); err != nil {
 			return nil, err
 		}
-	case "http": // as behind a function URL
+	}
+	if o.RequestContext != nil { // an event of a gateway
 		return map[string]any{"statusCode": 200, "body": string(event)}, nil
 	}
 	lc, _ := lambdacontext.FromContext(ctx)
