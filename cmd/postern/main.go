@@ -41,6 +41,8 @@ type commands struct {
 	Keys  keysGroup  `cmd:"" help:"Make, list, publish and revoke signing keys."`
 	Token tokenGroup `cmd:"" help:"Look into tokens and check them."`
 
+	Sessions sessionsGroup `cmd:"" help:"List, show and end sessions that are kept in a store."`
+
 	Help    helpCommand    `cmd:"" help:"Explain a command, like --help after it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
