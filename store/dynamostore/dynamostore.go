@@ -19,9 +19,9 @@
 //
 // # Consistency
 //
-// All reads are strongly consistent. One change is one conditional request; several are one transaction. Do not use a
-// global table that is written in more than one region, unless it has multi-region strong consistency: with the default
-// kind the last writer wins, and what was used once can be used again elsewhere.
+// All reads are strongly consistent. One change is one conditional request; several are one transaction. Write the table
+// in one region only. In a global table that is written in several the last writer wins, so that what was used up in one
+// region can be used again in another; and a global table with strong consistency takes no transactions.
 //
 // # Retries
 //
