@@ -107,11 +107,12 @@ func (w *claimWorld) cookieToken(rec *httptest.ResponseRecorder) string {
 }
 
 type failedClaim struct {
-	Claim, Message                  string
-	Expected, Actual                any
-	Includes, IncludesAny, Excludes []string
-	Age                             *int
-	MaxAge                          int `json:"max_age"`
+	Claim, Message     string
+	Expected, Actual   any
+	Includes, Excludes []string
+	IncludesAny        []string `json:"includes_any"`
+	Age                *int
+	MaxAge             int `json:"max_age"`
 }
 
 func failedClaims(t testing.TB, rec *httptest.ResponseRecorder) (out []failedClaim) {
