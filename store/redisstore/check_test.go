@@ -4,11 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/redisstore"
+	"github.com/posternauth/postern/store/storetest"
 )
 
 func TestCheck(t *testing.T) {
@@ -116,4 +119,20 @@ func TestCheck_Replica(t *testing.T) {
 	if got := (redisstore.Server{AppendOnly: true, AppendFsync: "always", Replicas: 1}).Durability(); !strings.Contains(got, "replication is asynchronous") {
 		t.Errorf("durability of a master with a replica: %s", got)
 	}
+}
+
+// The commands that docs/stores.md names are all that the server's user needs.
+func TestLeastPrivilege(t *testing.T) {
+	addr := testserver.Redis(t).Addr()
+	admin := connect(t, &redis.Options{Addr: addr})
+	rules := []any{"acl", "setuser", "app", "on", ">secret", "~postern:*", "-@all"}
+	for _, command := range strings.Fields("get mget eval evalsha getrange set del exists pttl pexpire persist zadd zrem zrandmember zrangebylex hget hset hincrby") {
+		rules = append(rules, "+"+command)
+	}
+	if err := admin.Do(t.Context(), rules...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+		return open(t, connect(t, &redis.Options{Addr: addr, Username: "app", Password: "secret"}), now)
+	})
 }
