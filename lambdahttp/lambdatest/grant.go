@@ -95,26 +95,6 @@ func (l *lambdaGuard) shown(gr *grant, took time.Duration) map[string]any {
 	return out
 }
 
-// contextString renders a context value as templates show it.
-func contextString(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case json.RawMessage:
-		if s, ok := scalar(v); ok {
-			return s
-		}
-		return string(v)
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return string(b)
-}
-
 // event builds what the authorizer's function gets: the request without its body.
 func (l *lambdaGuard) event(c *call, values []string) ([]byte, error) {
 	var doc map[string]any

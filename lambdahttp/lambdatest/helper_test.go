@@ -124,3 +124,13 @@ func (c *clock) add(d time.Duration) {
 	defer c.mu.Unlock()
 	c.t = c.t.Add(d)
 }
+
+// replaced hands another event to a function.
+type replaced struct {
+	f     Function
+	event []byte
+}
+
+func (r replaced) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
+	return r.f.Invoke(ctx, r.event)
+}

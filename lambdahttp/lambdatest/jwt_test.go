@@ -134,7 +134,7 @@ func TestJWTAuthorizer(t *testing.T) {
 	flip := func(token string, part int) string {
 		parts := strings.Split(token, ".")
 		b := []byte(parts[part])
-		b[10] ^= 1
+		b[10] = map[bool]byte{true: 'B', false: 'A'}[b[10] == 'A']
 		parts[part] = string(b)
 		return strings.Join(parts, ".")
 	}

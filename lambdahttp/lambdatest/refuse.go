@@ -156,7 +156,8 @@ func (c *call) expand(template string, f *refusal) string {
 			return f.kind
 		}
 		if key, ok := strings.CutPrefix(name, "authorizer."); ok {
-			return contextString(c.denied[key])
+			value, _ := c.denied[key].(string) // on a REST API all are
+			return value
 		}
 		value, _ := c.variable(name)
 		return value

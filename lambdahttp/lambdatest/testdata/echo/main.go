@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strings"
+	"testing/iotest"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -41,6 +43,8 @@ func handle(ctx context.Context, event json.RawMessage) (any, error) {
 		hang()
 	case "big":
 		return strings.Repeat("x", o.Size), nil
+	case "break": // a result that breaks off
+		return io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New(o.Text))), nil
 	case "print":
 		fmt.Println(o.Text)
 		fmt.Fprintln(os.Stderr, o.Text+" again")
@@ -84,12 +88,55 @@ func hang() {
 	}
 }
 
+func base() string { return "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/" }
+
+func post(path, body string) int {
+	res, err := http.Post(base()+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
+}
+
+func next() (id string, status int) {
+	res, err := http.Get(base() + "invocation/next")
+	if err != nil {
+		return "", 0
+	}
+	_ = res.Body.Close()
+	return res.Header.Get("Lambda-Runtime-Aws-Request-Id"), res.StatusCode
+}
+
+// raw breaks the rules of the Runtime API, and answers its first event with the statuses it got.
+func raw() {
+	id, first := next()
+	_, second := next()
+	statuses := []int{first, second, post("invocation/other/response", "{}"), post("init/error", "{}"), post("nothing", "{}")}
+	if res, err := http.Get(base() + "invocation/" + id + "/response"); err == nil {
+		_ = res.Body.Close()
+		statuses = append(statuses, res.StatusCode)
+	}
+	post("invocation/"+id+"/response", fmt.Sprint(statuses))
+	id, _ = next()
+	// The second event shows what an answer after the answer gets.
+	again := []int{post("invocation/"+id+"/error", `not JSON`), post("invocation/"+id+"/response", "{}")}
+	id, _ = next()
+	post("invocation/"+id+"/response", fmt.Sprint(again))
+	hang()
+}
+
 func main() {
 	switch os.Getenv("ECHO_INIT") {
 	case "exit":
 		os.Exit(7)
 	case "hang":
 		hang()
+	case "report":
+		post("init/error", `{"errorType":"Init.Broken","errorMessage":"no key"}`)
+		hang()
+	case "raw":
+		raw()
 	}
 	lambda.Start(handle)
 }
