@@ -1,0 +1,361 @@
+package session_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
+)
+
+// TestS5_Reuse: in a chain of four generations each member but the last two, when it is replayed outside the grace, ends
+// the whole family, for good, and is told once by the one who wrote it. Other sessions of the person live on.
+func TestS5_Reuse(t *testing.T) {
+	for replayed := range 4 {
+		t.Run(fmt.Sprint("generation ", replayed), func(t *testing.T) {
+			k := newKeeper(t)
+			other := k.create()
+			born := k.create()
+			family := []string{born.Refresh}
+			access := born.Access
+			for range 3 {
+				next := k.rotate(family[len(family)-1])
+				family, access = append(family, next.Refresh), next.Access
+			}
+			k.told()
+			k.advance(91 * time.Second)
+			_, err := k.refresh(family[replayed])
+			if replayed == 3 {
+				if err != nil {
+					t.Fatalf("the good one: %v", err)
+				}
+				if _, err := k.refresh(family[3]); err != nil {
+					t.Fatalf("the good one, just replaced: %v", err)
+				}
+				k.wantTold("refresh retried")
+				return
+			}
+			if !errors.Is(err, session.ErrReuse) || !errors.Is(err, session.ErrEnded) || session.Reason(err) != "reuse" {
+				t.Fatalf("replay: %v", err)
+			}
+			k.wantTold("session ended: reuse")
+			for i, token := range family {
+				if _, err := k.refresh(token); !errors.Is(err, session.ErrReuse) {
+					t.Errorf("generation %d after the replay: %v", i, err)
+				}
+			}
+			if _, err := k.member.Verify(t.Context(), access, session.CheckStore); !errors.Is(err, session.ErrEnded) {
+				t.Errorf("CheckStore after the replay: %v", err)
+			}
+			k.wantTold()
+			if in := must(k.sessions.Find(t.Context(), born.SessionID))(t); in.Ended != "reuse" {
+				t.Errorf("found %+v", in)
+			}
+			k.advance(6 * day) // the tombstone outlasts the idle end of what it was
+			if _, err := k.refresh(family[3]); !errors.Is(err, session.ErrReuse) {
+				t.Errorf("days later: %v", err)
+			}
+			k.advance(day)
+			if _, err := k.refresh(family[3]); !errors.Is(err, session.ErrReuse) {
+				t.Errorf("past the idle end: %v", err)
+			}
+			k.now = k.clock().Add(-7 * day)
+			k.mustRefresh(other.Refresh)
+		})
+	}
+	// Both lose within one further use, whoever came first.
+	for _, thiefFirst := range []bool{true, false} {
+		k := newKeeper(t)
+		stolen := k.create().Refresh
+		k.advance(5 * time.Minute)
+		mine := k.mustRefresh(stolen).Refresh
+		k.advance(5 * time.Minute)
+		last := mine
+		if thiefFirst { // with the good token: it is the owner who replays
+			last, mine = k.mustRefresh(mine).Refresh, stolen
+			k.advance(5 * time.Minute)
+		} else {
+			mine = stolen
+		}
+		if _, err := k.refresh(mine); !errors.Is(err, session.ErrReuse) {
+			t.Errorf("thief first %v: %v", thiefFirst, err)
+		}
+		if _, err := k.refresh(last); !errors.Is(err, session.ErrReuse) {
+			t.Errorf("thief first %v: the other's: %v", thiefFirst, err)
+		}
+	}
+}
+
+// The end of a session is not lost in what else happens to it: to be ended is decided anew until it is written.
+func TestS5_EndIsWritten(t *testing.T) {
+	lost := errors.New("connection lost")
+	for name, c := range map[string]struct {
+		write  func(int, []store.Change) (bool, error)
+		want   error
+		told   []string
+		writes int
+	}{
+		"one conflict":          {once(false, store.ErrConflict), session.ErrReuse, []string{"session ended: reuse"}, 2},
+		"not written once":      {once(false, lost), session.ErrReuse, []string{"session ended: reuse"}, 2},
+		"written, answer lost":  {fails(true, lost), session.ErrReuse, []string{"session ended: reuse"}, 1},
+		"conflicts without end": {fails(false, store.ErrConflict), session.ErrUnavailable, nil, 6},
+		"store away":            {fails(false, lost), session.ErrUnavailable, nil, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKeeper(t)
+			old := k.create().Refresh
+			good := k.rotate(old).Refresh
+			k.advance(2 * time.Minute)
+			k.told()
+			k.spy.calm()
+			k.spy.onWrite = c.write
+			if _, err := k.refresh(old); !errors.Is(err, c.want) || k.spy.writes() != c.writes {
+				t.Errorf("%v after %d writes", err, k.spy.writes())
+			}
+			k.wantTold(c.told...)
+			k.spy.calm()
+			if c.want == session.ErrReuse {
+				if _, err := k.refresh(good); !errors.Is(err, session.ErrReuse) {
+					t.Errorf("the good token: %v", err)
+				}
+				return
+			}
+			if _, err := k.refresh(old); !errors.Is(err, session.ErrReuse) {
+				t.Errorf("the replay, with the store well: %v", err)
+			}
+			k.wantTold("session ended: reuse")
+		})
+	}
+	// A hundred replays at once: one writes, one tells.
+	k := newKeeper(t)
+	old := k.create().Refresh
+	k.rotate(old)
+	k.advance(2 * time.Minute)
+	k.told()
+	var n sync.WaitGroup
+	for range 100 {
+		n.Go(func() {
+			if _, err := k.refresh(old); !errors.Is(err, session.ErrReuse) {
+				t.Errorf("replay: %v", err)
+			}
+		})
+	}
+	n.Wait()
+	k.wantTold("session ended: reuse")
+}
+
+// TestS7_OnlyThePredecessor: the grace is that of the token before the last, not of those before it.
+func TestS7_OnlyThePredecessor(t *testing.T) {
+	k := newKeeper(t)
+	first := k.create().Refresh
+	second := k.rotate(first).Refresh
+	third := k.rotate(second).Refresh // 31 s after the second: the first was good a minute ago
+	if got := k.mustRefresh(second); got.Refresh != third {
+		t.Error("the predecessor is answered otherwise")
+	}
+	k.told()
+	if _, err := k.refresh(first); !errors.Is(err, session.ErrReuse) {
+		t.Errorf("the one before it: %v", err)
+	}
+	k.wantTold("session ended: reuse")
+	if _, err := k.refresh(third); !errors.Is(err, session.ErrReuse) {
+		t.Errorf("the last: %v", err)
+	}
+}
+
+// TestS8_LostAnswers: a client that loses every other answer and tries again with what it has is never taken for a
+// thief; and however often it asks, it gets the one successor.
+func TestS8_LostAnswers(t *testing.T) {
+	rounds := 100_000
+	if testing.Short() || raced {
+		rounds = 2_000
+	}
+	if n, err := strconv.Atoi(os.Getenv("POSTERN_TEST_LONG")); err == nil && n > 1 {
+		rounds *= n
+	}
+	k := newKeeper(t, func(c *session.Config) { c.Logger = nil })
+	token := k.create().Refresh
+	for i := range rounds {
+		if i%500 == 0 { // the absolute end
+			token = k.create().Refresh
+			k.told(true)
+		}
+		k.advance(time.Duration(31+i%300) * time.Second)
+		lost, err := k.refresh(token)
+		if err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		k.advance(time.Duration(i%91) * time.Second)
+		again, err := k.refresh(token)
+		if err != nil || again.Refresh != lost.Refresh || again.Refresh == token {
+			t.Fatalf("round %d: the same token after %d s: %v", i, i%91, err)
+		}
+		token = again.Refresh
+	}
+	for _, told := range k.told() {
+		if told != "refresh retried" {
+			t.Fatalf("event %q", told)
+		}
+	}
+}
+
+// TestS6_Parallel: a hundred refreshes of one token at once, by two instances, end in one chain and alarm nobody; and the
+// one chain is the whole of it: its last token is the only one that goes on.
+func TestS6_Parallel(t *testing.T) {
+	k := newKeeper(t, func(c *session.Config) { c.Logger = nil })
+	two := []*keeper{k, k.twin(0, func(c *session.Config) { c.Logger = nil })}
+	token := k.create().Refresh
+	for round := range 50 {
+		k.advance(2 * time.Minute)
+		k.told(true)
+		two[1].told(true)
+		var mu sync.Mutex
+		answers := map[string]int{}
+		var start, done sync.WaitGroup
+		start.Add(1)
+		for i := range 100 {
+			done.Go(func() {
+				start.Wait()
+				got, err := two[i%2].refresh(token)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+				answers[got.Refresh]++
+			})
+		}
+		start.Done()
+		done.Wait()
+		if len(answers) != 1 || answers[token] != 0 {
+			t.Fatalf("round %d: %d different answers to one token", round, len(answers))
+		}
+		rotated := 0
+		for _, name := range append(k.told(true), two[1].told(true)...) {
+			switch name {
+			case "session refreshed":
+				rotated++
+			case "refresh retried":
+			default:
+				t.Errorf("round %d: event %q", round, name)
+			}
+		}
+		if rotated != 1 {
+			t.Errorf("round %d: %d rotations", round, rotated)
+		}
+		for next := range answers {
+			token = next
+		}
+	}
+	if list := must(k.sessions.List(t.Context(), "u1"))(t); len(list) != 1 {
+		t.Errorf("%d sessions of one sign-in", len(list))
+	}
+}
+
+// TestS9_EndBeatsRefresh: whichever way a session is ended, and however many refreshes of it are under way, nothing of it
+// is left when the end has been acknowledged.
+func TestS9_EndBeatsRefresh(t *testing.T) {
+	quiet := func(c *session.Config) { c.Logger = nil }
+	ways := []struct {
+		name string
+		end  func(k *keeper, tokens session.Tokens) error
+	}{
+		{"Revoke", func(k *keeper, tokens session.Tokens) error {
+			return k.sessions.Revoke(k.t.Context(), tokens.SessionID)
+		}},
+		{"RevokeSubject", func(k *keeper, tokens session.Tokens) error { return k.sessions.RevokeSubject(k.t.Context(), "u1") }},
+		{"SignOut", func(k *keeper, tokens session.Tokens) error {
+			return k.sessions.SignOut(recorder(), request("POST", issuer+"/signout", "Cookie", k.cookies(tokens)))
+		}},
+		{"SignOutEverywhere", func(k *keeper, tokens session.Tokens) error {
+			return k.sessions.SignOutEverywhere(recorder(), request("POST", issuer+"/signout/everywhere", "Cookie", k.cookies(tokens)))
+		}},
+	}
+	const races = 250 // of each way
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			k := newKeeper(t, quiet)
+			two := k.twin(0, quiet)
+			survivors, refreshed := 0, atomic.Int64{}
+			for range races {
+				tokens := k.create()
+				k.advance(time.Minute)
+				var mu sync.Mutex
+				all := []session.Tokens{tokens}
+				var start, done sync.WaitGroup
+				start.Add(1)
+				for _, in := range []*keeper{k, two, two} {
+					done.Go(func() {
+						start.Wait()
+						got, err := in.refresh(tokens.Refresh)
+						if err != nil && !errors.Is(err, session.ErrEnded) {
+							t.Errorf("refresh: %v", err)
+						}
+						if err == nil {
+							refreshed.Add(1)
+							mu.Lock()
+							all = append(all, got)
+							mu.Unlock()
+						}
+					})
+				}
+				done.Go(func() {
+					start.Wait()
+					if err := way.end(k, tokens); err != nil {
+						t.Errorf("end: %v", err)
+						return
+					}
+					if _, err := two.refresh(tokens.Refresh); !errors.Is(err, session.ErrEnded) { // acknowledged: from now on
+						t.Errorf("a refresh that began after the end: %v", err)
+					}
+				})
+				start.Done()
+				done.Wait()
+				for _, got := range all {
+					for range 2 {
+						if _, err := k.refresh(got.Refresh); !errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrReuse) {
+							survivors++
+							t.Errorf("a refresh token survives: %v", err)
+						}
+						if _, err := two.member.Verify(t.Context(), got.Access, session.CheckStore); !errors.Is(err, session.ErrEnded) {
+							survivors++
+							t.Errorf("an access token survives CheckStore: %v", err)
+						}
+						k.advance(31 * time.Second)
+					}
+				}
+				k.told()
+			}
+			if refreshed.Load() == 0 {
+				t.Error("no refresh ever came first: this raced nothing")
+			}
+		})
+	}
+}
+
+// A session that is born while all of its subject are ended is ended with them, or born after.
+func TestS9_BirthDuringRevocation(t *testing.T) {
+	k := newKeeper(t)
+	k.spy.calm()
+	k.spy.onWrite = func(n int, changes []store.Change) (bool, error) {
+		if n == 1 { // between reading the epoch and writing the session
+			if err := k.twin(0).sessions.RevokeSubject(t.Context(), "u1"); err != nil {
+				t.Error(err)
+			}
+		}
+		return true, nil
+	}
+	born := k.create()
+	if k.spy.writes() != 3 || k.mustRefresh(born.Refresh).SessionID != born.SessionID {
+		t.Errorf("%d writes: the first, the revocation, and one more", k.spy.writes())
+	}
+	if list := must(k.sessions.List(t.Context(), "u1"))(t); len(list) != 1 || list[0].ID != born.SessionID {
+		t.Errorf("sessions %+v", list)
+	}
+}
