@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 			if got.Addr != addr || got.Role != "master" || !got.ConfigKnown || got.Replicas != 0 || !strings.HasPrefix(got.String(), got.Software+" (master) at "+addr+": ") {
 				t.Errorf("%+v, %s", got, got)
 			}
-			if strings.Fields(got.Software + " x")[1] < "6" {
+			if name, version, _ := strings.Cut(got.Software, " "); name != "redis" && name != "valkey" || strings.Count(version, ".") != 2 {
 				t.Errorf("software %q", got.Software)
 			}
 			if !strings.Contains(got.Durability(), tc.durability) {
