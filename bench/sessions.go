@@ -22,8 +22,12 @@ type task struct {
 	read   bool                                         // compared with what scs takes to read a session
 }
 
-// peerRead is the name of the task that reads are compared with.
-const peerRead = "scs: Load"
+// Names of the tasks that others are compared with: reads, and one Store.Write.
+const (
+	peerRead   = "scs: Load"
+	plainWrite = "one row, the driver alone"
+	ownWrite   = "one item, Store.Write"
+)
 
 // sessions measures what it costs to create, check and refresh sessions in each store, beside alexedwards/scs on the same
 // engine. All tasks of an engine take turns in one run.
@@ -44,6 +48,9 @@ func sessions(args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as another user when this runs as root
+		return err
+	}
 	for _, name := range strings.Split(*which, ",") {
 		open, known := engines[name]
 		if !known {
@@ -72,16 +79,15 @@ func (e *engine) measure(out io.Writer, alg string, rounds int, turn time.Durati
 		return err
 	}
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "%s\tworkers\top/s\tp50\tp99\tx %s\t\n", e.name, peerRead)
+	fmt.Fprintf(t, "%s\tworkers\top/s\tp50\tp99\tx peer\t\n", e.name)
 	for _, workers := range []int{1, 8} {
 		all, err := race(tasks, workers, rounds, turn)
 		if err != nil {
 			return err
 		}
-		base := slices.IndexFunc(tasks, func(t task) bool { return t.name == peerRead })
 		for i, task := range tasks {
 			times := "-"
-			if task.read && base >= 0 {
+			if base := peerOf(task, tasks); base >= 0 {
 				times = fmt.Sprintf("%.2f", ratio(all[i].rates, all[base].rates))
 			}
 			slices.Sort(all[i].took)
@@ -90,6 +96,18 @@ func (e *engine) measure(out io.Writer, alg string, rounds int, turn time.Durati
 	}
 	fmt.Fprintln(t)
 	return t.Flush()
+}
+
+// peerOf finds what a task is compared with.
+func peerOf(t task, all []task) int {
+	peer := ""
+	switch {
+	case t.read:
+		peer = peerRead
+	case t.name == ownWrite:
+		peer = plainWrite
+	}
+	return slices.IndexFunc(all, func(o task) bool { return o.name == peer })
 }
 
 func at(sorted []time.Duration, q float64) string {

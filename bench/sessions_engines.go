@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
 
@@ -29,7 +30,8 @@ import (
 type engine struct {
 	name  string
 	store store.Store
-	peer  scs.Store // nil: scs has none
+	peer  scs.Store                   // nil: scs has none
+	plain func(context.Context) error // nil: not measured; one row by the driver alone
 	close func()
 }
 
@@ -43,7 +45,7 @@ var engines = map[string]func(dir string) (*engine, error){
 }
 
 func inMemory(string) (*engine, error) {
-	return &engine{"memory", new(store.Memory), memstore.NewWithCleanupInterval(0), func() {}}, nil
+	return &engine{name: "memory", store: new(store.Memory), peer: memstore.NewWithCleanupInterval(0), close: func() {}}, nil
 }
 
 // onSQLite gives both the same file, driver and settings: WAL, and every commit on the disk (synchronous=FULL).
@@ -56,11 +58,23 @@ func onSQLite(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = db.Exec("CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL)")
+	_, err = db.Exec(`CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL);
+		CREATE TABLE plain (token TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID`)
 	if err != nil {
 		return nil, err
 	}
-	return &engine{"sqlite", st, sqlite3store.NewWithCleanupInterval(db, 0), func() { st.Close(); db.Close() }}, nil
+	insert, err := db.Prepare("INSERT INTO plain (token, data) VALUES (?, ?)")
+	if err != nil {
+		return nil, err
+	}
+	plain := func(ctx context.Context) error {
+		_, err := insert.ExecContext(ctx, rand.Text(), make([]byte, 600))
+		return err
+	}
+	return &engine{
+		name: "sqlite", store: st, peer: sqlite3store.NewWithCleanupInterval(db, 0), plain: plain,
+		close: func() { st.Close(); db.Close() },
+	}, nil
 }
 
 func onPostgres(dir string) (*engine, error) {
@@ -91,7 +105,10 @@ func onPostgres(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{"postgres", st, pgxstore.NewWithCleanupInterval(pool, 0), func() { pool.Close(); st.Close(); db.Close(); server.Close() }}, nil
+	return &engine{
+		name: "postgres", store: st, peer: pgxstore.NewWithCleanupInterval(pool, 0),
+		close: func() { pool.Close(); st.Close(); db.Close(); server.Close() },
+	}, nil
 }
 
 func onRedis(dir string) (*engine, error) {
@@ -104,7 +121,7 @@ func onRedis(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{"redis", st, goredisstore.New(client), func() { client.Close(); server.Close() }}, nil
+	return &engine{name: "redis", store: st, peer: goredisstore.New(client), close: func() { client.Close(); server.Close() }}, nil
 }
 
 // onDynamoDB is a simulation of it: its speed says nothing, the number of requests does.
@@ -123,5 +140,5 @@ func onDynamoDB(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{"dynamodb (moto)", st, nil, func() { server.Close() }}, nil
+	return &engine{name: "dynamodb (moto)", store: st, close: func() { server.Close() }}, nil
 }

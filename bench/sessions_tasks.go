@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -119,6 +120,14 @@ func (e *engine) tasks(alg string) ([]task, error) {
 				return err
 			}
 		}},
+	}
+	list = append(list, task{name: ownWrite, worker: func(int) func(context.Context) error {
+		return func(ctx context.Context) error {
+			return e.store.Write(ctx, store.Put(store.Item{Key: store.Key{Part: crand.Text(), ID: "!"}, Value: make([]byte, 600)}))
+		}
+	}})
+	if e.plain != nil {
+		list = append(list, task{name: plainWrite, worker: func(int) func(context.Context) error { return e.plain }})
 	}
 	if e.peer == nil {
 		return list, nil
