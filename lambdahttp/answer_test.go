@@ -40,6 +40,20 @@ func TestAnswer_Form(t *testing.T) {
 	}
 }
 
+// TestAnswer_NoHeaders: a load balancer that sends lists wants lists, whether or not it had any header to send.
+func TestAnswer_NoHeaders(t *testing.T) {
+	f := function(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-A", "1") }), lambdahttp.Config{})
+	for event, want := range map[string]string{
+		`{"httpMethod":"GET","path":"/","multiValueHeaders":{},"requestContext":{"elb":{}}}`:                `"multiValueHeaders":{"X-A":["1"]}`,
+		`{"httpMethod":"GET","path":"/","headers":{},"requestContext":{"elb":{}}}`:                          `"headers":{"X-A":"1"}`,
+		`{"httpMethod":"GET","path":"/","headers":{},"multiValueHeaders":null,"requestContext":{"elb":{}}}`: `"headers":{"X-A":"1"}`,
+	} {
+		if got := invoke(t, f, []byte(event)); !strings.Contains(got.raw, want) {
+			t.Errorf("%s: %s", event, got.raw)
+		}
+	}
+}
+
 // TestAnswer_SeveralCookies: none is lost, on any kind; where AWS promises nothing, the log says so, once.
 func TestAnswer_SeveralCookies(t *testing.T) {
 	var want []string
@@ -114,24 +128,35 @@ func TestAnswer_Binary(t *testing.T) {
 // TestAnswer_NoBody: answers to HEAD, 204 and 304 have none, and keep the headers that net/http would send.
 func TestAnswer_NoBody(t *testing.T) {
 	eachShape(t, func(t *testing.T, shape string) {
-		head := invoke(t, function(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f := function(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/counted" {
+				w.Header().Set("Content-Length", "11")
+			}
 			if n, err := io.WriteString(w, "<html>hello"); n != 11 || err != nil {
 				t.Errorf("Write for a HEAD: %d, %v", n, err)
 			}
-		}), lambdahttp.Config{}), sent{method: "HEAD"}.event(shape))
-		if h := head.header(); head.Body != "" || h.Get("Content-Length") != "11" || h.Get("Content-Type") != "text/html; charset=utf-8" {
-			t.Errorf("HEAD: %s", head.raw)
+		}), lambdahttp.Config{})
+		for _, path := range []string{"/", "/counted"} {
+			got := invoke(t, f, sent{method: "HEAD", path: path}.event(shape))
+			if h := got.header(); got.Body != "" || strings.Count(got.raw, "Content-Length") != 1 || h.Get("Content-Length") != "11" || h.Get("Content-Type") != "text/html; charset=utf-8" {
+				t.Errorf("HEAD %s: %s", path, got.raw)
+			}
 		}
 		for _, status := range []int{http.StatusNoContent, http.StatusNotModified} {
 			got := answered(t, shape, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("ETag", `"1"`)
 				w.Header().Set("Content-Length", "5")
+				w.Header().Set("Content-Type", "text/plain")
 				w.WriteHeader(status)
 				if _, err := io.WriteString(w, "hello"); err != http.ErrBodyNotAllowed {
 					t.Errorf("%d: Write: %v", status, err)
 				}
 			})
-			if h := got.header(); got.Status != status || got.Body != "" || h.Get("ETag") != `"1"` || h.Get("Content-Length") != "" {
+			typed := ""
+			if status == http.StatusNoContent { // net/http drops it from a 304 alone
+				typed = "text/plain"
+			}
+			if h := got.header(); got.Status != status || got.Body != "" || h.Get("ETag") != `"1"` || h.Get("Content-Length") != "" || h.Get("Content-Type") != typed {
 				t.Errorf("%d: %s", status, got.raw)
 			}
 		}

@@ -75,7 +75,7 @@ func TestEvent_Authorizer(t *testing.T) {
 			Context: map[string]any{"user": "u1", "n": json.Number("9007199254740993"), "list": []any{"a"}, "m": map[string]any{"x": "y"}}}},
 		"Lambda, 2.0, no claims of its making": {"http-2.0", `{"lambda":{"claims":{"sub":"u1"},"jwt":{"claims":{"sub":"u1"}}}}`, lambdahttp.Authorizer{
 			Context: map[string]any{"claims": map[string]any{"sub": "u1"}, "jwt": map[string]any{"claims": map[string]any{"sub": "u1"}}}}},
-		"Lambda, REST": {"rest", `{"principalId":"u1","integrationLatency":23,"role":"admin","n":1,"b":"true"}`, lambdahttp.Authorizer{
+		"Lambda, REST": {"rest", `{"principalId":"u1","integrationLatency":23,"role":"admin","n":1,"b":"true","gone":null}`, lambdahttp.Authorizer{
 			Principal: "u1", Context: map[string]any{"role": "admin", "n": json.Number("1"), "b": "true"}}},
 		"Lambda, REST, no claims of its making": {"rest", `{"principalId":"u1","claims":"{\"sub\":\"admin\"}","scopes":"all"}`, lambdahttp.Authorizer{
 			Principal: "u1", Context: map[string]any{"claims": `{"sub":"admin"}`, "scopes": "all"}}},

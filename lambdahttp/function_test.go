@@ -55,6 +55,8 @@ func TestInvoke_NotHTTP(t *testing.T) {
 		`{"requestContext":{"connectionId":"secret"},"httpMethod":"POST","path":"/secret"}`:          `an event of a WebSocket API, with "httpMethod", "path", "requestContext"`,
 		`{"version":"2.0","path":"/secret","method":"GET","requestContext":{"serviceArn":"secret"}}`: `a request of VPC Lattice`,
 		`{"httpMethod":["secret"],"path":"/secret"}`:                                                 `an event of another source, with "httpMethod", "path"`,
+		`{"messageVersion":"1.0","apiPath":"/secret","httpMethod":"GET","agent":{}}`:                 `an event of another source, with "agent", "apiPath"`, // Bedrock agents
+		`{"requestContext":{"elb":{"targetGroupArn":"secret"}}}`:                                     `an event of another source, with "requestContext"`,
 		`"secret"`: `the event is no JSON object`,
 		`{"secret`: `the event is no JSON object`,
 		`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"q":1}`: `"p", …: set Config.Fallback`,

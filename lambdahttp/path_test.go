@@ -67,6 +67,19 @@ func TestPath_Stage(t *testing.T) {
 	}
 }
 
+// TestPath_NoHost: an event that doesn't say which host was called (of an emulator, say) keeps its path.
+func TestPath_NoHost(t *testing.T) {
+	for _, event := range []string{
+		`{"version":"2.0","rawPath":"/dev/x","requestContext":{"stage":"dev","http":{"method":"GET"}}}`,
+		`{"version":"1.0","path":"/dev/x","httpMethod":"GET","requestContext":{"stage":"dev"}}`,
+		`{"path":"/dev/x","httpMethod":"GET","requestContext":{"stage":"dev"}}`,
+	} {
+		if got := see(t, lambdahttp.Config{}, []byte(event)).Path; got != "/dev/x" {
+			t.Errorf("%s: %q", event, got)
+		}
+	}
+}
+
 // TestPath_Config: paths that can match nothing are refused at once.
 func TestPath_Config(t *testing.T) {
 	for _, p := range []string{"v1", "/v1/", "/", "/a?b", "/a%20b", "/a#b"} {

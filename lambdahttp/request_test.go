@@ -156,6 +156,17 @@ func TestRequest_Query(t *testing.T) {
 	}
 }
 
+// TestRequest_QueryOrder: where the event has no order there is one still, the same for every delivery of a request.
+func TestRequest_QueryOrder(t *testing.T) {
+	for _, shape := range []string{"rest", "http-1.0", "alb-multi"} {
+		event := strings.Replace(string(sent{query: "q=1"}.event(shape)), `"multiValueQueryStringParameters":{"q":["1"]}`,
+			`"multiValueQueryStringParameters":{"z":["2","1"],"a":["3"],"m":[],"b":["4"]}`, 1)
+		if got := see(t, lambdahttp.Config{}, []byte(event)).Query; got != "a=3&b=4&z=2&z=1" {
+			t.Errorf("%s: %s", shape, got)
+		}
+	}
+}
+
 // TestG5_HeaderNames: names in any case are one header, and two values stay two values, so that a guard can refuse them.
 func TestG5_HeaderNames(t *testing.T) {
 	for _, shape := range []string{"rest", "alb-multi"} {

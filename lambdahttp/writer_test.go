@@ -18,12 +18,14 @@ import (
 // TestWriter_AsNetHTTP: whatever a handler does with its ResponseWriter, the client gets what net/http would send.
 func TestWriter_AsNetHTTP(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
-		"nothing":            func(w http.ResponseWriter, r *http.Request) {},
-		"first status wins":  func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(401); w.WriteHeader(200) },
-		"status after body":  func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "a"); w.WriteHeader(500) },
-		"early hints":        func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103); w.WriteHeader(404) },
-		"http.Error":         func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", 403) },
-		"redirect":           func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere?a=b", 303) },
+		"nothing":           func(w http.ResponseWriter, r *http.Request) {},
+		"first status wins": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(401); w.WriteHeader(200) },
+		"status after body": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "a"); w.WriteHeader(500) },
+		"early hints":       func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103); w.WriteHeader(404) },
+		"http.Error":        func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere?a=b", http.StatusSeeOther)
+		},
 		"flush":              func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); w.WriteHeader(404) },
 		"header after write": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "a"); w.Header().Set("X-Late", "1") },
 		"header after status": func(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +104,7 @@ func TestWriter_Panic(t *testing.T) {
 		}{
 			"a panic":                      {func(w http.ResponseWriter) { panic("boom") }, "boom"},
 			"an error":                     {func(w http.ResponseWriter) { panic(errors.New("bang")) }, "bang"},
-			"a panic after an answer":      {func(w http.ResponseWriter) { http.Error(w, "half", 202); panic("boom") }, "boom"},
+			"a panic after an answer":      {func(w http.ResponseWriter) { http.Error(w, "half", http.StatusAccepted); panic("boom") }, "boom"},
 			"a status that is none":        {func(w http.ResponseWriter) { w.WriteHeader(0) }, "invalid WriteHeader code 0"},
 			"taking over the connection":   {func(w http.ResponseWriter) { w.WriteHeader(101) }, "101"},
 			"http.ErrAbortHandler, silent": {func(w http.ResponseWriter) { panic(http.ErrAbortHandler) }, ""},
@@ -122,8 +124,9 @@ func TestWriter_Panic(t *testing.T) {
 			if c.logged == "" && lines.Len() > 0 || c.logged != "" && (!strings.Contains(lines.String(), c.logged) || !strings.Contains(lines.String(), "stack=")) {
 				t.Errorf("%s: logged %q", name, lines)
 			}
-			if got := invoke(t, f, sent{path: "/fine"}.event(shape)); got.Status != 200 {
-				t.Errorf("%s: the next request: %d", name, got.Status)
+			lines.Reset()
+			if got := invoke(t, f, sent{path: "/fine"}.event(shape)); got.Status != http.StatusOK || lines.Len() > 0 {
+				t.Errorf("%s: the next request: %d, logged %q", name, got.Status, lines)
 			}
 		}
 	})
