@@ -259,6 +259,7 @@ func TestNew_Refuses(t *testing.T) {
 		"two tokens":              {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer, IdentitySource: []string{"method.request.header.A", "method.request.header.B"}})},
 		"token in the query":      {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer, IdentitySource: []string{"method.request.querystring.A"}})},
 		"JWT, no audience":        {Routes: []Route{{Path: "/x", Function: f, Authorizer: &JWTAuthorizer{Issuer: "https://a"}}}},
+		"JWT, timeout":            {Routes: []Route{{Path: "/x", Function: f, Authorizer: &JWTAuthorizer{Issuer: "https://a", Audience: []string{"b"}, FetchTimeout: -1}}}},
 		"JWT on http":             {Routes: []Route{{Path: "/x", Function: f, Authorizer: &JWTAuthorizer{Issuer: "http://a", Audience: []string{"b"}}}}},
 		"JWT, issuer with query":  {Routes: []Route{{Path: "/x", Function: f, Authorizer: &JWTAuthorizer{Issuer: "https://a?b", Audience: []string{"b"}}}}},
 	}

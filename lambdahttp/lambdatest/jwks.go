@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	fetchTimeout = 1500 * time.Millisecond // for the discovery document, and again for the key set
+	fetchTimeout = 1500 * time.Millisecond
 	maxDocument  = 1 << 20
 )
 
@@ -25,6 +25,7 @@ type keySet struct {
 	client    *http.Client
 	issuer    string
 	allowHTTP bool
+	timeout   time.Duration // for each document
 	now       func() time.Time
 	keep      time.Duration
 	refetch   bool // an unknown kid makes it ask again
@@ -116,7 +117,7 @@ func (k *keySet) load(ctx context.Context) error {
 }
 
 func (k *keySet) get(ctx context.Context, url string, into any) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -186,7 +186,7 @@ func TestJWTAuthorizer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api", "web"}, HTTPClient: is.Client()}
+			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api", "web"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
 			f := ok()
 			g := mustNew(t, Config{Now: c.now, Routes: []Route{{Path: "/a", Function: f, Authorizer: a, Scopes: strings.Fields(tt.scope)}}})
 			var headers []string
@@ -234,7 +234,7 @@ func TestJWTAuthorizer_Shown(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.kind.String(), func(t *testing.T) {
 			f := ok()
-			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"web"}, HTTPClient: is.Client()}
+			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"web"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
 			g := mustNew(t, Config{Kind: tt.kind, Stage: "s", Now: c.now, Routes: []Route{{Path: "/a", Function: f, Authorizer: a, Scopes: tt.scopes}}})
 			if res := serve(g, request("GET", "/s/a", "", "Authorization: "+token)); res.StatusCode != 200 {
 				t.Fatalf("status %d", res.StatusCode)
@@ -262,7 +262,7 @@ func TestJWTAuthorizer_Keys(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.kind.String(), func(t *testing.T) {
 			is, c := newIssuer(t), newClock()
-			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client()}
+			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
 			g := mustNew(t, Config{Kind: tt.kind, Stage: "s", Now: c.now, Routes: []Route{{Path: "/a", Function: ok(), Authorizer: a}}})
 			try := func(kid string) int {
 				token := is.sign(t, map[string]any{"alg": "RS256", "kid": kid}, map[string]any{"iss": is.iss(), "aud": "api", "exp": c.now().Unix() + 60})
@@ -315,7 +315,7 @@ func TestJWTAuthorizer_IssuerFails(t *testing.T) {
 			is := newIssuer(t)
 			token := is.sign(t, map[string]any{"alg": "RS256", "kid": "k1"}, map[string]any{"iss": is.iss(), "aud": "api", "exp": time.Now().Unix() + 60})
 			breakIt(is)
-			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client()}
+			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
 			g := mustNew(t, Config{Routes: []Route{{Path: "/a", Function: ok(), Authorizer: a}}})
 			res := serve(g, request("GET", "/a", "", "Authorization: "+token))
 			if h := res.Header.Get("Www-Authenticate"); res.StatusCode != 401 || strings.Contains(h, token) || strings.Contains(h, is.URL) {
@@ -333,7 +333,7 @@ func FuzzJWT(f *testing.F) {
 	f.Add([]byte(strings.Replace(good, ".", ".e30.", 1)))
 	f.Add([]byte("eyJhbGciOiJub25lIn0.e30."))
 	f.Add([]byte(".."))
-	a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client()}
+	a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
 	g := mustNew(f, Config{Now: c.now, Routes: []Route{{Path: "/a", Function: ok(), Authorizer: a}}})
 	f.Fuzz(func(t *testing.T, token []byte) {
 		if bytes.ContainsAny(token, "\r\n") || len(token) > 4096 {
@@ -365,4 +365,24 @@ func sameBytes(a, b string) bool {
 	x, err1 := base64.RawURLEncoding.DecodeString(pa[2])
 	y, err2 := base64.RawURLEncoding.DecodeString(pb[2])
 	return err1 == nil && err2 == nil && bytes.Equal(x, y)
+}
+
+// An issuer that is slower than AWS waits for lets nobody in.
+func TestJWTAuthorizer_SlowIssuer(t *testing.T) {
+	hold := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hold:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	defer close(hold)
+	is := newIssuer(t)
+	token := is.sign(t, map[string]any{"alg": "RS256", "kid": "k1"}, map[string]any{"iss": server.URL})
+	a := &JWTAuthorizer{Issuer: server.URL, AllowHTTP: true, Audience: []string{"api"}, FetchTimeout: 20 * time.Millisecond}
+	g := mustNew(t, Config{Routes: []Route{{Path: "/a", Function: ok(), Authorizer: a}}})
+	if res := serve(g, request("GET", "/a", "", "Authorization: "+token)); res.StatusCode != 401 {
+		t.Errorf("got %d", res.StatusCode)
+	}
 }

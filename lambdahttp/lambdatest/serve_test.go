@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestHandler_Bootstrap: a real bootstrap, asked over HTTP, with each kind of gateway in front.
@@ -64,7 +65,7 @@ func TestGateway_Concurrent(t *testing.T) {
 	token := is.sign(t, map[string]any{"alg": "RS256", "kid": "k1"}, map[string]any{"iss": is.iss(), "aud": "api", "exp": c.now().Unix() + 60})
 	f := ok()
 	lambda := &LambdaAuthorizer{Function: Func(echoing), IdentitySource: []string{"$request.header.Authorization", "$context.routeKey"}}
-	jwt := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client()}
+	jwt := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
 	g := mustNew(t, Config{Now: c.now, OnDecision: func(Decision) {}, Routes: []Route{
 		{Method: "GET", Path: "/a", Function: f, Authorizer: lambda},
 		{Method: "GET", Path: "/b", Function: f, Authorizer: lambda},
