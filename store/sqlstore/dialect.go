@@ -37,7 +37,7 @@ type dialect struct {
 // always a parameter.
 type queries struct {
 	one, page                                 string
-	many                                      func(keys []store.Key) (query string, onePart bool) // onePart: the part is given once
+	many                                      [store.MaxKeys + 1]string // by the number of keys
 	putAbsent, putVersion                     string
 	deleteVersion, selectVersion, holdVersion string
 	addCounter                                string

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/posternauth/postern/store"
@@ -16,47 +17,48 @@ func (s *Store) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error
 	if len(keys) == 0 {
 		return nil, ctx.Err()
 	}
-	query, onePart, args := s.dialect.queries.one, false, make([]any, 0, 2*len(keys)+1)
+	query, args := s.dialect.queries.one, make([]any, 0, 2*len(keys)+1)
 	if len(keys) > 1 {
-		query, onePart = s.dialect.queries.many(keys)
+		query = s.dialect.queries.many[len(keys)]
 	}
-	for i, k := range keys {
-		if i == 0 || !onePart {
-			args = append(args, k.Part)
-		}
-		args = append(args, k.ID)
+	for _, k := range keys {
+		args = append(args, k.Part, k.ID)
 	}
 	args = append(args, s.nowMilli())
 
-	var found [store.MaxKeys]store.Item
+	found := make([]store.Item, len(keys))
+	read := s.read
+	if s.dialect.server {
+		read = s.readDirectly
+	}
 	err := s.reading(ctx, func() error {
-		clear(found[:])
-		return s.rows(ctx, autocommit{s}, query, args, func(rows *sql.Rows) error {
-			var place int
-			var value []byte
-			var expires sql.NullInt64
-			var version string
-			into := []any{&place, &value, &expires, &version}
-			if len(keys) == 1 {
-				into = into[1:]
-			}
-			if err := rows.Scan(into...); err != nil {
-				return err
-			}
-			found[place] = itemAt(keys[place], value, expires, version)
-			return nil
-		})
+		clear(found)
+		return read(ctx, query, args, keys, found)
 	})
 	if err != nil {
 		return nil, failed("reading items", err)
 	}
-	items := make([]store.Item, 0, len(keys))
-	for _, it := range found[:len(keys)] {
-		if it.Version != "" {
-			items = append(items, it)
+	return slices.DeleteFunc(found, func(it store.Item) bool { return it.Version == "" }), nil
+}
+
+// read runs a query of Get and puts each item it finds at the place of its key. The first column is the place, unless
+// there is but one.
+func (s *Store) read(ctx context.Context, query string, args []any, keys []store.Key, found []store.Item) error {
+	return s.rows(ctx, autocommit{s}, query, args, func(rows *sql.Rows) error {
+		var place int
+		var value []byte
+		var expires sql.NullInt64
+		var version string
+		into := []any{&place, &value, &expires, &version}
+		if len(keys) == 1 {
+			into = into[1:]
 		}
-	}
-	return items, nil
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		found[place] = itemAt(keys[place], value, expires, version)
+		return nil
+	})
 }
 
 // Write implements [store.Store]. One change is one statement; several are a transaction.

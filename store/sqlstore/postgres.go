@@ -22,9 +22,9 @@ import (
 // two Writes ever wait for each other.
 
 func postgresDialect() *dialect {
-	var onePart, parts [store.MaxKeys + 1]string
-	for n := range parts {
-		onePart[n], parts[n] = postgresOnePart(n), postgresParts(n)
+	var many [store.MaxKeys + 1]string
+	for n := range many {
+		many[n] = postgresMany(n)
 	}
 	return &dialect{
 		folder: "postgres",
@@ -36,12 +36,7 @@ func postgresDialect() *dialect {
 		migrationLock: "SELECT pg_advisory_xact_lock(7815462302591804411)",
 		queries: queries{
 			one: numbered(selectOne), page: numbered(selectPage),
-			many: func(keys []store.Key) (string, bool) {
-				if slices.ContainsFunc(keys, func(k store.Key) bool { return k.Part != keys[0].Part }) {
-					return parts[len(keys)], false
-				}
-				return onePart[len(keys)], true
-			},
+			many: many,
 			putAbsent: numbered(`INSERT INTO postern_items (part, id, value, expires_ms, version)
 SELECT ?::text, ?::text, ?::bytea, ?::bigint, ?::text FROM pg_advisory_xact_lock(?)` + takeExpired),
 			putVersion: numbered(putVersion), deleteVersion: numbered(deleteVersion),
@@ -52,27 +47,18 @@ SELECT ?::text, ?::text, ?::bytea, ?::bigint, ?::text FROM pg_advisory_xact_lock
 	}
 }
 
-// postgresOnePart reads n items of one part, $1, by their IDs, and says at which place each ID stood. It is one walk
-// of the primary key's index.
-func postgresOnePart(n int) string {
-	var places, ids strings.Builder
+// postgresMany reads n items by their keys, and says at which place each key stood. Each is a lookup in the primary
+// key's index, whatever the planner believes of the table.
+func postgresMany(n int) string {
+	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&places, " WHEN $%d THEN %d", i+2, i)
-		fmt.Fprintf(&ids, ", $%d", i+2)
+		if i > 0 {
+			b.WriteString("\nUNION ALL ")
+		}
+		fmt.Fprintf(&b, `SELECT %d, value, expires_ms, version FROM postern_items
+WHERE part = $%d AND id = $%d AND (expires_ms IS NULL OR expires_ms > $%d)`, i, 2*i+1, 2*i+2, 2*n+1)
 	}
-	return fmt.Sprintf(`SELECT CASE id%s END, value, expires_ms, version FROM postern_items
-WHERE part = $1 AND id IN (%s) AND (expires_ms IS NULL OR expires_ms > $%d)`, places.String(), strings.TrimPrefix(ids.String(), ", "), n+2)
-}
-
-// postgresParts reads n items by their keys.
-func postgresParts(n int) string {
-	var places, keys strings.Builder
-	for i := range n {
-		fmt.Fprintf(&places, " WHEN part = $%d AND id = $%d THEN %d", 2*i+1, 2*i+2, i)
-		fmt.Fprintf(&keys, ", ($%d, $%d)", 2*i+1, 2*i+2)
-	}
-	return fmt.Sprintf(`SELECT CASE%s END, value, expires_ms, version FROM postern_items
-WHERE (part, id) IN (%s) AND (expires_ms IS NULL OR expires_ms > $%d)`, places.String(), strings.TrimPrefix(keys.String(), ", "), 2*n+1)
+	return b.String()
 }
 
 // postgresSweep passes over rows that a Write is about to take, and so waits for nobody.

@@ -37,8 +37,10 @@ func postgres(t testing.TB, parameters ...string) string {
 	defer shared.Unlock()
 	if shared.server == nil {
 		var err error
-		if shared.folder, err = os.MkdirTemp("", "postern-"); err != nil {
-			t.Fatal(err)
+		if shared.folder == "" {
+			if shared.folder, err = os.MkdirTemp("", "postern-"); err != nil {
+				t.Fatal(err)
+			}
 		}
 		shared.server, err = testserver.StartPostgres(shared.folder, testserver.PostgresOptions{})
 		if errors.Is(err, testserver.ErrNoPostgres) {
@@ -123,6 +125,13 @@ func TestPostgres(t *testing.T) {
 			storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store { return postgresStore(t, db, now) })
 		})
 	}
+}
+
+// A driver that can do less than pgx.
+func TestPostgres_BareDriver(t *testing.T) {
+	db := openBare(t, postgres(t))
+	db.SetMaxOpenConns(1)
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store { return postgresStore(t, db, now) })
 }
 
 // A pool of one connection, which a call that wanted two at once would wait for for ever.

@@ -22,7 +22,7 @@ func sqliteDialect() *dialect {
 		busy:  sqliteBusy,
 		queries: queries{
 			one: selectOne, page: selectPage,
-			many:       func(keys []store.Key) (string, bool) { return many[len(keys)], false },
+			many:       many,
 			putAbsent:  "INSERT INTO postern_items (part, id, value, expires_ms, version) VALUES (?, ?, ?, ?, ?)" + takeExpired,
 			putVersion: putVersion, deleteVersion: deleteVersion,
 			selectVersion: selectVersion, holdVersion: selectVersion,

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"sync/atomic"
 	"testing"
 
@@ -29,6 +30,33 @@ func (c *counter) open(t *testing.T, dsn string) *sql.DB {
 	}
 	config.Tracer = c
 	db := stdlib.OpenDB(*config)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("closing the database: %v", err)
+		}
+	})
+	return db
+}
+
+// bare is a driver that can do no more than a driver must: it prepares every statement.
+type bare struct{ driver.Connector }
+
+func (b bare) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := b.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return struct{ driver.Conn }{conn}, nil
+}
+
+// openBare opens a database with the least of drivers until the end of the test.
+func openBare(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(bare{stdlib.GetConnector(*config)})
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Errorf("closing the database: %v", err)
