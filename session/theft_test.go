@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
@@ -179,7 +181,10 @@ func TestS8_LostAnswers(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("POSTERN_TEST_LONG")); err == nil && n > 1 {
 		rounds *= n
 	}
-	k := newKeeper(t, func(c *session.Config) { c.Logger = nil })
+	k := newKeeper(t, func(c *session.Config) { // the signature is not what is tested
+		hmac := must(keys.NewHMAC("h1", []byte(strings.Repeat("h", 32))))(t)
+		c.Logger, c.Keys = nil, must(keys.StaticSigner(hmac))(t)
+	})
 	token := k.create().Refresh
 	for i := range rounds {
 		if i%500 == 0 { // the absolute end
