@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type call struct {
 	header    http.Header // with Host and what the gateway adds
 	body      []byte
 	fullPath  string // as the client asked for it, escaped
+	decoded   string // the same as an HTTP API sees it
 	path      string // without stage and base path; escaped for REST, decoded for HTTP APIs
 	route     *route
 	params    map[string]string
@@ -80,7 +82,10 @@ func (g *Gateway) newCall(r *http.Request) (*call, *refusal) {
 
 	full := c.fullPath
 	if g.cfg.Kind.http() {
-		full = c.decodedPath()
+		if full, err = decodedPath(c.fullPath); err != nil {
+			return c, &refusal{status: http.StatusBadRequest, kind: "DEFAULT_4XX", message: "Bad Request", reason: "the path can't be decoded twice"}
+		}
+		c.decoded = full
 	}
 	path, refused := g.locate(full)
 	if refused != nil {
@@ -107,10 +112,14 @@ func headerSize(r *http.Request) int {
 	return n
 }
 
-// decodedPath is the path of an HTTP API, which decodes it before it looks at it, and cuts it at a "?" that appears.
-func (c *call) decodedPath() string {
-	path, _, _ := strings.Cut(unescapePath(c.fullPath), "?")
-	return path
+// decodedPath is what an HTTP API makes of a path: it decodes it, cuts it at a "?" that appears, and decodes it again.
+// What can't be decoded a second time is rejected.
+//
+// The vendor does not say so; it is what live APIs were seen to do (github.com/hotsock/voker,
+// vokerhttp/testdata/ingress-paths.json). The status of the rejection, 400, is assumed.
+func decodedPath(escaped string) (string, error) {
+	once, _, _ := strings.Cut(unescapePath(escaped), "?")
+	return url.PathUnescape(once)
 }
 
 // forwarded returns the headers of a request with those that every AWS front end adds. X-Forwarded-For is appended to
@@ -129,6 +138,10 @@ func (g *Gateway) forwarded(r *http.Request, ip string) http.Header {
 	}
 	h.Set("X-Forwarded-Proto", proto)
 	h.Set("X-Forwarded-Port", port)
+	if g.cfg.Kind == FunctionURL {
+		h.Set("X-Amzn-Tls-Version", "TLSv1.3")
+		h.Set("X-Amzn-Tls-Cipher-Suite", "TLS_AES_128_GCM_SHA256")
+	}
 	if h.Get("X-Amzn-Trace-Id") == "" {
 		h.Set("X-Amzn-Trace-Id", newTrace())
 	}
@@ -177,10 +190,14 @@ func (c *call) variable(name string) (value string, known bool) {
 		return c.r.Proto, true
 	case "requestId", "extendedRequestId":
 		return c.requestID, true
-	case "resourcePath":
+	case "resourcePath", "routeKey":
+		if c.route == nil { // the gateway found none
+			return "", true
+		}
+		if name == "routeKey" {
+			return c.route.key(), true
+		}
 		return c.route.Path, true
-	case "routeKey":
-		return c.route.key(), true
 	case "stage":
 		return cfg.Stage, true
 	}
@@ -195,7 +212,7 @@ func (g *Gateway) domainPrefix() string {
 // requestPath is the path with its stage or base path.
 func (c *call) requestPath() string {
 	if c.g.cfg.Kind.http() {
-		return c.decodedPath()
+		return c.decoded
 	}
 	return c.fullPath
 }

@@ -64,7 +64,10 @@ func (c *call) httpV2Event() map[string]any {
 }
 
 func (c *call) httpV2Context() map[string]any {
-	cfg := &c.g.cfg
+	cfg, path := &c.g.cfg, c.requestPath()
+	if cfg.Kind == FunctionURL {
+		path = unescapePath(path)
+	}
 	rc := map[string]any{
 		"accountId":    cfg.Account,
 		"apiId":        cfg.APIID,
@@ -72,7 +75,7 @@ func (c *call) httpV2Context() map[string]any {
 		"domainPrefix": c.g.domainPrefix(),
 		"http": map[string]any{
 			"method":    c.method,
-			"path":      unescapePath(c.requestPath()),
+			"path":      path,
 			"protocol":  c.r.Proto,
 			"sourceIp":  c.sourceIP,
 			"userAgent": c.header.Get("User-Agent"),
@@ -86,8 +89,6 @@ func (c *call) httpV2Context() map[string]any {
 	if cfg.Kind == FunctionURL {
 		rc["accountId"] = "anonymous" // as AuthType NONE says
 		rc["routeKey"] = "$default"
-	} else {
-		rc["http"].(map[string]any)["path"] = c.requestPath()
 	}
 	if c.authorizer != nil {
 		rc["authorizer"] = c.authorizer
@@ -252,12 +253,14 @@ func (c *call) cookies() []string {
 
 // caseHeaders is how format 1.0 shows headers: names as written, the last value and all values.
 func (c *call) caseHeaders() (single map[string]string, multi map[string][]string) {
+	// These have capitals whatever the client wrote.
+	ownCase := []string{"Host", "User-Agent", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"}
 	single, multi = map[string]string{}, map[string][]string{}
 	for k, vs := range c.header {
 		if k == "Content-Length" && c.g.cfg.Kind == REST || len(vs) == 0 {
 			continue
 		}
-		if c.g.cfg.LowerCaseHeaders {
+		if c.g.cfg.LowerCaseHeaders && !slices.Contains(ownCase, k) {
 			k = strings.ToLower(k)
 		}
 		single[k], multi[k] = vs[len(vs)-1], vs

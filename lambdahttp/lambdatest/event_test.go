@@ -152,7 +152,11 @@ func TestEvent_Paths(t *testing.T) {
 		{"HTTP, domain with stage", Config{Stage: "dev", Domain: "api.example"}, "/x", "/x", "/x"},
 		{"HTTP, base path", Config{Stage: "dev", Domain: "api.example", BasePath: "v1"}, "/v1/x", "/v1/x", "/v1/x"},
 		{"HTTP, decoded ?", Config{}, "/a%3Fadmin=1", "/a", "/a"},
-		{"HTTP, decoded # and %", Config{}, "/a%23b%25c", "/a#b%c", "/a#b%c"},
+		{"HTTP, decoded #", Config{}, "/hash%23value", "/hash#value", "/hash#value"},
+		{"HTTP, unicode", Config{}, "/unicode-%CE%BB", "/unicode-λ", "/unicode-λ"},
+		{"HTTP, decoded twice", Config{}, "/literal%252Fvalue", "/literal/value", "/literal/value"},
+		{"HTTP, ? after the second time", Config{}, "/literal%253Fvalue", "/literal?value", "/literal?value"},
+		{"HTTP, percent sign", Config{}, "/literal%2525value", "/literal%value", "/literal%value"},
 		{"HTTP 1.0, stage", Config{Kind: HTTPAPIv1, Stage: "dev"}, "/dev/a%20b", "/dev/a b", "/dev/a b"},
 		{"function URL", Config{Kind: FunctionURL}, "/a%2Fb%3F", "/a%2Fb%3F", "/a/b?"},
 	}
@@ -178,12 +182,23 @@ func TestEvent_Paths(t *testing.T) {
 	}
 }
 
+// A path that can't be decoded twice is rejected by HTTP APIs, and by nobody else.
+func TestEvent_PathRejected(t *testing.T) {
+	for kind, want := range map[Kind]int{HTTPAPI: 400, HTTPAPIv1: 400, FunctionURL: 200, REST: 200, ALB: 200} {
+		f := ok()
+		g := mustNew(t, Config{Kind: kind, Stage: "s", Routes: []Route{{Path: "/{proxy+}", Function: f}}})
+		if res := serve(g, request("GET", "/s/percent%25done", "")); res.StatusCode != want || (f.calls() == 1) != (want == 200) {
+			t.Errorf("%v: got %d, want %d", kind, res.StatusCode, want)
+		}
+	}
+}
+
 func TestEvent_LowerCaseHeaders(t *testing.T) {
 	f := ok()
 	g := mustNew(t, Config{Kind: REST, LowerCaseHeaders: true, Routes: []Route{{Path: "/x", Function: f}}})
 	serve(g, request("GET", "/prod/x", "", "Authorization: t"))
-	if got := at(f.last(t), "headers.authorization"); got != "t" {
-		t.Errorf("headers.authorization is %v", got)
+	if doc := f.last(t); at(doc, "headers.authorization") != "t" || at(doc, "headers.Host") != "example.com" {
+		t.Errorf("headers are %v", at(doc, "headers"))
 	}
 }
 

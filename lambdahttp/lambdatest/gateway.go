@@ -92,7 +92,8 @@ type Config struct {
 	// BinaryMediaTypes are the content types that a REST API treats as binary, such as "image/png" or "*/*".
 	BinaryMediaTypes []string
 	// LowerCaseHeaders gives header names in lower case to functions behind REST and HTTP 1.0, where they come as the
-	// client wrote them: HTTP/2 clients write lower case. Default: canonical case, as HTTP/1.1 clients write.
+	// client wrote them: HTTP/2 clients write lower case. Host, User-Agent and those that AWS adds keep their capitals.
+	// Default: canonical case, as HTTP/1.1 clients write.
 	LowerCaseHeaders bool
 	// APIKeys are the keys of the usage plan, and APIKeySource where they are looked for: "HEADER" (x-api-key, the default)
 	// or "AUTHORIZER" (usageIdentifierKey). REST APIs only.

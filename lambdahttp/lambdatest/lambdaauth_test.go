@@ -371,14 +371,17 @@ func TestGatewayResponses(t *testing.T) {
 	deny := &recorder{out: policyResult(statements("Deny *"), `,"context":{"body":"{\"need\":\"mfa\"}","n":7}`)}
 	g, _ := api(t, Config{Kind: REST, GatewayResponses: map[string]GatewayResponse{
 		"ACCESS_DENIED": {Status: 418, Body: "$context.authorizer.body $context.authorizer.n $context.authorizer.principalId [$context.authorizer.nothing] $context.stage", Headers: map[string]string{"X-Why": "$context.error.responseType"}},
-		"DEFAULT_4XX":   {Headers: map[string]string{"Access-Control-Allow-Origin": "'*'"}, Body: `{"m":$context.error.messageString}`},
+		"DEFAULT_4XX":   {Headers: map[string]string{"Access-Control-Allow-Origin": "'*'"}, Body: `{"m":$context.error.messageString,"r":"$context.resourcePath"}`},
 	}}, &LambdaAuthorizer{Function: deny})
 	res := serve(g, request("GET", "/prod/a", "", "Authorization: t"))
 	if body := bodyOf(t, res); res.StatusCode != 418 || body != `{"need":"mfa"} 7 u1 [] prod` || res.Header.Get("X-Why") != "ACCESS_DENIED" {
 		t.Errorf("got %d %s %v", res.StatusCode, body, res.Header)
 	}
+	if res := serve(g, request("GET", "/prod/none", "")); res.StatusCode != 403 || bodyOf(t, res) != `{"m":"Missing Authentication Token","r":""}` {
+		t.Errorf("no route: got %d", res.StatusCode)
+	}
 	res = serve(g, request("GET", "/prod/a", ""))
-	if body := bodyOf(t, res); res.StatusCode != 401 || body != `{"m":"Unauthorized"}` || res.Header.Get("Access-Control-Allow-Origin") != "*" {
+	if body := bodyOf(t, res); res.StatusCode != 401 || body != `{"m":"Unauthorized","r":"/a"}` || res.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("got %d %s %v", res.StatusCode, body, res.Header)
 	}
 }

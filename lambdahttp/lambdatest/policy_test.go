@@ -194,7 +194,7 @@ func FuzzEvent(f *testing.F) {
 				t.Errorf("%v: the query %q became %q", g.cfg.Kind, query, q)
 			}
 			for _, m := range []string{"headers", "multiValueHeaders"} {
-				if h, ok := doc[m].(map[string]any); ok && len(h) > 9 {
+				if h, ok := doc[m].(map[string]any); ok && len(h) > 11 {
 					t.Errorf("%v: too many headers: %v", g.cfg.Kind, h)
 				}
 			}

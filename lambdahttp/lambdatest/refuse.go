@@ -38,6 +38,9 @@ func internalError(reason string) *refusal {
 
 // badGateway is the answer to a function that failed, or whose result the gateway can't read.
 //
+// The vendor's page says 502 of API Gateway as a whole, and so it is here. Reports of live HTTP APIs tell of 500
+// (awslabs/aws-lambda-cpp#117, DataDog/datadog-lambda-js#162): check the class of the status, not the number.
+//
 // Source: https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway-errors.html
 func badGateway(k Kind, reason string) *refusal {
 	message := "Internal server error"
