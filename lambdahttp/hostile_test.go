@@ -105,8 +105,8 @@ func TestHostile_Spoof(t *testing.T) {
 	})
 }
 
-// TestHostile_Events: events that no platform would send are answered or refused, in bounded time and without a panic.
-func TestHostile_Events(t *testing.T) {
+// TestG4_Events: events that no platform would send are answered or refused, in bounded time and without a panic.
+func TestG4_Events(t *testing.T) {
 	f := function(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}), lambdahttp.Config{})
 	const v2 = `{"version":"2.0","rawPath":"/","requestContext":{"http":{"method":"GET"}}`
 	for name, event := range map[string]string{

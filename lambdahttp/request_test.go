@@ -197,8 +197,8 @@ func TestG5_Cookies(t *testing.T) {
 	})
 }
 
-// TestRequest_Address: the address is what the platform saw, in a form net.SplitHostPort reads, and no client's invention.
-func TestRequest_Address(t *testing.T) {
+// TestD3_Address: the address is what the platform saw, in a form net.SplitHostPort reads, and no client's invention.
+func TestD3_Address(t *testing.T) {
 	spoof := []string{"X-Forwarded-For", "198.51.100.66, 203.0.113.9", "X-Real-Ip", "198.51.100.66", "Forwarded", "for=198.51.100.66"}
 	eachShape(t, func(t *testing.T, shape string) {
 		got := see(t, lambdahttp.Config{}, sent{header: spoof}.event(shape))
