@@ -252,6 +252,7 @@ func value(line string) string {
 	return v
 }
 
-func back(target, challenge string) session.Return {
-	return handover.New(target, "", challenge, "")
+// handedTo is the Return of a client that redeems codes with proof.
+func handedTo(client string) session.Return {
+	return handover.New(app, "", s256(proof), client)
 }
