@@ -58,7 +58,12 @@ func (s *Sessions) List(ctx context.Context, subject string) ([]Info, error) {
 		}
 		all = append(all, some...)
 	}
+	lastUsedFirst(all)
 	return all, nil
+}
+
+func lastUsedFirst(list []Info) {
+	slices.SortFunc(list, func(a, b Info) int { return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.ID, b.ID)) })
 }
 
 func (p *policy) list(ctx context.Context, subject string) ([]Info, error) {
@@ -86,7 +91,7 @@ func (p *policy) list(ctx context.Context, subject string) ([]Info, error) {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Info) int { return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.ID, b.ID)) })
+	lastUsedFirst(out)
 	return out, nil
 }
 
