@@ -3,11 +3,14 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
 	"github.com/posternauth/postern/store"
@@ -43,6 +46,46 @@ func ExampleOpen() {
 	// Output:
 	// <nil>
 	// {"user":"ada"} <nil>
+}
+
+// A function opens the database once, outside its handler, and keeps few connections: there are many functions, and a
+// server has room for some hundred connections.
+func ExampleOpen_postgres() {
+	open := func(ctx context.Context, dsn string) (*sqlstore.Store, error) {
+		db, err := sql.Open("pgx", dsn)
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(2)
+		db.SetConnMaxIdleTime(5 * time.Minute)
+		return sqlstore.Open(ctx, sqlstore.Config{
+			DB:             db,
+			Dialect:        sqlstore.Postgres,
+			SkipMigrations: true, // done when the function was deployed
+		})
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, err := open(ctx, "postgres://postern@127.0.0.1:1/app")
+	fmt.Println("no server:", err != nil, "tables missing:", errors.Is(err, sqlstore.ErrSchema))
+	// Output:
+	// no server: true tables missing: false
+}
+
+// What Open would run on an empty database, for a migration tool or a careful eye.
+func ExampleSchema() {
+	for line := range strings.Lines(sqlstore.Schema(sqlstore.Postgres)) {
+		if strings.HasPrefix(line, "CREATE") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// CREATE TABLE IF NOT EXISTS postern_schema (
+	// CREATE TABLE postern_items (
+	// CREATE INDEX postern_items_expires ON postern_items (expires_ms) WHERE expires_ms IS NOT NULL;
+	// CREATE TABLE postern_counters (
+	// CREATE INDEX postern_counters_expires ON postern_counters (expires_ms) WHERE expires_ms IS NOT NULL;
+	// CREATE VIEW postern_sessions AS
 }
 
 func ExampleDSN() {

@@ -110,7 +110,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 		return err
 	})
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case err != nil && (ctx.Err() != nil || !s.dialect.missing(err)):
 		return failed("reading the version of the tables", err)
 	case err != nil || version == 0:
 		return errors.Join(fmt.Errorf("%w: none of version %d found; Open without SkipMigrations, or run the statements of sqlstore.Schema", ErrSchema, current), err)

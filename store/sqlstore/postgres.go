@@ -27,11 +27,12 @@ func postgresDialect() *dialect {
 		many[n] = postgresMany(n)
 	}
 	return &dialect{
-		folder: "postgres",
-		begin:  "BEGIN ISOLATION LEVEL READ COMMITTED",
-		busy:   postgresBusy,
-		lost:   postgresLost,
-		server: true,
+		folder:  "postgres",
+		begin:   "BEGIN ISOLATION LEVEL READ COMMITTED",
+		busy:    postgresBusy,
+		lost:    postgresLost,
+		missing: func(err error) bool { return sqlState(err) == "42P01" }, // undefined_table
+		server:  true,
 		// The number is of no meaning but to be always the same.
 		migrationLock: "SELECT pg_advisory_xact_lock(7815462302591804411)",
 		queries: queries{

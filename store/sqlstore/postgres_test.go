@@ -114,9 +114,7 @@ func TestPostgres(t *testing.T) {
 		"exec":            {"default_query_exec_mode=exec"},
 		"simple protocol": {"default_query_exec_mode=simple_protocol"},
 		"serializable":    {"default_transaction_isolation=serializable"},
-		"repeatable read": {"default_transaction_isolation=repeatable read"},
-		"lock timeout":    {"lock_timeout=2"},
-		"no index":        {"enable_indexscan=off", "enable_bitmapscan=off"},
+		"repeatable read": {"default_transaction_isolation=repeatable read", "lock_timeout=2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := openPostgres(t, postgres(t, parameters...))

@@ -1,4 +1,4 @@
-// Package sqlstore keeps Postern's items in an SQL database: SQLite, over database/sql.
+// Package sqlstore keeps Postern's items in an SQL database: SQLite or Postgres, over database/sql.
 //
 // It imports no driver. The program opens the database with the one it likes and hands it over:
 //
@@ -7,8 +7,19 @@
 //	db, err := sql.Open("sqlite", sqlstore.DSN("auth.db"))
 //	st, err := sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.SQLite})
 //
+// or
+//
+//	import _ "github.com/jackc/pgx/v5/stdlib"
+//
+//	db, err := sql.Open("pgx", "postgres://postern@db.internal/app?target_session_attrs=read-write")
+//	st, err := sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.Postgres})
+//
 // Open creates and upgrades the tables, whose names all begin with postern_, so that they may live beside the
-// application's own. [Schema] prints what it would run.
+// application's own. Of several programs that open at once, one does it and the others wait. [Schema] prints what it
+// would run. The view postern_sessions shows the sessions to people; no code reads it.
+//
+// An upgrade that only adds leaves a program of the version before at work. One that does more raises postern_schema's
+// oldest, and Open of a program older than that answers [ErrSchema].
 //
 // # Settings of SQLite
 //
@@ -25,12 +36,26 @@
 // Put the file on a local disk. Several processes of one machine may share it; machines may not, since the locks of
 // network file systems do not hold.
 //
-// # Writes
+// Writes of one Store that come at the same time share a transaction and its sync to disk, each still succeeding or
+// failing for itself. So make one Store for a file and use it from everywhere. Do not call it while holding a
+// transaction of your own on the same file: it would wait for you.
 //
-// One change is one statement; several are one transaction. Writes of one Store that come at the same time share a
-// transaction and its sync to disk, each still succeeding or failing for itself. So make one Store for a database and
-// use it from everywhere. Do not call it while holding a transaction of your own on the same database: it would wait
-// for you.
+// # Settings of Postgres
+//
+// The database has the encoding UTF8; its collation does not matter, for the columns have their own. The tables live in
+// the first schema of search_path. A user who only serves needs SELECT, INSERT, UPDATE and DELETE on postern_items and
+// postern_counters, and SELECT on postern_schema.
+//
+// Reads must see what was written, so connect to the primary, never to a replica. Leave synchronous_commit on: without it
+// a crash of the server takes back what was acknowledged.
+//
+// Get, List, Add and a Write of one change are one statement. A Write of several is a transaction under READ COMMITTED,
+// whatever the default of the database: rows are locked in the order of their keys, and keys that must be absent by
+// transaction-level advisory locks on a hash of the key. No session state is used, so a pooler in transaction mode may
+// stand in between; where it cannot keep prepared statements, add default_query_exec_mode=exec for pgx.
+//
+// A read is tried on another connection when one breaks. A write is not, since it may have happened: the error says so
+// by being neither [store.ErrConflict] nor [store.ErrInvalid].
 package sqlstore
 
 import (
