@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -101,7 +102,7 @@ func (g *Gateway) answerV1(c *call, out []byte) (*result, error) {
 	if res.status == 0 {
 		return nil, errors.New("statusCode is missing")
 	}
-	single, err := stringMap(m["headers"], "headers")
+	single, err := singles(m["headers"])
 	if err != nil {
 		return nil, err
 	}
@@ -109,12 +110,11 @@ func (g *Gateway) answerV1(c *call, out []byte) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range single {
-		res.header[canonical(k)] = []string{v}
+	addAll(res.header, single)
+	for k := range multi { // of a name in both, only these are used
+		delete(res.header, canonical(k))
 	}
-	for k, vs := range multi { // of a name in both, only these are used
-		res.header[canonical(k)] = vs
-	}
+	addAll(res.header, multi)
 	if g.cfg.Kind == REST {
 		remap(res.header)
 		// Base64 is undone only for a client and an API that have agreed on a binary type; else it is sent as it stands.
@@ -147,13 +147,11 @@ func (g *Gateway) answerV2(out []byte) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	single, err := stringMap(m["headers"], "headers")
+	single, err := singles(m["headers"])
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range single {
-		res.header[canonical(k)] = []string{v}
-	}
+	addAll(res.header, single)
 	if raw, ok := m["cookies"]; ok && !isNull(raw) {
 		var cookies []string
 		if err := json.Unmarshal(raw, &cookies); err != nil {
@@ -189,17 +187,13 @@ func (g *Gateway) answerALB(out []byte) (*result, error) {
 		if err != nil {
 			return nil, err
 		}
-		for k, vs := range multi {
-			res.header[canonical(k)] = vs
-		}
+		addAll(res.header, multi)
 	} else {
-		single, err := stringMap(m["headers"], "headers")
+		single, err := singles(m["headers"])
 		if err != nil {
 			return nil, err
 		}
-		for k, v := range single {
-			res.header[canonical(k)] = []string{v}
-		}
+		addAll(res.header, single)
 	}
 	return res, decode(res, encoded)
 }
@@ -255,24 +249,32 @@ func scalar(raw json.RawMessage) (string, bool) {
 	return string(raw), true
 }
 
-func stringMap(raw json.RawMessage, name string) (map[string]string, error) {
+// addAll adds headers, by name. Names that differ by case alone are headers of their own, as functions used them before
+// they could give several values: no page of the vendor promises it.
+func addAll(h http.Header, m map[string][]string) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		h[canonical(k)] = append(h[canonical(k)], m[k]...)
+	}
+}
+
+func singles(raw json.RawMessage) (map[string][]string, error) {
 	if raw == nil || isNull(raw) {
 		return nil, nil
 	}
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, fmt.Errorf("%s is not an object", name)
+		return nil, errors.New("headers is not an object")
 	}
-	out := map[string]string{}
+	out := map[string][]string{}
 	for k, v := range m {
 		s, ok := scalar(v)
 		if !ok {
-			return nil, fmt.Errorf("%s[%q] is not a string", name, k)
+			return nil, fmt.Errorf("headers[%q] is not a string", k)
 		}
 		if err := checkHeader(k, s); err != nil {
 			return nil, err
 		}
-		out[k] = s
+		out[k] = []string{s}
 	}
 	return out, nil
 }

@@ -31,6 +31,7 @@ func TestAnswer(t *testing.T) {
 		{"plain", REST, `{"statusCode":201,"headers":{"X-A":"1","X-N":2,"X-B":true},"body":"hi"}`, 201, "hi", http.Header{"X-A": {"1"}, "X-N": {"2"}, "X-B": {"true"}, "Content-Type": {"application/json"}}},
 		{"status in quotes", REST, `{"statusCode":"404"}`, 404, "", nil},
 		{"multi wins", REST, `{"statusCode":200,"headers":{"set-cookie":"z=1"},"multiValueHeaders":{"Set-Cookie":["a=1","b=2"]}}`, 200, "", http.Header{"Set-Cookie": {"a=1", "b=2"}}},
+		{"names that differ by case", ALB, `{"statusCode":200,"headers":{"set-cookie":"b=2","Set-Cookie":"a=1"}}`, 200, "", http.Header{"Set-Cookie": {"a=1", "b=2"}}},
 		{"remapped", REST, `{"statusCode":401,"headers":{"WWW-Authenticate":"Bearer","Date":"x"}}`, 401, "", http.Header{"X-Amzn-Remapped-Www-Authenticate": {"Bearer"}, "X-Amzn-Remapped-Date": {"x"}, "Www-Authenticate": nil}},
 		{"base64 without a binary type", REST, `{"statusCode":200,"isBase64Encoded":true,"body":"aGk=","headers":{"Content-Type":"text/plain"}}`, 200, "aGk=", nil},
 		{"base64 of a binary type", REST, `{"statusCode":200,"isBase64Encoded":true,"body":"aGk=","headers":{"Content-Type":"image/png"}}`, 200, "hi", nil},
