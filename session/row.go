@@ -106,7 +106,27 @@ func (s *Sessions) load(ctx context.Context, id string) (kept, error) {
 	return s.loadWith(ctx, id, (*row).read)
 }
 
+// loadWith reads again where row and epoch do not fit: the items of one Get need not be of one moment, and RevokeOthers
+// moves both. A session is not over before it is sure that its row stood when the epoch had moved on.
 func (s *Sessions) loadWith(ctx context.Context, id string, read func(*row, []byte) error) (kept, error) {
+	k, err := s.loadOnce(ctx, id, read)
+	for range tries {
+		if err != nil || !k.found() || k.Ended != "" || k.Epoch == k.epoch.number {
+			return k, err
+		}
+		before := k
+		if k, err = s.loadOnce(ctx, id, read); err != nil {
+			return k, err
+		}
+		stood := k.item.Version == before.item.Version
+		if stood && (before.Epoch < before.epoch.number || k.Epoch > k.epoch.number) {
+			return before, nil
+		}
+	}
+	return k, s.unavailable(ctx, "store", errors.New("others write the same session again and again"))
+}
+
+func (s *Sessions) loadOnce(ctx context.Context, id string, read func(*row, []byte) error) (kept, error) {
 	k := kept{id: id}
 	key, ok := sessionKey(id)
 	if !ok {
