@@ -239,8 +239,23 @@ func TestClaim_FreshValueDecides(t *testing.T) {
 	if n := w.fetches.Load(); n != 2 {
 		t.Errorf("%d fetches, want 2", n)
 	}
-	w.advance(11 * time.Second)
+	w.advance(10 * time.Second)
+	wantCode(t, w.bearer(token, w.verified.Is(true)), 403, "")
+	w.advance(time.Second)
 	wantCode(t, w.bearer(token, w.verified.Is(true)), 200, `[true,0,true]`)
+}
+
+// A token that is good only because clocks may differ is not followed by one that was never good.
+func TestClaim_TokenJustExpired(t *testing.T) {
+	w := newClaimWorld(t)
+	w.value.Store(true)
+	first := w.create()
+	w.advance(5*time.Minute + 10*time.Second)
+	rec := w.byCookie(first.Access, w.verified.Is(true).Within(time.Minute))
+	wantCode(t, rec, 200, `[true,0,true]`)
+	if w.cookieToken(rec) != "" {
+		t.Error("a token was made that has expired")
+	}
 }
 
 func TestClaim_NegativeRecheck(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/posternauth/postern/internal/handover"
@@ -18,22 +19,65 @@ import (
 
 // Many requests of one session that all need a newer value: one fetches, and all are judged by what it found.
 func TestClaim_ParallelRequestsFetchOnce(t *testing.T) {
-	w := newClaimWorld(t)
-	w.value.Store(true)
-	token := w.create().Access
-	w.advance(time.Minute)
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(func() {
-			rec := w.byCookie(token, w.verified.Is(true).Within(30*time.Second))
-			if rec.Code != 200 || w.cookieToken(rec) == "" {
-				t.Errorf("%d %s", rec.Code, rec.Body)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		k := session.NewKindConfig(w.sessions, session.KindConfig[User]{Name: "member"})
+		fetches, goOn := 0, make(chan struct{})
+		c := session.NewClaim(k, session.ClaimConfig[User, int]{Name: "n", Fetch: func(context.Context, *session.Session[User]) (int, error) {
+			fetches++ // the race detector says when there are two at once
+			if fetches > 1 {
+				<-goOn
 			}
-		})
+			return fetches, nil
+		}})
+		token := must(k.Create(t.Context(), session.Grant[User]{Subject: "u1"}))(t).Access
+		w.advance(time.Minute)
+		for range 50 {
+			go func() {
+				if _, err := k.Verify(t.Context(), token, c.Is(2)); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		synctest.Wait() // all wait for the one that fetches
+		close(goOn)
+		synctest.Wait()
+		if fetches != 2 {
+			t.Errorf("%d fetches, want that of Create and one more", fetches)
+		}
+	})
+}
+
+// conflicting loses the first writes to somebody else.
+type conflicting struct {
+	store.Store
+	left int
+}
+
+func (c *conflicting) Write(ctx context.Context, changes ...store.Change) error {
+	if c.left > 0 {
+		c.left--
+		return store.ErrConflict
 	}
-	wg.Wait()
-	if n := w.fetches.Load(); n != 2 {
-		t.Errorf("%d fetches, want that of Create and one more", n)
+	return c.Store.Write(ctx, changes...)
+}
+
+// A write that somebody else was faster than is tried again, with the value that was fetched already.
+func TestClaim_Conflicts(t *testing.T) {
+	for lost, code := range map[int]int{3: 200, 100: 503} {
+		var busy *conflicting
+		w := newClaimWorld(t, func(c *session.Config) {
+			busy = &conflicting{Store: c.Store}
+			c.Store = busy
+		})
+		w.value.Store(true)
+		token := w.create().Access
+		w.advance(time.Minute)
+		busy.left = lost
+		rec := w.byCookie(token, w.verified.Is(true).Within(time.Second))
+		if rec.Code != code || w.fetches.Load() != 2 || (w.cookieToken(rec) != "") != (code == 200) {
+			t.Errorf("%d conflicts: %d %s after %d fetches", lost, rec.Code, rec.Body, w.fetches.Load())
+		}
 	}
 }
 

@@ -142,7 +142,6 @@ func (p *policy) freshen(ctx context.Context, id, clientID string, b blank) clai
 			continue
 		}
 		out = out.with(claimed{f.name: {value, s.now().Unix()}}, false)
-		b.claims = out // for those that follow
 	}
 	return out
 }
