@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -272,6 +273,11 @@ func (s *Sessions) random(n int) (string, error) {
 func (s *Sessions) unavailable(ctx context.Context, what string, err error) error {
 	if ctx.Err() == nil { // otherwise it is the client who left
 		s.log.ErrorContext(ctx, "session: "+what+" unavailable", "error", err)
+	}
+	switch Reason(err) {
+	case "other", "unavailable", "too_large":
+	default: // a hook may return an error of this package; nobody must take it for our verdict on the token
+		err = errors.New(err.Error())
 	}
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
 }
