@@ -1,0 +1,9 @@
+// Package torture holds the tests of sessions against time, accidents and each other, on every store there is: races of
+// two processes for one refresh token, histories that must be linearizable, processes and servers killed at any moment,
+// and what can be done with a stolen database.
+//
+// The test binary is its own child processes. POSTERN_TEST_LONG multiplies the number of rounds, histories and kills:
+//
+//	go test ./internal/torture                                              # what CI runs
+//	POSTERN_TEST_LONG=10 go test -timeout 3h ./internal/torture -run TestS6 # ten times as much
+package torture
