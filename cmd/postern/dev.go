@@ -36,7 +36,7 @@ Users stay signed in over restarts: keys and database are kept in the data folde
 
 // Run serves until the context ends.
 func (c devCommand) Run(ctx context.Context, w world) error {
-	listeners, url, err := listen(ctx, c.Addr)
+	listeners, url, err := listen(ctx, c.Addr, "dev", "it lets anybody be anybody")
 	if err != nil {
 		return err
 	}
@@ -58,8 +58,8 @@ func (c devCommand) Run(ctx context.Context, w world) error {
 }
 
 // listen opens the address and returns the URL that people must use. It is always localhost: cookies and the issuer of
-// tokens go by the name, and passkeys refuse an IP address.
-func listen(ctx context.Context, addr string) ([]net.Listener, string, error) {
+// tokens go by the name, and passkeys refuse an IP address. why says why the command serves nobody else.
+func listen(ctx context.Context, addr, command, why string) ([]net.Listener, string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, "", usagef("--addr %s: want HOST:PORT, such as 127.0.0.1:8420", addr)
@@ -69,13 +69,13 @@ func listen(ctx context.Context, addr string) ([]net.Listener, string, error) {
 	}
 	ip, err := netip.ParseAddr(host)
 	if host != "localhost" && (err != nil || !ip.IsLoopback() && !ip.IsUnspecified()) {
-		return nil, "", usagef("--addr %s: dev is for this machine only, because it lets anybody be anybody; use 127.0.0.1 (or 0.0.0.0 inside a container)", addr)
+		return nil, "", usagef("--addr %s: %s is for this machine only, because %s; use 127.0.0.1 (or 0.0.0.0 inside a container)", addr, command, why)
 	}
 	var config net.ListenConfig
 	first, err := config.Listen(ctx, "tcp", addr)
 	switch {
 	case inUse(err):
-		return nil, "", taken(port)
+		return nil, "", taken(port, command)
 	case err != nil:
 		return nil, "", fmt.Errorf("listening on %s: %w", addr, err)
 	}
@@ -94,7 +94,7 @@ func listen(ctx context.Context, addr string) ([]net.Listener, string, error) {
 			listeners = append(listeners, second)
 		case inUse(err):
 			first.Close()
-			return nil, "", taken(port)
+			return nil, "", taken(port, command)
 		} // any other error: this machine has only one kind of address
 	}
 	return listeners, siteURL(bound.Port), nil
@@ -114,12 +114,12 @@ func inUse(err error) bool {
 	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, syscall.Errno(10048))
 }
 
-func taken(port string) error {
+func taken(port, command string) error {
 	next := "8421"
 	if n, err := strconv.Atoi(port); err == nil && n < 65535 {
 		next = strconv.Itoa(n + 1)
 	}
-	return fmt.Errorf(`port %s is taken, perhaps by another "postern dev". Stop that one, or use another port: postern dev --addr 127.0.0.1:%s`, port, next)
+	return fmt.Errorf(`port %s is taken, perhaps by another "postern %s". Stop that one, or use another port: postern %[2]s --addr 127.0.0.1:%[3]s`, port, command, next)
 }
 
 // newServer makes a server that slow and greedy clients cannot hold up.

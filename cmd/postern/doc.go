@@ -5,6 +5,9 @@
 //	postern keys revoke KID        end a key at once
 //	postern token inspect TOKEN    what a token says, with every time in words; proves nothing
 //	postern token verify TOKEN     whether a token is genuine and valid
+//	postern sessions list|show     the sessions that are kept in a store
+//	postern sessions revoke        end sessions
+//	postern lambda BOOTSTRAP       run a Lambda function on this machine, behind what would be API Gateway
 //	postern help [COMMAND]         what a command does, like --help after it
 //	postern version                the version
 //

@@ -16,7 +16,7 @@ import (
 // devServer runs the whole of `dev` in this process, at the URL it believes in.
 func devServer(t *testing.T) string {
 	t.Helper()
-	listeners, url, err := listen(t.Context(), "127.0.0.1:0")
+	listeners, url, err := listen(t.Context(), "127.0.0.1:0", "dev", "it is a test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,7 @@ type commands struct {
 	Keys  keysGroup  `cmd:"" help:"Make, list, publish and revoke signing keys."`
 	Token tokenGroup `cmd:"" help:"Look into tokens and check them."`
 
+	Lambda   lambdaCommand `cmd:"" help:"Run a Lambda function on this machine, behind what would be API Gateway."`
 	Sessions sessionsGroup `cmd:"" help:"List, show and end sessions that are kept in a store."`
 
 	Help    helpCommand    `cmd:"" help:"Explain a command, like --help after it."`

@@ -78,6 +78,7 @@ func TestHelp(t *testing.T) {
 		{"", []string{"postern dev", "token verify", "keys new"}},
 		{"--help", []string{"postern dev", "token inspect"}},
 		{"dev --help", []string{"--addr", "127.0.0.1:8420", "--data"}},
+		{"lambda --help", []string{"--event", "--authorizer", "127.0.0.1:3000", "Nothing is sent to AWS"}},
 		{"keys new --help", []string{"three\nhours", "RS256"}},
 		{"token verify --help", []string{`{"valid":false,"reason":"expired","claims":null}`, "exit status", "--max-lifetime"}},
 		{"token inspect --help", []string{"Nothing is checked"}},
