@@ -23,6 +23,7 @@ type keeper struct {
 	member *session.Kind[User]
 	spy    *script
 	config session.Config
+	made   map[string]session.Tokens // see once
 }
 
 // newKeeper takes changes of the Config and of the KindConfig[User].
@@ -71,6 +72,17 @@ func (k *keeper) create() session.Tokens {
 
 func (k *keeper) refresh(token string) (session.Tokens, error) {
 	return k.sessions.Refresh(k.t.Context(), token)
+}
+
+// once makes tokens the first time it is asked for them by that name.
+func (k *keeper) once(name string, make func() session.Tokens) session.Tokens {
+	if _, ok := k.made[name]; !ok {
+		if k.made == nil {
+			k.made = map[string]session.Tokens{}
+		}
+		k.made[name] = make()
+	}
+	return k.made[name]
 }
 
 // mustRefresh fails the test unless the token is good.
