@@ -293,3 +293,24 @@ func TestClaim_TooLarge(t *testing.T) {
 		t.Error("a session was made of what does not fit")
 	}
 }
+
+// A program that has never heard of a claim takes the tokens that carry it, and refreshes them whole.
+func TestClaim_UnknownToOthers(t *testing.T) {
+	w := newClaimWorld(t)
+	w.value.Store(true)
+	tokens := w.create()
+	other := newWorld(t, func(config *session.Config) {
+		config.Keys, config.Store, config.Now = must(keys.StaticSigner(w.key))(t), w.store, w.clock
+	})
+	plain := session.NewKindConfig(other.sessions, session.KindConfig[User]{Name: "member"})
+	s := must(plain.Verify(t.Context(), tokens.Access))(t)
+	if s.Properties.UserID != "u1" || s.Claims != nil {
+		t.Errorf("%+v", s)
+	}
+	w.advance(time.Minute)
+	tokens = must(other.sessions.Refresh(t.Context(), tokens.Refresh))(t)
+	s = must(w.member.Verify(t.Context(), tokens.Access))(t)
+	if v, age, ok := w.verified.Value(s); !v || age != time.Minute || !ok {
+		t.Errorf("%v, %v old, %v", v, age, ok)
+	}
+}
