@@ -52,3 +52,9 @@ var (
 	Unmarshal = unmarshal
 	Number    = number
 )
+
+// ParseTicket takes a refresh token apart.
+func ParseTicket(token string) (kid, id string, n int64, tag string, ok bool) {
+	t, ok := parseTicket(token)
+	return t.kid, t.id, t.number, t.tag, ok
+}
