@@ -73,7 +73,8 @@ func ForwardAuth(g Guard, needs ...Need) http.Handler {
 //	X-Auth-Scopes   Session.Scopes, separated by spaces
 //	X-Auth-Roles    Session.Roles, separated by spaces
 //
-// One that would be empty is not sent. Subjects read back by [net/url.PathUnescape].
+// All are sent, also those that are empty: a header that is not there would leave the client's in its place where a
+// proxy only overwrites. Subjects read back by [net/url.PathUnescape].
 func ForwardHeaders() []string {
 	return []string{"X-Auth-Subject", "X-Auth-Kind", "X-Auth-Session", "X-Auth-Scopes", "X-Auth-Roles"}
 }
@@ -93,16 +94,11 @@ func (s *Session[T]) identity() identity {
 }
 
 func (i identity) write(h http.Header) {
-	set := func(name, value string) {
-		if value != "" {
-			h.Set(name, value)
-		}
-	}
-	set("X-Auth-Subject", escape(i.subject))
-	set("X-Auth-Kind", escape(i.kind))
-	set("X-Auth-Session", escape(i.id))
-	set("X-Auth-Scopes", names(i.scopes))
-	set("X-Auth-Roles", names(i.roles))
+	h.Set("X-Auth-Subject", escape(i.subject))
+	h.Set("X-Auth-Kind", escape(i.kind))
+	h.Set("X-Auth-Session", escape(i.id))
+	h.Set("X-Auth-Scopes", names(i.scopes))
+	h.Set("X-Auth-Roles", names(i.roles))
 }
 
 // escape keeps one value one value wherever headers are read: no spaces that are cut off, no commas that separate, no
