@@ -40,7 +40,7 @@ func startBrowser(t *testing.T) context.Context {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		// Nothing but this machine exists: a page that wants something from elsewhere does not get it.
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
 		chromedp.WSURLReadTimeout(time.Minute),
 	)
 	if os.Getuid() == 0 {
@@ -60,33 +60,48 @@ func startBrowser(t *testing.T) context.Context {
 	return ctx
 }
 
-// window is a browser window with cookies of its own.
+// window is a tab of a browser with cookies of its own.
 type window struct {
-	t   *testing.T
-	ctx context.Context
-	mu  sync.Mutex
-	bad []string // what the pages complained about
+	t       *testing.T
+	browser context.Context
+	profile cdp.BrowserContextID
+	ctx     context.Context
+	mu      sync.Mutex
+	bad     []string // what the pages complained about
 }
 
 // newWindow opens one. The test fails if a page in it breaks its own Content-Security-Policy or a script fails.
 func newWindow(t *testing.T, browser context.Context) *window {
 	t.Helper()
+	return openTarget(t, browser, "")
+}
+
+// tab opens another one beside it, with the same cookies.
+func (w *window) tab() *window {
+	w.t.Helper()
+	return openTarget(w.t, w.browser, w.profile)
+}
+
+func openTarget(t *testing.T, browser context.Context, profile cdp.BrowserContextID) *window {
+	t.Helper()
 	var id target.ID
 	// Not chromedp.WithNewBrowserContext: today's Chromium wants to be told that this is a window, and not a tab of one.
-	if err := chromedp.Run(browser, chromedp.ActionFunc(func(ctx context.Context) error {
+	if err := chromedp.Run(browser, chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		ctx = cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser)
-		profile, err := target.CreateBrowserContext().WithDisposeOnDetach(true).Do(ctx)
-		if err != nil {
-			return err
+		first := profile == ""
+		if first {
+			if profile, err = target.CreateBrowserContext().WithDisposeOnDetach(true).Do(ctx); err != nil {
+				return err
+			}
 		}
-		id, err = target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(ctx)
+		id, err = target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(first).Do(ctx)
 		return err
 	})); err != nil {
 		t.Fatalf("opening a window: %v", err)
 	}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithTargetID(id))
 	ctx, stop := context.WithTimeout(ctx, 60*time.Second)
-	w := &window{t: t, ctx: ctx}
+	w := &window{t: t, browser: browser, profile: profile, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(event any) {
 		switch e := event.(type) {
 		case *log.EventEntryAdded:
