@@ -58,7 +58,7 @@ func ours(path string) (string, bool) {
 var signIn = []string{"oauth", "oidc", "magic"}
 
 // support lists what serves tests, commands and the repository itself: no package of the library imports it.
-var support = []string{"internal/hostile", "internal/faults", "cmd", "posterntest", "store/storetest", "internal/e2e", "internal/house", "internal/testneed", "internal/fakeidp", "internal/flowtest", "internal/inbox", "internal/testserver", "internal/torture", "lambdahttp/lambdatest"}
+var support = []string{"internal/hostile", "internal/faults", "cmd", "posterntest", "store/storetest", "internal/e2e", "internal/house", "internal/testneed", "internal/fakeidp", "internal/flowtest", "internal/functiontest", "internal/inbox", "internal/testserver", "internal/torture", "lambdahttp/lambdatest"}
 
 func library(p pkg) bool {
 	_, own := ours(p.ImportPath)
