@@ -37,6 +37,9 @@
 // lives for an hour and not for ever. Verification is strict. What is not exactly as this package writes it, in form,
 // algorithm, issuer, audience, kind, times, is refused, with an error that says why ([ErrExpired], [ErrAudience], ...).
 //
+// What changes while a session lives is no property but a [KindClaim]: a fact with an age, which the application fetches, the token
+// carries, and routes ask for as new as they need it. A proxy in front of something else asks [ForwardAuth].
+//
 // # Browsers
 //
 // Cookies have __Host- names and are HttpOnly, Secure and SameSite=Lax. A cookie is sent by the browser, whoever made it
