@@ -373,3 +373,33 @@ func TestRefresh_Requires(t *testing.T) {
 		}
 	}
 }
+
+// A client that leaves while the store writes cuts nobody off from what was written: whether it was is asked with a
+// deadline of its own.
+func TestRefresh_ClientLeaves(t *testing.T) {
+	k := newKeeper(t)
+	token := k.create().Refresh
+	k.advance(time.Minute)
+	ctx, leave := context.WithCancel(t.Context())
+	k.spy.calm()
+	k.spy.onWrite = func(int, []store.Change) (bool, error) { // the store commits, and its client gives up
+		if err := k.spy.Store.Write(t.Context(), k.spy.written[0]...); err != nil {
+			t.Error(err)
+		}
+		leave()
+		return false, ctx.Err()
+	}
+	next, err := k.sessions.Refresh(ctx, token)
+	if err != nil || next.Refresh == token {
+		t.Errorf("%v", err)
+	}
+	k.spy.calm()
+	if got := k.mustRefresh(token); got.Refresh != next.Refresh || k.spy.writes() != 0 {
+		t.Errorf("%d writes", k.spy.writes())
+	}
+	k.advance(time.Minute)
+	if _, err := k.sessions.Refresh(ctx, next.Refresh); !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("of a client that left before: %v", err)
+	}
+	k.mustRefresh(next.Refresh)
+}
