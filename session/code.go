@@ -230,8 +230,8 @@ func (s *Sessions) open(ctx context.Context, item store.Item, in redemption, min
 		return order{}, refuse(ErrCode, detail)
 	}
 	var kept slot
-	if err := json.Unmarshal(item.Value, &kept); err != nil {
-		return refused("damaged", "unknown or expired", "")
+	if err := json.Unmarshal(item.Value, &kept); err != nil { // a mistake of the store is no verdict on the code
+		return order{}, s.unavailable(ctx, "store", fmt.Errorf("an item of codes does not decode: %w", err))
 	}
 	if kept.Used != "" && kept.Used == mine {
 		return order{}, errBought

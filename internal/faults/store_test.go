@@ -24,6 +24,9 @@ type luck struct {
 	cancel  bool          // the client leaves while it runs
 	garble  bool          // what it reads makes no sense
 	lasting bool          // all later calls as well
+	beaten  bool          // a rival does something just before it
+	chased  bool          // a rival does something just after it
+	stale   bool          // a read sees what was there a while ago
 }
 
 var misfortunes = []luck{
@@ -53,6 +56,8 @@ type unlucky struct {
 	luck   luck
 	struck bool
 	leave  func() // cancels the request that runs
+	rival  func() // what a rival does
+	past   map[store.Key]store.Item
 }
 
 // strikes counts a call and says what happens to it.
@@ -109,7 +114,17 @@ func (l luck) befall(ctx context.Context, s *unlucky, do func() error) error {
 	if l.lost {
 		return store.ErrConflict
 	}
-	if good := l == (luck{}) || l.delay > 0 || l.garble; good || l.after {
+	if l.beaten || l.chased {
+		if l.beaten {
+			s.rival()
+		}
+		err := do()
+		if l.chased {
+			s.rival()
+		}
+		return err
+	}
+	if good := l == (luck{}) || l.delay > 0 || l.garble || l.stale; good || l.after {
 		if err := do(); err != nil || good {
 			return err
 		}
@@ -131,6 +146,14 @@ func (s *unlucky) Get(ctx context.Context, keys ...store.Key) (items []store.Ite
 	l, err := s.callWith(ctx, false, func() (err error) { items, err = s.Store.Get(ctx, keys...); return err })
 	if err != nil {
 		return nil, err
+	}
+	if l.stale {
+		items = nil
+		for _, k := range keys {
+			if item, ok := s.past[k]; ok {
+				items = append(items, item)
+			}
+		}
 	}
 	for i := range items {
 		if l.garble {
