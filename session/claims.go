@@ -17,7 +17,7 @@ type claims struct {
 	subject, tokenID, id, clientID, kind, azp string
 	times
 	authTime                           time.Time
-	haveExpires                        bool
+	haveExpires, haveAudience          bool
 	properties, scope, scp, roles, amr string // JSON text
 	facts                              string // JSON text of claims
 }
@@ -34,6 +34,7 @@ func (c *claims) read(payload string, strict bool) error {
 			c.rightIssuer = iss == c.issuer // whole and exact, OpenID Connect Core 3.1.3.7 (2)
 		case "aud":
 			c.rightAudience, err = jose.Has(value, c.audience) // an exact member, (3)
+			c.haveAudience = true
 		case "sub":
 			c.subject, err = jose.String(value)
 		case "exp":

@@ -30,7 +30,8 @@ type Guard interface {
 
 // A gate is one kind of token that a guard lets in.
 type gate struct {
-	issuer string
+	issuer, audience string
+
 	policy *policy // of a Kind: its cookie, its name; nil: only Authorization is read
 	needs  []need
 	claims []ClaimNeed
@@ -41,6 +42,9 @@ type gate struct {
 	recall func(ctx context.Context, token string) (f facts, known bool) // of a token verified before; known, it is good
 	verify func(ctx context.Context, token string) (facts, error)
 	enter  func(context.Context, facts) context.Context
+
+	told   func(*http.Request) (claims []byte, cookie bool, err error) // of Behind; nil: the request is asked for its token
+	accept func(ctx context.Context, claims []byte) (facts, error)
 }
 
 // guard is any one of several gates.
@@ -60,6 +64,11 @@ func AnyOf(guards ...Guard) Guard {
 	}
 	if len(all) == 0 {
 		panic("session: AnyOf needs a guard")
+	}
+	for _, gate := range all {
+		if (gate.told == nil) != (all[0].told == nil) {
+			panic("session: AnyOf of a guard that believes what is in front of it and one that checks tokens; give each its own routes")
+		}
 	}
 	return all
 }
@@ -139,6 +148,9 @@ func passable(src source, err error) bool {
 // pass returns the request with its session. The places a token may be in are looked at in order, the first that holds
 // one decides. Also with an error, the request is as a handler may see it.
 func (g guard) pass(w http.ResponseWriter, r *http.Request) (*http.Request, source, error) {
+	if g[0].told != nil {
+		return g.passTold(r)
+	}
 	token, found, err := bearer(r.Header)
 	gates := g
 	if sub := g.protocols(); sub != nil && webSocket(r) {
@@ -290,18 +302,26 @@ func (g *gate) enterWith(ctx context.Context, f facts, give func(Tokens)) (conte
 			return nil, err
 		}
 	}
+	if err := g.meet(ctx, f, give); err != nil {
+		return nil, err
+	}
+	return g.enter(ctx, f), nil
+}
+
+// meet holds a session to the needs of the gate, but for the store.
+func (g *gate) meet(ctx context.Context, f facts, give func(Tokens)) error {
 	missing := check(g.needs, f, g.now())
 	if len(g.claims) > 0 {
 		failed, err := g.checkClaims(ctx, f, give, missing != nil)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		missing = append(missing, failed...)
 	}
 	if missing != nil {
-		return nil, missing
+		return missing
 	}
-	return g.enter(ctx, f), nil
+	return nil
 }
 
 // better chooses which of two reasons to give: that a need is not met says most, that nothing could be found out comes next, and

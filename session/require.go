@@ -30,7 +30,7 @@ func (k *Kind[T]) With(needs ...Need) Guard { return k.gates().with(needs) }
 func (k *Kind[T]) gates() guard {
 	s := k.sessions
 	return guard{{
-		issuer: s.issuer, policy: k.policy, stored: k.always, empty: (*Session[T])(nil), now: s.now, log: s.log,
+		issuer: s.issuer, audience: s.audience, policy: k.policy, stored: k.always, empty: (*Session[T])(nil), now: s.now, log: s.log,
 		recall: func(ctx context.Context, token string) (facts, bool) {
 			session := k.recallSession(ctx, token)
 			if session == nil {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,12 +15,17 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// TrustConfig says which tokens of another issuer are let in. Issuer, Audience, Algorithms and Keys are required.
+// TrustConfig says which tokens of another issuer are let in. Issuer, Algorithms and Keys are required, and Audience or Clients.
 type TrustConfig struct {
 	// Issuer is the exact iss of the tokens.
 	Issuer string
-	// Audience must be, exactly, an aud of the tokens.
+	// Audience must be, exactly, an aud of the tokens. It may be left out where Clients are given, for issuers whose tokens
+	// have no aud; one that has is refused then, since it is for somebody else (RFC 7519 section 4.1.3).
 	Audience string
+	// Clients, if there are any, must have the one a token was issued to: its client_id or, without one, its azp. For access
+	// tokens of Amazon Cognito, whose client_id is that of the app client, and for session tokens of Clerk, whose azp is
+	// the origin of the front end. Default: tokens of all clients.
+	Clients []string
 	// Algorithms the issuer signs with. Others are refused before a key is looked for (RFC 8725 section 3.1).
 	Algorithms []keys.Algorithm
 	// Keys of the issuer: keys.Remote for a JWKS URL, keys.Static for keys at hand.
@@ -48,8 +54,15 @@ func Trust[T any](c TrustConfig) (*Foreign[T], error) {
 	if err := checkText("TrustConfig.Issuer", c.Issuer, 2048); err != nil {
 		return nil, err
 	}
-	if err := checkText("TrustConfig.Audience", c.Audience, 2048); err != nil {
-		return nil, err
+	if c.Audience != "" || len(c.Clients) == 0 {
+		if err := checkText("TrustConfig.Audience", c.Audience, 2048); err != nil {
+			return nil, err
+		}
+	}
+	for _, client := range c.Clients {
+		if err := checkText("TrustConfig.Clients: a client", client, 2048); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case c.Keys == nil:
@@ -68,7 +81,7 @@ func Trust[T any](c TrustConfig) (*Foreign[T], error) {
 			return nil, fmt.Errorf("session: TrustConfig.Algorithms: %q is not known", a)
 		}
 	}
-	c.Algorithms = slices.Clone(c.Algorithms)
+	c.Algorithms, c.Clients = slices.Clone(c.Algorithms), slices.Clone(c.Clients)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -81,23 +94,34 @@ func Trust[T any](c TrustConfig) (*Foreign[T], error) {
 // Verify checks a token of the issuer and returns its session: Kind is the issuer, Properties and Claims are the whole
 // payload, ID is sid and TokenID jti if there are any. Scopes come from scope or scp, Roles from roles, ClientID from client_id or azp,
 // Auth from auth_time and amr; where one of these is of an unexpected type it counts as absent. iss, aud, exp and sub are
-// required. Errors as [Kind.Verify].
+// required (but see TrustConfig.Clients). Errors as [Kind.Verify].
 func (f *Foreign[T]) Verify(ctx context.Context, token string) (*Session[T], error) {
 	tok, _, err := open(ctx, token, f.config.Type, f.config.Keys, f.config.Algorithms)
 	if err != nil {
 		return nil, err
 	}
+	return f.accept(tok.Payload)
+}
+
+// accept checks the claims of a token and makes a session of them.
+func (f *Foreign[T]) accept(payload string) (*Session[T], error) {
 	c := claims{issuer: f.config.Issuer, audience: f.config.Audience}
-	if err := c.read(tok.Payload, false); err != nil {
+	if err := c.read(payload, false); err != nil {
 		return nil, err
+	}
+	if f.config.Audience == "" {
+		c.rightAudience = !c.haveAudience
 	}
 	if err := c.check(f.config.Now(), f.config.Leeway); err != nil {
 		return nil, err
 	}
+	if client := cmp.Or(c.clientID, c.azp); len(f.config.Clients) > 0 && !slices.Contains(f.config.Clients, client) {
+		return nil, refuse(ErrAudience, "it was issued to a client that is not one of TrustConfig.Clients")
+	}
 	if c.subject == "" {
 		return nil, refuse(ErrClaims, "sub is missing")
 	}
-	s := &Session[T]{Claims: json.RawMessage(tok.Payload)}
+	s := &Session[T]{Claims: json.RawMessage(payload)}
 	if err := json.Unmarshal(s.Claims, &s.Properties); err != nil {
 		return nil, refuse(ErrClaims, "the payload does not fit the type")
 	}
@@ -158,7 +182,7 @@ func (f *Foreign[T]) NewContext(ctx context.Context, s *Session[T]) context.Cont
 
 func (f *Foreign[T]) gates() guard {
 	return guard{{
-		issuer: f.config.Issuer, empty: (*Session[T])(nil), now: f.config.Now, log: f.config.Logger,
+		issuer: f.config.Issuer, audience: f.config.Audience, empty: (*Session[T])(nil), now: f.config.Now, log: f.config.Logger,
 		recall: func(context.Context, string) (facts, bool) { return facts{}, false },
 		verify: func(ctx context.Context, token string) (facts, error) {
 			session, err := f.Verify(ctx, token)

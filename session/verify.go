@@ -74,27 +74,48 @@ func (k *Kind[T]) verify(ctx context.Context, token string) (*Session[T], error)
 	if err != nil {
 		return nil, err
 	}
-	c := claims{issuer: s.issuer, audience: s.audience}
-	if err := c.read(tok.Payload, true); err != nil {
+	now := s.now()
+	var c claims
+	out, err := k.read(tok.Payload, &c, now)
+	if err != nil {
 		return nil, err
 	}
-	now := s.now()
+	k.remember(token, tok.Kid, key, &c, &out.Session, now)
+	return &out.Session, nil
+}
+
+// accept is verify for the claims of a token that somebody else has verified.
+func (k *Kind[T]) accept(payload string) (*Session[T], error) {
+	var c claims
+	out, err := k.read(payload, &c, k.sessions.now())
+	if err != nil {
+		return nil, err
+	}
+	return &out.Session, nil
+}
+
+// read reads the claims of a token of the kind into c, checks them, and makes a session of them.
+func (k *Kind[T]) read(payload string, c *claims, now time.Time) (*held[T], error) {
+	s := k.sessions
+	c.issuer, c.audience = s.issuer, s.audience
+	if err := c.read(payload, true); err != nil {
+		return nil, err
+	}
 	if err := c.check(now, s.leeway); err != nil {
 		return nil, err
 	}
-	if err := k.check(&c, s.notBefore); err != nil {
+	if err := k.check(c, s.notBefore); err != nil {
 		return nil, err
 	}
 	out := new(held[T])
 	if err := decodeProperties(k.layout, c.properties, &out.Properties); err != nil {
 		return nil, refuse(ErrClaims, "properties are not those of the kind")
 	}
-	if err := fill(&out.Session, &c, out.names[:0]); err != nil {
+	if err := fill(&out.Session, c, out.names[:0]); err != nil {
 		return nil, err
 	}
 	out.Kind, out.claims = k.name, c.facts
-	k.remember(token, tok.Kid, key, &c, &out.Session, now)
-	return &out.Session, nil
+	return out, nil
 }
 
 // check holds claims to what Create writes.
