@@ -19,6 +19,7 @@ import (
 //	GET  {base}/authorize              ?provider=, or the only one, or a page to choose
 //	     {base}/{provider}/authorize   begins a sign-in (alias: connect)
 //	     {base}/{provider}/callback    ends it; a provider may serve more
+//	     {base}/verify                 Config.ForwardAuth
 //	     {base}/token, /refresh, /signout, /sessions, /.well-known/...   of session.Sessions.Handler
 //
 // An authorize URL takes redirect_uri, state, code_challenge with code_challenge_method=S256, response_type=code and
@@ -40,12 +41,14 @@ type Auth struct {
 	secure, requirePKCE  bool
 	style                string // CSP source of the default style
 
-	below  http.Handler // of Sessions
-	names  []string     // of providers, sorted
-	labels map[string]string
-	flows  map[string]served
-	built  bool // New is done: flows does not change any more
-	faults []error
+	below http.Handler // of Sessions
+
+	forwardAuth http.Handler // nil: none
+	names       []string     // of providers, sorted
+	labels      map[string]string
+	flows       map[string]served
+	built       bool // New is done: flows does not change any more
+	faults      []error
 }
 
 // served is a flow and what serves it.
@@ -106,6 +109,8 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.own(w, r, a.choose)
 	case sessionPath(path):
 		a.below.ServeHTTP(w, r)
+	case path == "/verify" && a.forwardAuth != nil:
+		a.forwardAuth.ServeHTTP(w, r)
 	default:
 		a.provider(w, r, path[1:])
 	}
@@ -114,7 +119,7 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // forPrograms reports whether only programs call the path, and no person ever sees what it answers.
 func (a *Auth) forPrograms(path string) bool {
 	below, ok := strings.CutPrefix(path, a.base)
-	return path == wellKnown+a.base || ok && sessionPath(below)
+	return path == wellKnown+a.base || ok && (sessionPath(below) || below == "/verify" && a.forwardAuth != nil)
 }
 
 // sessionPath reports whether session.Sessions.Handler serves the path below {base}.
@@ -268,10 +273,26 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 		options(a.base+"/", wellKnown+a.base)
 		return
 	}
-	get("/{$}", "/authorize", "/.well-known/openid-configuration", "/.well-known/jwks.json", wellKnown)
-	options("/token", "/signout", "/.well-known/openid-configuration", "/.well-known/jwks.json", wellKnown)
-	post("/token", "/signout")
-	others("/token", "/signout", "/authorize")
+	ends := []string{"/token", "/refresh", "/signout", "/signout/everywhere"}
+	own := []string{"/sessions", "/sessions/"}
+	public := []string{"/.well-known/openid-configuration", "/.well-known/jwks.json", wellKnown}
+	get("/{$}", "/authorize")
+	get(public...)
+	get(own...)
+	options(public...)
+	options(ends...)
+	options(own...)
+	post(ends...)
+	post(own...) // 405, of ours
+	others(ends...)
+	others(own...)
+	others("/authorize")
+	if a.forwardAuth != nil {
+		get("/verify")
+		post("/verify")
+		options("/verify")
+		others("/verify")
+	}
 	for _, name := range a.names {
 		get("/" + name + "/")
 		post("/" + name + "/")

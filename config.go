@@ -55,6 +55,10 @@ type Config struct {
 	// Kind.Cookie or Kind.Code and in.Return. To refuse, return Deny. It runs for many people at once.
 	OnSuccess func(w http.ResponseWriter, r *http.Request, in *SignIn) error
 
+	// ForwardAuth is served at {base}/verify, for proxies that ask before they pass a request on: session.ForwardAuth of
+	// the guard that is to decide. Default: there is nothing.
+	ForwardAuth http.Handler
+
 	// Render draws pages. The headers are set before it is called and may be changed by it; the default
 	// Content-Security-Policy allows nothing but the default style, and forms to this host and to Redirects. It writes
 	// the status (p.Status, never 0 here) and escapes all of p. Default: plain HTML, light and dark, without a script.
@@ -105,7 +109,7 @@ func New(c Config) (*Auth, error) {
 		issuer: c.Sessions.Issuer(), base: issuer.Path, secure: issuer.Scheme == "https", origin: originOf(issuer),
 		clients:     clientip.Resolver{Trusted: c.TrustedProxies, Header: c.ClientIPHeader},
 		requirePKCE: c.RequirePKCE,
-		style:       styleSource(), flows: map[string]served{}, below: c.Sessions.Handler(),
+		style:       styleSource(), flows: map[string]served{}, below: c.Sessions.Handler(), forwardAuth: c.ForwardAuth,
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

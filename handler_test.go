@@ -109,8 +109,9 @@ func TestRoutes(t *testing.T) {
 // Mount goes together with an application that has patterns of its own on the same mux.
 func TestMount(t *testing.T) {
 	for _, base := range []string{"https://api.example.com/auth", "https://api.example.com", "https://api.example.com/a/b"} {
-		v := newWorld(t, func(_ *world, s *session.Config, _ *postern.Config) {
+		v := newWorld(t, func(_ *world, s *session.Config, c *postern.Config) {
 			s.Issuer, s.Origins = base, []string{"https://app.example.com"}
+			c.ForwardAuth = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
 		})
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "app") })
@@ -128,6 +129,9 @@ func TestMount(t *testing.T) {
 			{"GET", index, 200}, {"HEAD", index, 200}, {"GET", path + "/door/authorize", 302}, {"GET", path + "/door/callback", 400}, {"POST", path + "/desk/authorize", 303},
 			{"GET", path + "/authorize", 200}, {"GET", path + "/.well-known/jwks.json", 200}, {"GET", path + "/.well-known/oauth-authorization-server", 200},
 			{"GET", "/.well-known/oauth-authorization-server" + path, 200}, {"POST", path + "/signout", 204}, {"POST", path + "/token", 415}, {"OPTIONS", path + "/token", 204},
+			{"POST", path + "/refresh", 401}, {"OPTIONS", path + "/refresh", 204}, {"POST", path + "/signout/everywhere", 401}, {"GET", path + "/sessions", 401}, {"POST", path + "/sessions", 405},
+			{"DELETE", path + "/sessions", 401}, {"DELETE", path + "/sessions/a.b", 401}, {"OPTIONS", path + "/sessions/a.b", 204}, {"DELETE", path + "/refresh", 405},
+			{"GET", path + "/verify", 418}, {"POST", path + "/verify", 418}, {"DELETE", path + "/verify", 418},
 		} {
 			r := httptest.NewRequest(tc.method, "https://api.example.com"+tc.path, nil)
 			if strings.HasSuffix(tc.path, "desk/authorize") {

@@ -15,8 +15,9 @@ import (
 // forwardAuth of Traefik, forward_auth of Caddy, ext_authz of Envoy. It decides as [Guard] would for the request itself,
 // which must carry the headers of the original (Authorization, Cookie, Origin, Sec-Fetch-Site, Sec-WebSocket-*). Its body is not read.
 //
-//	mux.Handle("GET /auth/verify", session.ForwardAuth(user))
-//	mux.Handle("GET /auth/verify/admin", session.ForwardAuth(user, session.Role("admin")))
+//	mux.Handle("GET /verify/admin", session.ForwardAuth(user, session.Role("admin")))
+//
+// postern.Config.ForwardAuth serves one at {base}/verify.
 //
 // The answer is 200 without a body to let the request through; 401 without a valid token, with WWW-Authenticate; 403 for
 // needs that are not met and for cookies sent by pages of other origins; 503 if keys or store cannot be had. There is no
