@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,7 +30,7 @@ import (
 //
 //	/page    a page for members        /me       who it is
 //	/        a page for everybody      /checked  the same, and the store is asked
-//	/inbox   the mail
+//	/inbox   the mail                  /wait     lets ?seconds= pass
 type club struct {
 	t        *testing.T
 	url      string // https://localhost:PORT
@@ -50,11 +51,22 @@ type club struct {
 
 func newClub(t *testing.T) *club {
 	t.Helper()
+	return openClub(t, (*httptest.Server).StartTLS)
+}
+
+// newPlainClub makes one without TLS, for clients that would not believe in its certificate.
+func newPlainClub(t *testing.T) *club {
+	t.Helper()
+	return openClub(t, (*httptest.Server).Start)
+}
+
+func openClub(t *testing.T, start func(*httptest.Server)) *club {
+	t.Helper()
 	c := &club{t: t, clock: posterntest.NewClock(time.Time{}), mux: http.NewServeMux()}
 	server := httptest.NewUnstartedServer(c)
 	server.EnableHTTP2 = true
 	server.Config.ErrorLog = complaints(t)
-	server.StartTLS()
+	start(server)
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
 	c.url = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
@@ -77,15 +89,18 @@ func newClub(t *testing.T) *club {
 	c.member = session.NewKind[Member](c.sessions, "member")
 	mail := inbox.New()
 	auth, err := postern.New(postern.Config{
-		Sessions: c.sessions, Redirects: []string{c.url + "/page"},
-		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{Send: func(_ context.Context, m magic.Message) error {
+		Sessions: c.sessions, Redirects: []string{c.url + "/page", c.url + "/callback"},
+		Providers: map[string]postern.Provider{"once": atOnce{}, "link": magic.Link(magic.Config{Send: func(_ context.Context, m magic.Message) error {
 			mail.Add(inbox.Message{To: m.To, Subject: m.Subject, Text: m.Text, Link: m.Link, Time: c.clock.Now()})
 			return nil
 		}})},
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-			email, _ := in.Identity.Email()
-			return c.member.Cookie(w, r, session.Grant[Member]{
-				Subject: email, Properties: Member{UserID: in.Identity.Subject, Email: email}, Auth: in.Auth,
+			deliver := c.member.Cookie
+			if in.Return.Challenge() != "" {
+				deliver = c.member.Code
+			}
+			return deliver(w, r, session.Grant[Member]{
+				Subject: in.Identity.Subject, Properties: Member{UserID: in.Identity.Subject}, Auth: in.Auth, Scopes: []string{"orders:read"},
 			}, in.Return)
 		},
 	})
@@ -94,6 +109,7 @@ func newClub(t *testing.T) *club {
 	}
 	auth.Mount(c.mux)
 	c.mux.Handle("/inbox", mail)
+	c.mux.HandleFunc("POST /wait", c.wait)
 	c.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { writePage(w, "hello") })
 	c.mux.Handle("GET /page", c.member.Require(http.HandlerFunc(c.page)))
 	c.mux.Handle("GET /me", c.member.Require(http.HandlerFunc(c.me)))
@@ -142,6 +158,15 @@ func (c *club) page(w http.ResponseWriter, r *http.Request) {
 func writePage(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = io.WriteString(w, `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Club</title><p>`+html.EscapeString(text))
+}
+
+func (c *club) wait(w http.ResponseWriter, r *http.Request) {
+	seconds, err := strconv.Atoi(r.URL.Query().Get("seconds"))
+	if err != nil {
+		http.Error(w, "how many seconds?", http.StatusBadRequest)
+		return
+	}
+	c.clock.Advance(time.Duration(seconds) * time.Second)
 }
 
 func (c *club) me(w http.ResponseWriter, r *http.Request) {

@@ -187,6 +187,41 @@ func TestBrowser_Dev(t *testing.T) {
 		w.picture("signed-in")
 		signOut(w)
 	})
+	t.Run("sessions", func(t *testing.T) {
+		ada := func() *window {
+			w := newWindow(t, browser)
+			w.open(home)
+			w.link("Continue with Google")
+			w.press(`button[name="user"]`)
+			w.shows("You are signed in", "Ada Lovelace")
+			return w
+		}
+		here, there, third := ada(), ada(), ada()
+		here.open(home)
+		here.shows("Your sessions", "Chrome on", "this one", "Last seen", "End all others")
+		here.picture("sessions")
+		here.press(`.sessions li:not(:has(.tag)) button`)
+		here.shows("You are signed in", "End all others")
+		there.open(home)
+		third.open(home)
+		if out := strings.Contains(there.text(), "Continue with Google"); out == strings.Contains(third.text(), "Continue with Google") {
+			t.Errorf("of two other sessions, one was to end; the second browser is signed out: %v", out)
+		}
+		here.press(`form[action="/sessions/others"] button`)
+		here.shows("You are signed in")
+		if strings.Contains(here.text(), "End all others") {
+			t.Errorf("there are others still:\n%s", here.text())
+		}
+		for _, w := range []*window{there, third} {
+			w.open(home)
+			w.shows("Continue with Google")
+		}
+		fourth := ada()
+		here.press(`form[action="/sessions/everywhere"] button`)
+		here.shows("Continue with Google")
+		fourth.open(home)
+		fourth.shows("Continue with Google")
+	})
 	for _, name := range []string{"Google", "GitHub"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWindow(t, browser)

@@ -35,7 +35,7 @@ func Build(t testing.TB, folder string) string {
 // Start makes a function of a bootstrap. Its processes end with the test, and what they printed is shown if it fails.
 func Start(t testing.TB, bootstrap string, env ...string) (*lambdatest.Runtime, *Output) {
 	t.Helper()
-	out := &Output{grown: make(chan struct{})}
+	out := NewOutput(t)
 	rt, err := lambdatest.NewRuntime(lambdatest.RuntimeConfig{
 		Bootstrap: bootstrap, Env: env, Output: out, Concurrency: 1,
 		Timeout: time.Minute, InitTimeout: time.Minute, // this machine may be busy
@@ -43,12 +43,7 @@ func Start(t testing.TB, bootstrap string, env ...string) (*lambdatest.Runtime, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		rt.Close()
-		if t.Failed() {
-			t.Logf("the function printed:\n%s", out.text())
-		}
-	})
+	t.Cleanup(func() { rt.Close() })
 	return rt, out
 }
 
@@ -73,11 +68,22 @@ func Gateway(t testing.TB, c lambdatest.Config) *lambdatest.Gateway {
 	return g
 }
 
-// Output is what a function prints.
+// Output is what a function prints. Make it with [NewOutput].
 type Output struct {
 	mu    sync.Mutex
 	buf   bytes.Buffer
 	grown chan struct{} // closed, and replaced, when there is more
+}
+
+// NewOutput makes an Output that is shown if the test fails.
+func NewOutput(t testing.TB) *Output {
+	o := &Output{grown: make(chan struct{})}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the function printed:\n%s", o.text())
+		}
+	})
+	return o
 }
 
 // Write adds to the output.

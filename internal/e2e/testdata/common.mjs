@@ -45,3 +45,9 @@ export async function follow(start, redirectURI) {
   }
   throw new Error('the sign-in does not end');
 }
+
+// wait lets time pass for the application of the test.
+export async function wait(issuer, seconds) {
+  const response = await fetch(new URL(`/wait?seconds=${seconds}`, issuer), { method: 'POST' });
+  if (!response.ok) throw new Error(`waiting: ${response.status}`);
+}
