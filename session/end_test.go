@@ -82,6 +82,12 @@ func TestS1_SignInReplaces(t *testing.T) {
 		}
 	}
 	k.mustRefresh(old.Refresh)
+	robot := session.NewKind[APIKey](k.sessions, "robot")
+	bot := must(robot.Create(t.Context(), session.Grant[APIKey]{Subject: "u1"}))(t)
+	if _, _, err := signIn(k, k.renewal()+"="+bot.Refresh+"; "+k.access()+"="+bot.Access+"; "+session.CookieNameOf(robot)+"-refresh="+bot.Refresh); err != nil {
+		t.Error(err)
+	}
+	k.mustRefresh(bot.Refresh) // of another kind
 	k.wantTold()
 
 	// Parameter and Code hand the session to another program, and leave that of the browser alone.
