@@ -36,8 +36,9 @@ var ways = [...]struct{ provider, name, note string }{
 
 // routes registers the application on mux.
 func (d *demo) routes(mux *http.ServeMux) {
-	mux.Handle("GET /{$}", d.user.Optional(http.HandlerFunc(d.home)))
+	mux.Handle("GET /{$}", d.user.Optional(http.HandlerFunc(d.home), session.CheckStore))
 	mux.Handle("GET /api/me", d.user.Require(http.HandlerFunc(d.me)))
+	d.sessionRoutes(mux)
 	mux.HandleFunc("GET /assets/", serveAssets)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		errorPage(w, http.StatusNotFound, "Nothing here", "There is no page at this address.")
@@ -50,7 +51,12 @@ func (d *demo) home(w http.ResponseWriter, r *http.Request) {
 		d.signedOut(w)
 		return
 	}
-	d.signedIn(w, s)
+	list, err := d.sessions.List(r.Context(), s.Subject)
+	if err != nil {
+		unavailable(w)
+		return
+	}
+	d.signedIn(w, s, list)
 }
 
 // me is a handler behind a guard: it reads who calls, typed.
@@ -83,7 +89,7 @@ func (d *demo) signedOut(w http.ResponseWriter) {
 	writePage(w, http.StatusOK, "Sign in · Postern", &m)
 }
 
-func (d *demo) signedIn(w http.ResponseWriter, s *session.Session[person]) {
+func (d *demo) signedIn(w http.ResponseWriter, s *session.Session[person], list []session.Info) {
 	var m markup
 	m.raw("<section class=\"card\">\n<h1>You are signed in</h1>\n<p class=\"lead\">")
 	who := s.Properties.Name
@@ -102,7 +108,9 @@ func (d *demo) signedIn(w http.ResponseWriter, s *session.Session[person]) {
 	m.raw(`</dl>
 <form class="actions" method="post" action="/auth/signout"><button>Sign out</button></form>
 </section>
-<section class="card">
+`)
+	d.sessionList(&m, list, s.ID, now)
+	m.raw(`<section class="card">
 <h2>What the token says</h2>
 `)
 	d.claims(&m, s, now)
