@@ -73,8 +73,8 @@ func (p *policy) list(ctx context.Context, subject string) ([]Info, error) {
 		return nil, err
 	}
 	part := e.item.Key.Part
-	out := []Info{}
-	now := s.now()
+	var rows []kept
+	moved := false
 	for after := afterCodes; after != ""; {
 		var items []store.Item
 		items, after, err = s.store.List(ctx, part, after, 200)
@@ -86,9 +86,20 @@ func (p *policy) list(ctx context.Context, subject string) ([]Info, error) {
 			if err := k.read(item.Value); err != nil {
 				return nil, s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
 			}
-			if k.Kind == p.name && k.Subject == subject && k.verdict(p, now) == nil {
-				out = append(out, k.info())
+			if k.Kind == p.name && k.Subject == subject {
+				rows, moved = append(rows, k), moved || k.Epoch > e.number
 			}
+		}
+	}
+	if moved { // RevokeOthers came in between: the session that it kept is of the new epoch
+		if e, err = s.loadEpoch(ctx, half(p.name, subject)); err != nil {
+			return nil, err
+		}
+	}
+	out, now := []Info{}, s.now()
+	for _, k := range rows {
+		if k.epoch = e; k.verdict(p, now) == nil {
+			out = append(out, k.info())
 		}
 	}
 	lastUsedFirst(out)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -204,6 +205,22 @@ func deeds() []deed {
 			after: func(d *desk, got string, rivals bool, wrong report) {
 				if n := len(d.list); got == "ok" && n != 2 && (!rivals || n != 1) {
 					wrong("a list of %d", n)
+				}
+			}},
+		{name: "list while others are revoked", before: with((*desk).addOther), want: "ok", good: true,
+			rival: func(d *desk) {
+				if err := d.steady.RevokeOthers(context.WithoutCancel(d.Context()), it(d)); err != nil {
+					d.Fatal(err)
+				}
+			},
+			do: func(ctx context.Context, d *desk) string {
+				var err error
+				d.list, err = d.sessions.List(ctx, who)
+				return verdictOf(err)
+			},
+			after: func(d *desk, got string, _ bool, wrong report) {
+				if got == "ok" && !slices.ContainsFunc(d.list, func(in session.Info) bool { return in.ID == it(d) }) {
+					wrong("the session that lives is not in the list")
 				}
 			}},
 		{name: "check", before: with((*desk).later), want: "ok", good: true, rival: (*desk).endIt, do: check, after: nothing},

@@ -60,7 +60,7 @@ const (
 func TestS6_TwoProcesses(t *testing.T) {
 	each(t, func(t *testing.T, b backend, at *place) {
 		p := startPair(t, at)
-		rounds := size(t, 1000/b.slow)
+		rounds := size(t, max(generations+2, 1000/b.slow/raced))
 		now, began := time.Now(), time.Now()
 		retryable, ended := 0, 0
 		var chain []string
@@ -143,7 +143,7 @@ func TestS8_LostAnswers(t *testing.T) {
 			tokens[i] = r.Refresh
 		}
 		retries, retryable, again := 0, 0, 0
-		for round := range size(t, 10_000/sessions/b.slow) {
+		for round := range size(t, max(1, 10_000/sessions/b.slow/raced)) {
 			now = now.Add(2 * time.Minute)
 			here, there := p.first, p.second
 			if rand.N(2) == 0 {
