@@ -20,6 +20,7 @@ const (
 	skew = time.Minute
 
 	refreshPurpose = "refresh/1"
+	tagLen         = 43 // of an HMAC-SHA256 in base64url
 )
 
 // Why a session ended: the Reason of the event "session ended".
@@ -69,7 +70,7 @@ func parseTicket(token string) (t ticket, ok bool) {
 	}
 	t = ticket{parts[1], parts[2] + "." + parts[3], parts[5], n}
 	_, ok = sessionKey(t.id)
-	return t, ok && t.kid != ""
+	return t, ok && t.kid != "" && base64Text(t.tag, tagLen)
 }
 
 func (s *Sessions) tagParts(id string, n int64, salt string) []string {
@@ -83,6 +84,18 @@ func (s *Sessions) ticketOf(ctx context.Context, id string, r *row) (string, err
 		return "", s.unavailable(ctx, "secret", err)
 	}
 	return "v1." + r.Kid + "." + id + "." + strconv.FormatInt(r.Number, 10) + "." + tag, nil
+}
+
+// known tells, before the store is asked, whether the secret a ticket names is one of ours.
+func (s *Sessions) known(ctx context.Context, t ticket) error {
+	_, err := s.secrets.Secret(ctx, t.kid)
+	if errors.Is(err, keys.ErrUnknownKey) {
+		return ErrRefresh
+	}
+	if err != nil {
+		return s.unavailable(ctx, "secret", err)
+	}
+	return nil
 }
 
 // prove holds a ticket to the row it names.
@@ -106,10 +119,8 @@ func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, clie
 	if !ok {
 		return t, nil, ErrRefresh
 	}
-	if _, err := s.secrets.Secret(ctx, ticket.kid); errors.Is(err, keys.ErrUnknownKey) {
-		return t, nil, ErrRefresh // before the store is asked
-	} else if err != nil {
-		return t, nil, s.unavailable(ctx, "secret", err)
+	if err := s.known(ctx, ticket); err != nil {
+		return t, nil, err
 	}
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
 		k, err := s.load(ctx, ticket.id)

@@ -102,6 +102,12 @@ func (p *policy) owner(ctx context.Context, token string) (string, error) {
 	if s.secrets == nil {
 		return "", errNoSecrets
 	}
+	if err := s.known(ctx, t); err != nil {
+		if errors.Is(err, ErrRefresh) {
+			err = nil
+		}
+		return "", err
+	}
 	k, err := s.load(ctx, t.id)
 	if err != nil || !k.found() || k.Kind != p.name {
 		return "", err

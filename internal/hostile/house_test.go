@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -40,6 +41,8 @@ type house struct {
 	apikey   *session.Kind[User]
 	partner  *session.Foreign[map[string]any]
 	idp      *fakeidp.IdP
+	store    *counted
+	log      bytes.Buffer // of the sessions
 	cookies  map[string]string
 
 	mail    magic.Message     // the last
@@ -48,15 +51,41 @@ type house struct {
 	signIns int
 }
 
+// counted is a store that knows how often it was called.
+type counted struct {
+	store.Store
+	reads, writes int
+}
+
+func (c *counted) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error) {
+	c.reads++
+	return c.Store.Get(ctx, keys...)
+}
+
+func (c *counted) Write(ctx context.Context, changes ...store.Change) error {
+	c.writes++
+	return c.Store.Write(ctx, changes...)
+}
+
+func (c *counted) Add(ctx context.Context, k store.Key, delta int64, expires time.Time) (int64, error) {
+	c.writes++
+	return c.Store.Add(ctx, k, delta, expires)
+}
+
+func (c *counted) List(ctx context.Context, part, after string, limit int) ([]store.Item, string, error) {
+	c.reads++
+	return c.Store.List(ctx, part, after, limit)
+}
+
 func newHouse(t testing.TB, f *forge) *house {
 	t.Helper()
-	h := &house{TB: t, cookies: map[string]string{}}
 	clock := func() time.Time { return now }
+	h := &house{TB: t, cookies: map[string]string{}, store: &counted{Store: &store.Memory{Now: clock}}}
 	signing := must(keys.NewSigningKey(f.keys["es256"], keys.ES256, "es256"))(t)
 	secret := must(keys.NewSecret("s1", slices.Repeat([]byte{7}, 32)))(t)
 	h.sessions = must(session.New(session.Config{
 		Issuer: issuer, Audience: audience, Keys: must(keys.StaticSigner(signing))(t), Secrets: must(keys.StaticSecrets(secret))(t),
-		Store: &store.Memory{Now: clock}, Now: clock,
+		Store: h.store, Now: clock, Logger: slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}))(t)
 	h.user = session.NewKindConfig(h.sessions, session.KindConfig[User]{Name: "user", CookieName: "__Host-user"})
 	h.apikey = session.NewKind[User](h.sessions, "apikey")
