@@ -13,9 +13,9 @@ type refreshed struct {
 	Status  int    `json:"status"`
 }
 
-// TestInterop_Refresh: clients that nobody here wrote refresh by what discovery says, follow the rotation, and are
+// TestI6_InteropRefresh: clients that nobody here wrote refresh by what discovery says, follow the rotation, and are
 // refused when a token that was replaced comes again.
-func TestInterop_Refresh(t *testing.T) {
+func TestI6_InteropRefresh(t *testing.T) {
 	dir := scripts(t)
 	for _, name := range []string{"openid-client", "oauth4webapi"} {
 		t.Run(name, func(t *testing.T) {

@@ -21,9 +21,9 @@ func (c *club) thief(browser context.Context, owner *window) *window {
 	return w
 }
 
-// TestBrowser_StolenCookies: two browsers hold the same cookies. Whichever comes second with the token that the other has
+// TestS5_BrowserStolenCookies: two browsers hold the same cookies. Whichever comes second with the token that the other has
 // used ends the session, for both, and both lose their cookies.
-func TestBrowser_StolenCookies(t *testing.T) {
+func TestS5_BrowserStolenCookies(t *testing.T) {
 	browser := startBrowser(t)
 	for _, ownerFirst := range []bool{true, false} {
 		name := "the thief comes first"
@@ -66,8 +66,8 @@ func TestBrowser_StolenCookies(t *testing.T) {
 	}
 }
 
-// TestBrowser_StolenLater: a copy that is several tokens old, and one of the refresh token alone.
-func TestBrowser_StolenLater(t *testing.T) {
+// TestS5_BrowserStolenLater: a copy that is several tokens old, and one of the refresh token alone.
+func TestS5_BrowserStolenLater(t *testing.T) {
 	browser := startBrowser(t)
 	c := newClub(t)
 	owner := c.signIn(browser, ada)
@@ -94,8 +94,8 @@ func TestBrowser_StolenLater(t *testing.T) {
 	owner.signedOut(c.url)
 }
 
-// TestBrowser_SignOut: here, elsewhere, everywhere.
-func TestBrowser_SignOut(t *testing.T) {
+// TestS9_BrowserSignOut: here, elsewhere, everywhere.
+func TestS9_BrowserSignOut(t *testing.T) {
 	browser := startBrowser(t)
 	for _, tc := range []struct {
 		name, method, path string

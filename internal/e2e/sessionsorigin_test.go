@@ -11,10 +11,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestBrowser_OtherOrigins: a page of another origin makes the browser of a signed-in person send what it can. It can
+// TestX2_BrowserOtherOrigins: a page of another origin makes the browser of a signed-in person send what it can. It can
 // neither refresh nor end the session, nor read of it. The neighbour on another port is of the same site, so that
 // SameSite=Lax alone would not stop it.
-func TestBrowser_OtherOrigins(t *testing.T) {
+func TestX2_BrowserOtherOrigins(t *testing.T) {
 	browser := startBrowser(t)
 	evil := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		target := r.URL.Query().Get("target")

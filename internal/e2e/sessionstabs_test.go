@@ -12,9 +12,9 @@ import (
 
 const ada = "ada@example.com"
 
-// TestBrowser_Tabs: a dozen tabs and their scripts come back at once after the access token has expired. All are served,
+// TestS6_BrowserTabs: a dozen tabs and their scripts come back at once after the access token has expired. All are served,
 // the session moves on once, and all remain signed in.
-func TestBrowser_Tabs(t *testing.T) {
+func TestS6_BrowserTabs(t *testing.T) {
 	browser := startBrowser(t)
 	c := newClub(t)
 	first := c.signIn(browser, ada)
@@ -114,8 +114,8 @@ func TestBrowser_Tabs(t *testing.T) {
 	first.says("/me", 401, `"unauthorized"`)
 }
 
-// TestBrowser_CookieAttributes looks at the cookies as the browser does.
-func TestBrowser_CookieAttributes(t *testing.T) {
+// TestS3_BrowserCookies looks at the cookies as the browser does.
+func TestS3_BrowserCookies(t *testing.T) {
 	browser := startBrowser(t)
 	c := newClub(t)
 	w := c.signIn(browser, ada)
@@ -152,9 +152,9 @@ func TestBrowser_CookieAttributes(t *testing.T) {
 	w.cookieless()
 }
 
-// TestBrowser_LostAnswer: the session moved on, and the answer that says so never arrives. Asked again within the grace,
+// TestS8_BrowserLostAnswer: the session moved on, and the answer that says so never arrives. Asked again within the grace,
 // the person stays signed in; later, the session ends, since that is what a thief would look like.
-func TestBrowser_LostAnswer(t *testing.T) {
+func TestS8_BrowserLostAnswer(t *testing.T) {
 	browser := startBrowser(t)
 	for _, tc := range []struct {
 		name    string
