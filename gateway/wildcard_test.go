@@ -1,0 +1,109 @@
+package gateway_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/posternauth/postern/gateway"
+	"github.com/posternauth/postern/lambdahttp/lambdatest"
+	"github.com/posternauth/postern/session"
+)
+
+// TestG2_HostilePaths asks for paths that are wildcards to a policy, and then, from the cache, for what they could open.
+func TestG2_HostilePaths(t *testing.T) {
+	w := newWorld(t)
+	routes := []gateway.Route{
+		{Method: "GET", Path: "/public/*"},
+		{Path: "/admin/*", Needs: []session.Need{session.Scope("admin")}},
+	}
+	hostile := []string{"/public/*", "/public/../*", "/public/?????", "/public/%2A", "/public/$%7Baws:username%7D", "/public/*/../../admin/x", "/public/%2e%2e/admin/x",
+		"/public/**", "/public/;*", "/public/,arn:aws:execute-api:*", "/public/%22%5D,%22Resource%22:%22*", "/public/$connect", "/public/..%2f*", "//*", "/*", "/%3F"}
+	for _, kind := range []struct {
+		name string
+		kind lambdatest.Kind
+		auth lambdatest.LambdaAuthorizer
+	}{
+		{"REST", lambdatest.REST, lambdatest.LambdaAuthorizer{Type: lambdatest.TokenAuthorizer}},
+		{"REST REQUEST", lambdatest.REST, lambdatest.LambdaAuthorizer{}},
+		{"HTTP 1.0", lambdatest.HTTPAPI, lambdatest.LambdaAuthorizer{PayloadVersion: "1.0"}},
+		{"HTTP 2.0", lambdatest.HTTPAPI, lambdatest.LambdaAuthorizer{}},
+	} {
+		for _, path := range hostile {
+			t.Run(kind.name+" "+path, func(t *testing.T) {
+				auth := kind.auth
+				auth.Function = w.function(gateway.Config{Routes: routes, Policies: true})
+				g := w.api(kind.kind, &auth, nil, "ANY /{proxy+}")
+				name, value := bearer(w.token(w.user, "u1", "read"))
+				r := httptest.NewRequest("GET", "https://api.example.com/prod", nil)
+				r.URL.Path, r.URL.RawPath = "/prod"+unescape(path), "/prod"+path
+				r.Header.Set(name, value)
+				g.ServeHTTP(httptest.NewRecorder(), r)
+				for _, request := range []string{"GET /admin/x", "POST /admin/x", "DELETE /public/x", "GET /else", "GET /"} {
+					method, target := cut(request)
+					if rec := call(g, method, target, name, value); rec.Code == 200 {
+						t.Errorf("after %s, %s passes", path, request)
+					}
+				}
+				if rec := call(g, "GET", "/public/x", name, value); rec.Code != 200 {
+					t.Errorf("GET /public/x: %d", rec.Code)
+				}
+			})
+		}
+	}
+}
+
+func unescape(s string) string {
+	return strings.NewReplacer("%2A", "*", "%7B", "{", "%7D", "}", "%22", `"`, "%5D", "]", "%2e", ".", "%2f", "/", "%3F", "?").Replace(s)
+}
+
+// TestG2_ResourceOfOneStage: each resource names one API and one stage, and no wildcard before the method.
+func TestG2_ResourceOfOneStage(t *testing.T) {
+	w := newWorld(t)
+	a := w.authorizer(gateway.Config{})
+	for arn, ok := range map[string]bool{
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/a":                            true,
+		"arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2c3/prod/GET/":                  true,
+		"arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3/$default/POST/a/b":                 true,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/*":                            true,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/$connect":                     true,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/*/GET/":                                false,
+		"arn:aws:execute-api:eu-west-1:123456789012:*/prod/GET/":                                  false,
+		"arn:aws:execute-api:*:123456789012:a1b2c3/prod/GET/":                                     false,
+		"arn:aws:execute-api:eu-west-1:*:a1b2c3/prod/GET/":                                        false,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/pr?d/GET/":                             false,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/${aws:username}/GET/":                  false,
+		"arn:*:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/":                               false,
+		"arn:aws:lambda:eu-west-1:123456789012:a1b2c3/prod/GET/":                                  false,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod":                                  false,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/*/":                               false,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3//GET/":                                 false,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/" + strings.Repeat("x", 200) + "/GET/": false,
+		"":  false,
+		"*": false,
+	} {
+		event := `{"type":"TOKEN","authorizationToken":"Bearer ` + w.token(w.user, "u1") + `","methodArn":"` + arn + `"}`
+		out, err := a.Invoke(t.Context(), []byte(event))
+		if (err == nil) != ok {
+			t.Errorf("%s: %s, %v", arn, out, err)
+		}
+		if err == nil {
+			stage, _, _ := strings.Cut(arn, "/GET/")
+			stage, _, _ = strings.Cut(stage, "/POST/")
+			if want := `"Resource":["` + stage + `/*"]`; !strings.Contains(string(out), want) {
+				t.Errorf("%s: no %s in %s", arn, want, out)
+			}
+		}
+	}
+}
+
+// TestG2_NoEcho: nothing of a request's path is in the answer.
+func TestG2_NoEcho(t *testing.T) {
+	w := newWorld(t)
+	a := w.authorizer(gateway.Config{Routes: []gateway.Route{{Path: "/a/*"}}})
+	event := `{"type":"TOKEN","authorizationToken":"Bearer ` + w.token(w.user, "u1") + `","methodArn":"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/a/marked-*-path"}`
+	out := must(a.Invoke(t.Context(), []byte(event)))(t)
+	if strings.Contains(string(out), "marked") {
+		t.Errorf("the path is in %s", out)
+	}
+}
