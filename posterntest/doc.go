@@ -17,6 +17,20 @@
 //
 // [Clock] is a clock to set by hand; give its Now to session.Config.Now to see a session expire.
 //
+// # Refresh, and what ends a session
+//
+// [SignedIn] gives a [Client] the cookies of a session. With a clock, a test sees what people see minutes and weeks later:
+//
+//	clock := posterntest.NewClock(time.Time{})
+//	sessions := posterntest.Sessions(t, session.Config{Issuer: app.URL + "/auth", Now: clock.Now})
+//	// ... start the application with sessions ...
+//	client := posterntest.Client(t)
+//	tokens := posterntest.SignedIn(t, client, app.URL, user, session.Grant[User]{Subject: "u1"})
+//	clock.Advance(10 * time.Minute) // the access token has expired; the next request renews it
+//	res, err := client.Get(app.URL + "/me")
+//	// ...
+//	err = sessions.Revoke(ctx, tokens.SessionID) // and at its next refresh the person is signed out
+//
 // # Sign-in with a provider
 //
 // [NewProvider] starts a local OpenID provider on https that signs in whom [Provider.SetUser] names. It is as strict as
