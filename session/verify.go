@@ -29,7 +29,11 @@ func (k *Kind[T]) Verify(ctx context.Context, token string, needs ...Need) (*Ses
 			return nil, err
 		}
 	}
-	if len(needs) > 0 {
+	if len(needs) == 1 && needs[0] == Need(CheckStore) && !k.stateless && k.sessions.store != nil { // the common one, without building a guard
+		if err := k.checkStore(ctx, s.ID); err != nil {
+			return nil, err
+		}
+	} else if len(needs) > 0 {
 		g := k.gates().with(needs)[0]
 		if _, err := g.enterWith(ctx, factsOf(s), nil); err != nil {
 			return nil, err
