@@ -36,8 +36,8 @@ func patterns(method, path string) ([]pattern, error) {
 	case strings.Contains(path, "//") || strings.Contains(path, "**"):
 		return nil, fmt.Errorf("the path %q has a part that is empty or a * too many", path)
 	}
-	for i := range len(path) {
-		if c := path[i]; !pathByte(c) {
+	for _, c := range path {
+		if !pathRune(c) {
 			return nil, fmt.Errorf("the path %q: the character %q may not be in a policy as it is, put a * in its place", path, c)
 		}
 	}
@@ -59,9 +59,9 @@ func patterns(method, path string) ([]pattern, error) {
 	return []pattern{{method, path}}, nil
 }
 
-// pathByte leaves out what is a wildcard or a variable to IAM, and what may be written in more than one way.
-func pathByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("/*-._~:@!'()+,;=", c) >= 0
+// pathRune leaves out what is a wildcard or a variable to IAM, and what may be written in more than one way.
+func pathRune(c rune) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("/*-._~:@!'()+,;=", c)
 }
 
 // glob tells whether s matches a pattern in which "*" is any text, in time that is linear for each "*". A "*" of s is

@@ -89,7 +89,7 @@ func claimsOf(event []byte) (claims []byte, cookie bool, err error) {
 	}
 	cookie = text(said[keyCookie]) == "true"
 	if len(said["type"]) == 0 { // a token of another issuer: all of it is there
-		return []byte(text(said["properties"])), cookie, nil
+		return jsonOf(text(said["properties"])), cookie, nil
 	}
 	return fromContext(said), cookie, nil
 }

@@ -61,6 +61,7 @@ func newIssuer(t *testing.T) (*world, *lambdatest.JWTAuthorizer) {
 	w := newWorld(t, func(c *session.Config) {
 		c.Issuer, c.Keys = base, must(keys.StaticSigner(key))(t)
 	})
+	w.key = key
 	mux.Handle("/auth/", w.sessions.Handler())
 	return w, &lambdatest.JWTAuthorizer{Issuer: base, Audience: []string{audience}, AllowHTTP: true, HTTPClient: srv.Client(), FetchTimeout: timeLimit}
 }
