@@ -8,11 +8,12 @@ import (
 
 // A state is all there is to know of a session, in the words of its specification: see [session.Sessions.Refresh].
 type state struct {
-	now    int64 // milliseconds, on the clock that everybody shares
-	number int64 // of the refresh token that is good
-	at     int64 // when it was made
-	over   string
-	count  int64 // what the server keeps for it
+	now    int64  // milliseconds, on the clock that everybody shares
+	number int64  // of the refresh token that is good
+	at     int64  // when it was made
+	over   string // what whoever asks is told; empty: it lives
+	all    bool   // it is over with all others, and its own row does not say so yet
+	count  int64  // what the server keeps for it
 }
 
 // passed is the input of the one operation that is not of sessions: time goes on, while nobody does anything.
@@ -30,7 +31,12 @@ var sequential = (&porcupine.NondeterministicModel{
 		}
 		d := out.(done)
 		after, want, n := before.take(in.(step))
+		caught, copied := before.catch(in.(step))
 		switch {
+		case copied && d.Outcome == "unavailable":
+			return []any{before, caught}
+		case copied && d.Outcome == "reuse":
+			return []any{caught}
 		case d.Outcome == "unavailable": // it may have happened or not
 			return []any{before, after}
 		case d.Outcome != want, want == "ok" && n >= 0 && d.Number != n:
@@ -53,14 +59,18 @@ var sequential = (&porcupine.NondeterministicModel{
 func (s state) take(do step) (after state, outcome string, n int64) {
 	n = -1
 	if s.over != "" {
-		if do.Do == "revoke" || do.Do == "revoke all" { // ends nothing, which is no error
+		switch do.Do {
+		case "revoke": // no error, although there is nothing to end
+			s.all = false
+			return s, "ok", n
+		case "revoke all":
 			return s, "ok", n
 		}
 		return s, s.over, n
 	}
 	switch do.Do {
 	case "revoke", "revoke all":
-		s.over = "ended"
+		s.over, s.all = "ended", do.Do == "revoke all"
 	case "check", "revoke others":
 	case "count":
 		s.count++
@@ -79,4 +89,17 @@ func (s state) take(do step) (after state, outcome string, n int64) {
 		}
 	}
 	return s, "ok", n
+}
+
+// catch is the one thing in which a session that is over may change: somebody uses a copy at the moment at which all
+// sessions of the person are ended. Whoever finds the copy looks before that and writes after it, so that the session,
+// which was over, is over because of the copy from then on.
+func (s state) catch(do step) (after state, copied bool) {
+	if !s.all || do.Do != "refresh" {
+		return s, false
+	}
+	alive := s
+	alive.over, alive.all = "", false
+	after, outcome, _ := alive.take(do)
+	return after, outcome == "reuse"
 }
