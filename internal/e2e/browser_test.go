@@ -100,7 +100,7 @@ func openTarget(t *testing.T, browser context.Context, profile cdp.BrowserContex
 		t.Fatalf("opening a window: %v", err)
 	}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithTargetID(id))
-	ctx, stop := context.WithTimeout(ctx, 60*time.Second)
+	ctx, stop := context.WithTimeout(ctx, 2*time.Minute) // the machine may be busy
 	w := &window{t: t, browser: browser, profile: profile, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(event any) {
 		switch e := event.(type) {
