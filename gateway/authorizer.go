@@ -14,7 +14,7 @@ import (
 )
 
 // ErrUnauthorized makes API Gateway answer 401. Its text is API Gateway's, to the letter.
-var ErrUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // the text is not ours to choose
+var ErrUnauthorized = errors.New("Unauthorized")
 
 // Start asks Lambda for events and answers them. It doesn't return.
 func (a *Authorizer) Start() { lambda.Start(a) }

@@ -242,6 +242,17 @@ func TestG1_CookiesAreNotCached(t *testing.T) {
 				t.Errorf("%v: %s with %v: %d, want %d", kind, c.method, c.header[2:], rec.Code, c.status)
 			}
 		}
+		// The same with routes of its own.
+		g = mk(w.function(gateway.Config{Uncached: true, Routes: []gateway.Route{{Path: "/*"}}}), 0, cookieSource)
+		for _, c := range []struct {
+			method string
+			header []string
+			status int
+		}{{"GET", same, 200}, {"POST", cross, 403}, {"POST", same, 403}} { // the last is wrong, and safe: with TTL 0 it passes
+			if rec := call(g, c.method, "/a", c.header...); rec.Code != c.status {
+				t.Errorf("%v, routes: %s with %v: %d, want %d", kind, c.method, c.header[2:], rec.Code, c.status)
+			}
+		}
 		// A cache after all: what a page of another origin may do is still no more than to read.
 		g = mk(uncached, 0, cookieSource)
 		if rec := call(g, "GET", "/a", same...); rec.Code != 200 {

@@ -114,6 +114,14 @@ func TestTrusted_ByConnection(t *testing.T) {
 			t.Errorf("%v: %d, want 401", kind, rec.Code)
 		}
 	}
+	url := `{"version":"2.0","rawPath":"/","headers":{},"requestContext":{"apiId":"x","domainName":"x.lambda-url.eu-west-1.on.aws","http":{"method":"GET","path":"/"},"authorizer":{"jwt":{"claims":` +
+		string(must(json.Marshal(w.claims(nil)))(t)) + `}}}}`
+	for change, status := range map[string]string{"no change": `"statusCode":401`, ".lambda-url.": `"statusCode":200`} { // no function URL has a JWT authorizer
+		out, err := w.behind(w.user).Invoke(t.Context(), []byte(strings.Replace(url, change, ".", 1)))
+		if err != nil || !strings.Contains(string(out), status) {
+			t.Errorf("%q: %s, %v", change, out, err)
+		}
+	}
 	if _, err := gateway.Read(t.Context(), w.user, []byte(`{"version":"2.0","headers":{"authorizer":"x"},"lambda":{"sub":"u1"},"authorizer":{"lambda":{"sub":"u1"}}}`)); session.Reason(err) != "missing" {
 		t.Errorf("an event that says nothing of an authorizer: %v", err)
 	}

@@ -107,3 +107,19 @@ func TestG2_NoEcho(t *testing.T) {
 		t.Errorf("the path is in %s", out)
 	}
 }
+
+// TestG2_PathIsNoRoute: a REST API asked for /$connect is no WebSocket, whose token could be in the query.
+func TestG2_PathIsNoRoute(t *testing.T) {
+	w := newWorld(t)
+	a := w.authorizer(gateway.Config{Query: "token", Routes: []gateway.Route{{Path: "$connect"}}})
+	auth := &lambdatest.LambdaAuthorizer{Function: lambdatest.Func(a.Invoke), TTL: lambdatest.NoCache}
+	g := w.api(lambdatest.REST, auth, nil, "ANY /{proxy+}")
+	token := w.token(w.user, "u1")
+	if rec := call(g, "GET", "/$connect?token="+token); rec.Code != 401 {
+		t.Errorf("a token in the query: %d, want 401", rec.Code)
+	}
+	name, value := bearer(token)
+	if rec := call(g, "GET", "/$connect", name, value); rec.Code != 403 {
+		t.Errorf("no route fits: %d, want 403", rec.Code)
+	}
+}
