@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,8 +111,16 @@ func (s *Sessions) prove(ctx context.Context, t ticket, salt string) error {
 	return nil
 }
 
+// An applicant is the client of a token request, and the scopes it names.
+type applicant struct {
+	clientID string
+	scopes   []string
+}
+
+var errScope = errors.New("session: the session does not have that scope")
+
 // refresh is Refresh for a kind, or a client, that the session must be of. It returns the scopes as well.
-func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, client *string) (t Tokens, scopes []string, err error) {
+func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, client *applicant) (t Tokens, scopes []string, err error) {
 	if err := s.canKeep(); err != nil {
 		return t, nil, err
 	}
@@ -137,7 +146,7 @@ func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, clie
 		switch {
 		case p == nil || kind != nil && p != kind:
 			return false, ErrKind
-		case client != nil && k.Grant != nil && k.Grant.ClientID != *client: // RFC 6749 section 6
+		case client != nil && k.Grant != nil && k.Grant.ClientID != client.clientID: // RFC 6749 section 6
 			return false, refuse(ErrRefresh, "it was given to another client_id")
 		}
 		now := s.now()
@@ -145,6 +154,9 @@ func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, clie
 			return false, err
 		}
 		scopes = k.Grant.Scopes
+		if client != nil && slices.ContainsFunc(client.scopes, func(name string) bool { return !slices.Contains(scopes, name) }) {
+			return false, errScope // before anything is rotated
+		}
 		age := now.Sub(time.UnixMilli(k.At)) // negative, if the one who wrote it has a clock that is ahead: within the grace
 		switch {
 		case ticket.number == k.Number && age <= grace:

@@ -59,7 +59,8 @@ func (s *Sessions) serveToken(w http.ResponseWriter, r *http.Request) {
 	s.answerGrant(w, r, t, scopes, err)
 }
 
-// serveRefreshGrant is grant_type=refresh_token. The scopes cannot be changed by it.
+// serveRefreshGrant is grant_type=refresh_token. A client may name scopes the session has, and gets all of them, as the
+// answer says (RFC 6749 sections 3.3 and 6): scopes belong to the session.
 func (s *Sessions) serveRefreshGrant(w http.ResponseWriter, r *http.Request, form url.Values) {
 	if s.canKeep() != nil {
 		httperr.Write(w, http.StatusBadRequest, "unsupported_grant_type", "this issuer refreshes nothing")
@@ -70,16 +71,15 @@ func (s *Sessions) serveRefreshGrant(w http.ResponseWriter, r *http.Request, for
 		httperr.Write(w, http.StatusBadRequest, "invalid_request", "refresh_token is missing")
 		return
 	}
-	if form.Has("scope") {
-		httperr.Write(w, http.StatusBadRequest, "invalid_scope", "leave scope out: a refreshed session keeps its scopes")
-		return
-	}
-	t, scopes, err := s.refresh(r.Context(), token, nil, &client)
+	who := &applicant{client, strings.Fields(form.Get("scope"))}
+	t, scopes, err := s.refresh(r.Context(), token, nil, who)
 	s.answerGrant(w, r, t, scopes, err)
 }
 
 func (s *Sessions) answerGrant(w http.ResponseWriter, r *http.Request, t Tokens, scopes []string, err error) {
 	switch {
+	case errors.Is(err, errScope):
+		httperr.Write(w, http.StatusBadRequest, "invalid_scope", "the session does not have that scope; leave scope out to keep what it has")
 	case errors.Is(err, ErrCode), errors.Is(err, ErrRefresh), errors.Is(err, ErrEnded), errors.Is(err, ErrKind):
 		httperr.Write(w, http.StatusBadRequest, "invalid_grant", publicText(err))
 	case errors.Is(err, ErrUnavailable):
