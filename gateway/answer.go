@@ -110,7 +110,7 @@ func (a *Authorizer) answerPolicy(ctx context.Context, k kind, api arn, v *sessi
 			no := plainRefusal
 			if err := a.reason(v, api.method, api.path); err != nil && a.config.Uncached {
 				status := 0
-				if status, no.code, no.body = a.explain(ctx, err); status == http.StatusUnauthorized && a.config.OnInvalid == Unauthorized {
+				if status, no.code, no.body = a.explain(ctx, err); status == http.StatusUnauthorized && a.config.OnInvalid != Deny {
 					return nil, ErrUnauthorized
 				}
 			}

@@ -93,7 +93,7 @@ func (a *Authorizer) refuse(ctx context.Context, k kind, api arn, err error) ([]
 	switch {
 	case k == appSync:
 		return encode(appSyncAnswer{})
-	case k == httpV2 && !a.config.Policies:
+	case k == httpV2 && !a.config.Policies && (status == http.StatusForbidden || a.config.OnInvalid != UnauthorizedAlways):
 		return encode(simpleAnswer{Context: no.context()})
 	case status == http.StatusForbidden || a.config.OnInvalid == Deny:
 		return encode(denial(api, nobody, no.context()))

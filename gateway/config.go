@@ -43,6 +43,9 @@ const (
 	Unauthorized OnInvalid = iota
 	// Deny answers them by a policy that denies: status 403, cached like any policy, no error to Lambda.
 	Deny
+	// UnauthorizedAlways is Unauthorized for HTTP APIs with format 2.0 and simple responses as well. API Gateway does
+	// not document what it makes of the error there: try it with yours. Where it is a 401, clients know that they are to refresh.
+	UnauthorizedAlways
 )
 
 // Config of an [Authorizer]. Guard is required.
@@ -73,8 +76,8 @@ type Config struct {
 	// policy is right for all routes, also where API Gateway caches it. Default: yes or no (isAuthorized).
 	Policies bool
 
-	// OnInvalid is what a request without a valid token gets. HTTP APIs with format 2.0 and AppSync know one answer only,
-	// a no: 403 for the former, 401 for the latter. Default: Unauthorized.
+	// OnInvalid is what a request without a valid token gets. AppSync, and HTTP APIs with simple responses unless it is
+	// UnauthorizedAlways, get the one answer they document, a no: 401 and 403. Default: Unauthorized.
 	OnInvalid OnInvalid
 
 	// Query is the query parameter that may carry the token of a WebSocket, whose client can set no header. URLs end up in logs,
@@ -119,6 +122,9 @@ type rule struct {
 func New(c Config) (*Authorizer, error) {
 	if c.Guard == nil {
 		return nil, errors.New("gateway: Config.Guard is missing: give a session.Kind or a session.Foreign")
+	}
+	if c.OnInvalid > UnauthorizedAlways {
+		return nil, fmt.Errorf("gateway: Config.OnInvalid is %d: give Unauthorized, Deny or UnauthorizedAlways", c.OnInvalid)
 	}
 	if c.TTL < 0 || c.TTL > time.Hour {
 		return nil, fmt.Errorf("gateway: Config.TTL is %v: AppSync takes up to an hour", c.TTL)

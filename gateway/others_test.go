@@ -154,6 +154,7 @@ func TestNew_Refuses(t *testing.T) {
 	}
 	for want, c := range map[string]gateway.Config{
 		"Guard is missing":    {},
+		"OnInvalid":           {Guard: w.user, OnInvalid: 9},
 		"TTL":                 {Guard: w.user, TTL: 2 * time.Hour},
 		"a slash":             {Guard: w.user, Routes: []gateway.Route{{Path: "orders"}}},
 		"write *":             {Guard: w.user, Routes: []gateway.Route{{Path: "/orders/{id}"}}},

@@ -175,6 +175,22 @@ func TestG3_Forbidden(t *testing.T) {
 	}
 }
 
+// TestG3_UnauthorizedAlways: a 401 of HTTP APIs with simple responses, for who has tried it.
+func TestG3_UnauthorizedAlways(t *testing.T) {
+	w := newWorld(t)
+	for on, status := range map[gateway.OnInvalid]int{gateway.Unauthorized: 403, gateway.Deny: 403, gateway.UnauthorizedAlways: 401} {
+		auth := &lambdatest.LambdaAuthorizer{SimpleResponses: true, Function: w.function(gateway.Config{OnInvalid: on, Guard: w.user.With(session.Scope("a"))})}
+		g := w.api(lambdatest.HTTPAPI, auth, nil, "GET /a")
+		if rec := call(g, "GET", "/a", "Authorization", "Bearer x.y.z"); rec.Code != status {
+			t.Errorf("%d: %d, want %d", on, rec.Code, status)
+		}
+		name, value := bearer(w.token(w.user, "u1"))
+		if rec := call(g, "GET", "/a", name, value); rec.Code != 403 {
+			t.Errorf("%d, a need that is not met: %d, want 403", on, rec.Code)
+		}
+	}
+}
+
 // TestG3_FailedNeedInBody: an authorizer without a cache tells which need of the route is not met, as a handler would.
 func TestG3_FailedNeedInBody(t *testing.T) {
 	w := newWorld(t)
