@@ -6,6 +6,7 @@
 //	go run . http     a server at saturation behind the middleware
 //	go run . sessions sessions created, checked and refreshed in each store
 //	go run . adapters an http.Handler served by the events of Lambda
+//	go run . coldstart how functions start
 //
 // The peers on Node run if node is installed and their packages are: (cd node && npm ci).
 package main
@@ -46,11 +47,14 @@ func run(args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == "sessions" {
 		return sessions(args[1:], out)
 	}
+	if len(args) > 0 && args[0] == "coldstart" {
+		return coldstart(args[1:], out)
+	}
 	if len(args) > 0 && args[0] == "adapters" {
 		return adaptersCommand(args[1:], out)
 	}
 	benches := map[string]func(options) ([]result, error){"verify": verify, "sign": sign, "cache": cache, "http": overHTTP}
-	usage := errors.New("say what to measure: verify, sign, cache, http, sessions or adapters; -h shows the flags")
+	usage := errors.New("say what to measure: verify, sign, cache, http, sessions, adapters or coldstart; -h shows the flags")
 	if len(args) == 0 {
 		return usage
 	}
