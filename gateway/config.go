@@ -10,8 +10,8 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// Session is a session of any type: its Properties are JSON. Its Claims are the whole payload of another issuer's token, or the
-// values of a session.KindClaim.
+// Session is a session of any type: its Properties are JSON. Its Claims are the whole payload of another issuer's
+// token, or the values of a session.KindClaim.
 type Session = session.Session[json.RawMessage]
 
 // A Route is what some methods and paths need beyond what the guard asks for.
@@ -44,7 +44,8 @@ const (
 	// Deny answers them by a policy that denies: status 403, cached like any policy, no error to Lambda.
 	Deny
 	// UnauthorizedAlways is Unauthorized for HTTP APIs with format 2.0 and simple responses as well. API Gateway does
-	// not document what it makes of the error there: try it with yours. Where it is a 401, clients know that they are to refresh.
+	// not document what it makes of the error there: try it with yours. Where it is a 401, clients know that they are
+	// to refresh.
 	UnauthorizedAlways
 )
 
@@ -54,19 +55,20 @@ type Config struct {
 	// or session.AnyOf several.
 	Guard session.Guard
 
-	// Routes are the routes that may be called. The one that fits a request best decides: one within another comes first,
-	// and of two that overlap otherwise both must agree. Besides, what lies within a route whose needs are not met, itself within
-	// one whose needs are met, is refused: policies know no exception to an exception. A request that fits none is refused.
-	// Default: a session may call all of the stage.
+	// Routes are the routes that may be called. The one that fits a request best decides: one within another comes
+	// first, and of two that overlap otherwise both must agree. Besides, what lies within a route whose needs are not
+	// met, itself within one whose needs are met, is refused: policies know no exception to an exception. A request
+	// that fits none is refused. Default: a session may call all of the stage.
 	Routes []Route
 
 	// Fields are those of a GraphQL schema (AppSync) that need more than the guard asks for: without, they are null.
 	Fields []Field
 
-	// Uncached says that API Gateway keeps no results of this authorizer: authorizerResultTtlInSeconds is 0. Only then does an
-	// answer depend on more than the Authorization header and the route: tokens are taken from cookies as well, where a
-	// request that changes something must come from a trusted page; a 403 says which needs are not met; and yes or no (HTTP 2.0)
-	// is said of the path. Default: results may be cached by the Authorization header, and cookies are not read.
+	// Uncached says that API Gateway keeps no results of this authorizer: authorizerResultTtlInSeconds is 0. Only then
+	// does an answer depend on more than the Authorization header and the route: tokens are taken from cookies as well,
+	// where a request that changes something must come from a trusted page; a 403 says which needs are not met; and yes
+	// or no (HTTP 2.0) is said of the path. Default: results may be cached by the Authorization header, and cookies are
+	// not read.
 	//
 	// With true and a cache after all, one person's cookie could open the door for another. WebSocket APIs have no cache
 	// and need no word of it.
@@ -80,12 +82,12 @@ type Config struct {
 	// UnauthorizedAlways, get the one answer they document, a no: 401 and 403. Default: Unauthorized.
 	OnInvalid OnInvalid
 
-	// Query is the query parameter that may carry the token of a WebSocket, whose client can set no header. URLs end up in logs,
-	// so let it be a token of a short life. Default: the query is not read.
+	// Query is the query parameter that may carry the token of a WebSocket, whose client can set no header. URLs end up
+	// in logs, so let it be a token of a short life. Default: the query is not read.
 	Query string
 
-	// TTL is how long AppSync may keep an answer, up to an hour: ttlOverride is that, or what is left of the token's life if
-	// it is less; 0 if Uncached. API Gateway has no such word, its setting holds. Default: TTL.
+	// TTL is how long AppSync may keep an answer, up to an hour: ttlOverride is that, or what is left of the token's
+	// life if it is less; 0 if Uncached. API Gateway has no such word, its setting holds. Default: TTL.
 	TTL time.Duration
 
 	// WithoutProperties leaves the properties of a session out of the context, of which 8 KB is all there may be. Read and

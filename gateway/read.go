@@ -16,14 +16,15 @@ type Kind interface {
 }
 
 // Trusted is a guard for the function behind API Gateway, which believes the authorizer in front of it: a Lambda
-// authorizer of this package, or a JWT authorizer of an HTTP or a REST API. The token is not verified again; issuer, audience, kind and times
-// are, and the needs of the route.
+// authorizer of this package, or a JWT authorizer of an HTTP or a REST API. The token is not verified again; issuer,
+// audience, kind and times are, and the needs of the route.
 //
 //	mux.Handle("GET /orders", gateway.Trusted(user).Require(orders, session.Scope("orders:read")))
 //	lambdahttp.Start(mux)
 //
 // orders finds the session with user.From. A request whose event has nothing of an authorizer (another route, another
-// front end) has no session: 401. A session that came by cookie must, to change something, come from a trusted page, here too.
+// front end) has no session: 401. A session that came by cookie must, to change something, come from a trusted page,
+// here too.
 //
 // This is as safe as the function is closed: whoever may invoke it otherwise can write an event that says anything. Let
 // API Gateway alone invoke it, by its resource policy, with the ARN of the API as the source.
@@ -37,9 +38,9 @@ func Trusted(k Kind) session.Guard {
 	})
 }
 
-// Read returns the session that the authorizer in front let in, from the event of a function: of a REST, HTTP or WebSocket API (each
-// message has what the authorizer of $connect said), or of a Lambda resolver of AppSync. See [Trusted] for when that may
-// be believed. The times are checked: a connection outlives the token it began with.
+// Read returns the session that the authorizer in front let in, from the event of a function: of a REST, HTTP or
+// WebSocket API (each message has what the authorizer of $connect said), or of a Lambda resolver of AppSync. See
+// [Trusted] for when that may be believed. The times are checked: a connection outlives the token it began with.
 //
 // Errors are ErrMissing without an authorizer in front, and those of [session.Kind.Accept].
 func Read[T any](ctx context.Context, k interface {

@@ -19,8 +19,8 @@ const (
 	// HTTPSource is the identity source of an HTTP API's authorizer.
 	HTTPSource = "$request.header.Authorization"
 
-	// HTTPRouteSource is the second identity source of an HTTP API's authorizer that says yes or no, if it has Routes: what is cached for one
-	// route must not hold for another.
+	// HTTPRouteSource is the second identity source of an HTTP API's authorizer that says yes or no, if it has Routes:
+	// what is cached for one route must not hold for another.
 	HTTPRouteSource = "$context.routeKey"
 )
 

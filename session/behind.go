@@ -6,8 +6,9 @@ import (
 )
 
 // Accept makes a session of the claims of a token that something in front of this program has verified: a gateway, a
-// proxy, a service mesh. claims is the payload of the token, as JSON. All is held to the claims that [Kind.Verify] holds them to, but
-// nothing tells who signed them: they must come from where no client can write, and never from a header.
+// proxy, a service mesh. claims is the payload of the token, as JSON. All is held to the claims that [Kind.Verify]
+// holds them to, but nothing tells who signed them: they must come from where no client can write, and never from a
+// header.
 //
 // Errors as [Kind.Verify], without those of the signature.
 func (k *Kind[T]) Accept(ctx context.Context, claims []byte) (*Session[T], error) {
@@ -29,8 +30,9 @@ func (f *Foreign[T]) Accept(_ context.Context, claims []byte) (*Session[T], erro
 }
 
 // Behind is a guard for requests whose token was verified before they got here, as [Kind.Accept] has it. told finds the
-// claims of the token, or an error such as ErrMissing; cookie tells that a browser sent it by itself, whereupon requests that
-// change something must come from a trusted page, as ever. Nothing is read from a header. In AnyOf it goes with its like only.
+// claims of the token, or an error such as ErrMissing; cookie tells that a browser sent it by itself, whereupon
+// requests that change something must come from a trusted page, as ever. Nothing is read from a header. In AnyOf it
+// goes with its like only.
 //
 // Package gateway has told for what API Gateway says of a request.
 func (k *Kind[T]) Behind(told func(*http.Request) (claims []byte, cookie bool, err error)) Guard {

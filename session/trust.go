@@ -15,16 +15,17 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// TrustConfig says which tokens of another issuer are let in. Issuer, Algorithms and Keys are required, and Audience or Clients.
+// TrustConfig says which tokens of another issuer are let in. Issuer, Algorithms and Keys are required, and Audience or
+// Clients.
 type TrustConfig struct {
 	// Issuer is the exact iss of the tokens.
 	Issuer string
 	// Audience must be, exactly, an aud of the tokens. It may be left out where Clients are given, for issuers whose tokens
 	// have no aud; one that has is refused then, since it is for somebody else (RFC 7519 section 4.1.3).
 	Audience string
-	// Clients, if there are any, must have the one a token was issued to: its client_id or, without one, its azp. For access
-	// tokens of Amazon Cognito, whose client_id is that of the app client, and for session tokens of Clerk, whose azp is
-	// the origin of the front end. Default: tokens of all clients.
+	// Clients, if there are any, must have the one a token was issued to: its client_id or, without one, its azp. For
+	// access tokens of Amazon Cognito, whose client_id is that of the app client, and for session tokens of Clerk,
+	// whose azp is the origin of the front end. Default: tokens of all clients.
 	Clients []string
 	// Algorithms the issuer signs with. Others are refused before a key is looked for (RFC 8725 section 3.1).
 	Algorithms []keys.Algorithm
@@ -92,9 +93,9 @@ func Trust[T any](c TrustConfig) (*Foreign[T], error) {
 }
 
 // Verify checks a token of the issuer and returns its session: Kind is the issuer, Properties and Claims are the whole
-// payload, ID is sid and TokenID jti if there are any. Scopes come from scope or scp, Roles from roles, ClientID from client_id or azp,
-// Auth from auth_time and amr; where one of these is of an unexpected type it counts as absent. iss, aud, exp and sub are
-// required (but see TrustConfig.Clients). Errors as [Kind.Verify].
+// payload, ID is sid and TokenID jti if there are any. Scopes come from scope or scp, Roles from roles, ClientID from
+// client_id or azp, Auth from auth_time and amr; where one of these is of an unexpected type it counts as absent. iss,
+// aud, exp and sub are required (but see TrustConfig.Clients). Errors as [Kind.Verify].
 func (f *Foreign[T]) Verify(ctx context.Context, token string) (*Session[T], error) {
 	tok, _, err := open(ctx, token, f.config.Type, f.config.Keys, f.config.Algorithms)
 	if err != nil {
