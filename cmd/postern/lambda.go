@@ -49,15 +49,16 @@ var eventKinds = map[string]lambdatest.Kind{
 // Run serves until the context ends.
 func (c lambdaCommand) Run(ctx context.Context, w world) error {
 	out := &oneAtATime{w: w.out}
-	gateway, done, err := c.gateway(ctx, out)
-	if err != nil {
-		return err
-	}
-	defer done()
 	listeners, url, err := listen(ctx, c.Addr, "lambda", "it has none of the protection of AWS")
 	if err != nil {
 		return err
 	}
+	gateway, done, err := c.gateway(ctx, out)
+	if err != nil {
+		closeAll(listeners)
+		return err
+	}
+	defer done()
 	if c.Stage != "" {
 		url += "/" + c.Stage
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -232,6 +233,11 @@ func TestLambda_JWT(t *testing.T) {
 }
 
 func TestLambda_Mistakes(t *testing.T) {
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	empty := t.TempDir()
 	notGo := filepath.Join(empty, "bootstrap")
 	if err := os.WriteFile(notGo, []byte("text"), 0o600); err != nil {
@@ -258,8 +264,13 @@ func TestLambda_Mistakes(t *testing.T) {
 		{"lambda --jwt https://a " + echo, 2, "Audience"},
 		{"lambda --event rest --stage $default " + echo, 2, "$default"},
 		{"lambda --addr example.com:80 " + echo, 2, "this machine only"},
+		{"lambda --addr " + held.Addr().String() + " " + echo, 1, "postern lambda --addr 127.0.0.1:"},
 	} {
-		_, errs, status := call(t, "", strings.Fields(c.args)...)
+		args := strings.Fields(c.args)
+		if !strings.Contains(c.args, "--addr") {
+			args = append(args, "--addr", "127.0.0.1:0")
+		}
+		_, errs, status := call(t, "", args...)
 		if status != c.status || !strings.Contains(errs, c.says) {
 			t.Errorf("%s: %d %s", c.args, status, errs)
 		}
