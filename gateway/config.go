@@ -20,8 +20,9 @@ type Route struct {
 	Method string
 
 	// Path begins with a slash and has no stage. "*" stands for any text, slashes included, as it does in the policies of
-	// AWS: "/orders/*" has all below /orders, but not /orders itself. For the route of a WebSocket API it is "$connect",
-	// without a method.
+	// AWS: "/orders/*" has all below /orders, but not /orders itself. It is compared with the path as API Gateway has it:
+	// what resolves ".." or decodes again behind it decides on another path, and should ask for the needs itself. For the
+	// route of a WebSocket API it is "$connect", without a method.
 	Path string
 
 	// Needs of the route; none: a session is enough.
