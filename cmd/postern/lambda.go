@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +51,7 @@ var eventKinds = map[string]lambdatest.Kind{
 // Run serves until the context ends.
 func (c lambdaCommand) Run(ctx context.Context, w world) error {
 	out := &oneAtATime{w: w.out}
-	listeners, url, err := listen(ctx, c.Addr, "lambda", "it has none of the protection of AWS")
+	listeners, site, err := listen(ctx, c.Addr, "lambda", "it has none of the protection of AWS")
 	if err != nil {
 		return err
 	}
@@ -60,9 +62,9 @@ func (c lambdaCommand) Run(ctx context.Context, w world) error {
 	}
 	defer done()
 	if c.Stage != "" {
-		url += "/" + c.Stage
+		site += "/" + c.Stage
 	}
-	fmt.Fprintf(out, "%s\n\n  It calls %s by events of %s.\n  Stop with Ctrl-C.\n\n", url, c.Function, article(eventKinds[c.Event]))
+	fmt.Fprintf(out, "%s\n\n  It calls %s by events of %s.\n  Stop with Ctrl-C.\n\n", site, c.Function, article(eventKinds[c.Event]))
 	server := newServer(logged(gateway, out), w.err)
 	server.WriteTimeout = 0 // the gateway has a limit of its own
 	return serve(ctx, listeners, server)
@@ -155,7 +157,7 @@ func (c lambdaCommand) guard(start func(string) (*lambdatest.Runtime, error)) (l
 		return nil, usagef("lambda: %s has no authorizer: use --event http or rest", article(kind))
 	case c.JWT != "":
 		return &lambdatest.JWTAuthorizer{
-			Issuer: c.JWT, Audience: c.Audience, FetchTimeout: 10 * time.Second, AllowHTTP: true, // the issuer may be starting
+			Issuer: c.JWT, Audience: c.Audience, AllowHTTP: onThisMachine(c.JWT), FetchTimeout: 10 * time.Second, // the issuer may be starting
 		}, nil
 	}
 	a := &lambdatest.LambdaAuthorizer{
@@ -175,6 +177,12 @@ func (c lambdaCommand) guard(start func(string) (*lambdatest.Runtime, error)) (l
 	rt, err := start(c.Authorizer)
 	a.Function = rt
 	return a, err
+}
+
+// onThisMachine tells whether a URL is one that need not be on https, because nothing of it goes over a network.
+func onThisMachine(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
 }
 
 // routes sends everything to the function, behind the authorizer but for what is open.

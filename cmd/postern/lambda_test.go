@@ -262,6 +262,7 @@ func TestLambda_Mistakes(t *testing.T) {
 		{"lambda --jwt https://a --authorizer b " + empty, 2, "one authorizer"},
 		{"lambda --jwt https://a --event url " + empty, 2, "has no authorizer"},
 		{"lambda --jwt https://a " + echo, 2, "Audience"},
+		{"lambda --jwt http://a.example --audience a " + echo, 2, "https"},
 		{"lambda --event rest --stage $default " + echo, 2, "$default"},
 		{"lambda --addr example.com:80 " + echo, 2, "this machine only"},
 		{"lambda --addr " + held.Addr().String() + " " + echo, 1, "postern lambda --addr 127.0.0.1:"},
