@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -36,12 +37,17 @@ func sessions(args []string, out io.Writer) error {
 	rounds := flags.Int("rounds", 9, "how often each task has its turn")
 	turn := flags.Duration("turn", 300*time.Millisecond, "how long a turn is")
 	which := flags.String("engines", "memory,sqlite,postgres,redis,dynamodb", "engines, separated by commas")
+	only := flags.String("tasks", "", "measure only tasks that match this `regexp`; what they are compared with has to match, too")
 	alg := flags.String("alg", "EdDSA", "algorithm of the access tokens")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || *rounds < 1 || *turn <= 0 {
 		return errors.New("sessions takes flags only; -h shows them")
+	}
+	chosen, err := regexp.Compile(*only)
+	if err != nil {
+		return fmt.Errorf("-tasks: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -64,7 +70,7 @@ func sessions(args []string, out io.Writer) error {
 			fmt.Fprintf(out, "%s: not measured: %v\n\n", name, err)
 			continue
 		}
-		err = e.measure(out, *alg, *rounds, *turn)
+		err = e.measure(out, chosen, *alg, *rounds, *turn)
 		e.close()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -73,11 +79,12 @@ func sessions(args []string, out io.Writer) error {
 	return nil
 }
 
-func (e *engine) measure(out io.Writer, alg string, rounds int, turn time.Duration) error {
+func (e *engine) measure(out io.Writer, chosen *regexp.Regexp, alg string, rounds int, turn time.Duration) error {
 	tasks, err := e.tasks(alg)
 	if err != nil {
 		return err
 	}
+	tasks = slices.DeleteFunc(tasks, func(t task) bool { return !chosen.MatchString(t.name) })
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "%s\tworkers\top/s\tp50\tp99\tx peer\t\n", e.name)
 	for _, workers := range []int{1, 8} {

@@ -30,9 +30,12 @@ import (
 type engine struct {
 	name  string
 	store store.Store
-	peer  scs.Store                   // nil: scs has none
-	plain func(context.Context) error // nil: not measured; one row by the driver alone
+	peer  scs.Store                                     // nil: scs has none
+	plain func(ctx context.Context, key string) error   // nil: not measured; one row by the driver alone
+	raw   func(ctx context.Context, token string) error // nil: not measured; a session of scs read by the driver alone, and not decoded
 	close func()
+
+	written [8][crowd / 8]store.Item // what one write after the other goes to, by worker
 }
 
 // engines start a database in a folder of its own.
@@ -54,6 +57,7 @@ func onSQLite(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.SetMaxIdleConns(16)
 	st, err := sqlstore.Open(context.Background(), sqlstore.Config{DB: db, Dialect: sqlstore.SQLite, SkipSweep: true})
 	if err != nil {
 		return nil, err
@@ -63,16 +67,26 @@ func onSQLite(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	insert, err := db.Prepare("INSERT INTO plain (token, data) VALUES (?, ?)")
+	put, err := db.Prepare("INSERT INTO plain (token, data) VALUES (?, ?) ON CONFLICT DO UPDATE SET data = excluded.data")
 	if err != nil {
 		return nil, err
 	}
-	plain := func(ctx context.Context) error {
-		_, err := insert.ExecContext(ctx, rand.Text(), make([]byte, 600))
+	find, err := db.Prepare("SELECT data FROM sessions WHERE token = ?")
+	if err != nil {
+		return nil, err
+	}
+	plain := func(ctx context.Context, key string) error {
+		data := make([]byte, 600)
+		rand.Read(data[:16]) // SQLite writes nothing for a row that stays as it is
+		_, err := put.ExecContext(ctx, key, data)
 		return err
 	}
 	return &engine{
 		name: "sqlite", store: st, peer: sqlite3store.NewWithCleanupInterval(db, 0), plain: plain,
+		raw: func(ctx context.Context, token string) error {
+			var data []byte
+			return find.QueryRowContext(ctx, token).Scan(&data)
+		},
 		close: func() { st.Close(); db.Close() },
 	}, nil
 }
@@ -107,6 +121,10 @@ func onPostgres(dir string) (*engine, error) {
 	}
 	return &engine{
 		name: "postgres", store: st, peer: pgxstore.NewWithCleanupInterval(pool, 0),
+		raw: func(ctx context.Context, token string) error {
+			var data []byte
+			return pool.QueryRow(ctx, "SELECT data FROM sessions WHERE token = $1", token).Scan(&data)
+		},
 		close: func() { pool.Close(); st.Close(); db.Close(); server.Close() },
 	}, nil
 }
@@ -121,7 +139,14 @@ func onRedis(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{name: "redis", store: st, peer: goredisstore.New(client), close: func() { client.Close(); server.Close() }}, nil
+	return &engine{
+		name: "redis", store: st, peer: goredisstore.New(client),
+		raw: func(ctx context.Context, token string) error {
+			_, err := client.Get(ctx, "scs:session:"+token).Bytes()
+			return err
+		},
+		close: func() { client.Close(); server.Close() },
+	}, nil
 }
 
 // onDynamoDB is a simulation of it: its speed says nothing, the number of requests does.

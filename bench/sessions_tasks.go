@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -57,7 +56,7 @@ func (e *engine) tasks(alg string) ([]task, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return s, session.NewKindConfig(s, session.KindConfig[person]{Name: "user", Access: 24 * time.Hour, Idle: 90 * 24 * time.Hour, Absolute: 400 * 24 * time.Hour}), nil
+		return s, session.NewKindConfig(s, session.KindConfig[person]{Name: "user", Access: 24 * time.Hour, Idle: 90 * 24 * time.Hour, Absolute: 400 * 24 * time.Hour, Cache: 4 * crowd}), nil
 	}
 	_, user, err := open(time.Now)
 	if err != nil {
@@ -121,13 +120,28 @@ func (e *engine) tasks(alg string) ([]task, error) {
 			}
 		}},
 	}
-	list = append(list, task{name: ownWrite, worker: func(int) func(context.Context) error {
+	// Rows that are there are written anew, as refreshes do: each worker has some of its own.
+	list = append(list, task{name: ownWrite, worker: func(n int) func(context.Context) error {
+		items := &e.written[n]
 		return func(ctx context.Context) error {
-			return e.store.Write(ctx, store.Put(store.Item{Key: store.Key{Part: crand.Text(), ID: "!"}, Value: make([]byte, 600)}))
+			item := &items[rand.N(len(items))]
+			put := store.Put(*item)
+			err := e.store.Write(ctx, put)
+			*item = put.Item
+			return err
 		}
 	}})
+	for n := range e.written {
+		for i := range e.written[n] {
+			e.written[n][i] = store.Item{Key: store.Key{Part: fmt.Sprintf("session:%d.%d", n, i), ID: "a"}, Value: make([]byte, 600)}
+		}
+	}
 	if e.plain != nil {
-		list = append(list, task{name: plainWrite, worker: func(int) func(context.Context) error { return e.plain }})
+		list = append(list, task{name: plainWrite, worker: func(n int) func(context.Context) error {
+			return func(ctx context.Context) error {
+				return e.plain(ctx, fmt.Sprintf("session:%d.%d", n, rand.N(len(e.written[n]))))
+			}
+		}})
 	}
 	if e.peer == nil {
 		return list, nil
@@ -165,7 +179,19 @@ func (e *engine) peerTasks() []task {
 		}
 		return tokens, nil
 	})
-	return []task{
+	var raw []task
+	if e.raw != nil {
+		raw = append(raw, task{name: "one read, the driver alone", read: true, worker: func(int) func(context.Context) error {
+			tokens, err := people()
+			return func(ctx context.Context) error {
+				if err != nil {
+					return err
+				}
+				return e.raw(ctx, tokens[rand.N(crowd)])
+			}
+		}})
+	}
+	return append(raw, []task{
 		{name: peerRead, read: true, worker: func(int) func(context.Context) error {
 			tokens, err := people()
 			return func(ctx context.Context) error {
@@ -200,5 +226,5 @@ func (e *engine) peerTasks() []task {
 				return err
 			}
 		}},
-	}
+	}...)
 }

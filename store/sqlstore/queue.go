@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"slices"
 	"sync"
@@ -123,8 +124,10 @@ func (s *Store) lead(ctx context.Context, j *job) error {
 		// The others must not fail because this call's context ends.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
+		all := repeating{on.(connection), map[string]*sql.Stmt{}}
+		defer all.close()
 		for _, each := range jobs {
-			if each.err = s.within(ctx, on, each); each.err != nil && each.err != store.ErrConflict {
+			if each.err = s.within(ctx, all, each); each.err != nil && each.err != store.ErrConflict {
 				return each.err
 			}
 		}

@@ -53,6 +53,31 @@ func (c connection) query(ctx context.Context, query string, args ...any) (*sql.
 	return c.conn.QueryContext(ctx, query, args...)
 }
 
+// repeating runs the statements of many writes within one transaction, and prepares each once: reading the text of a
+// statement takes SQLite as long as running it.
+type repeating struct {
+	connection
+	prepared map[string]*sql.Stmt
+}
+
+func (r repeating) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	stmt := r.prepared[query]
+	if stmt == nil {
+		var err error
+		if stmt, err = r.conn.PrepareContext(ctx, query); err != nil {
+			return 0, err
+		}
+		r.prepared[query] = stmt
+	}
+	return affected(stmt.ExecContext(ctx, args...))
+}
+
+func (r repeating) close() {
+	for _, stmt := range r.prepared {
+		_ = stmt.Close() // what it did was said
+	}
+}
+
 func affected(result sql.Result, err error) (int64, error) {
 	if err != nil {
 		return 0, err
