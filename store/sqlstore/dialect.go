@@ -24,11 +24,11 @@ const (
 
 // dialect is what differs between databases.
 type dialect struct {
-	folder        string           // of the schema files
+	folder        string           // of the schema files; its name is the Dialect
 	begin         string           // starts a transaction
 	busy          func(error) bool // another is in the way: nothing was done, try again
 	lost          func(error) bool // the connection broke, so that a read may be tried on another; nil: it cannot
-	missing       func(error) bool // there is no such table, or that cannot be told from other errors
+	missing       func(error) bool // there is no such table
 	server        bool             // many write at once, each for itself; else they queue here
 	migrationLock string           // keeps other processes from migrating until the transaction ends; empty: begin does
 	queries       queries

@@ -88,6 +88,22 @@ func ExampleSchema() {
 	// CREATE VIEW postern_sessions AS
 }
 
+// What brings tables of the first version up to date, for a migration tool.
+func ExampleUpgrade() {
+	statements, err := sqlstore.Upgrade(sqlstore.SQLite, 1)
+	for line := range strings.Lines(statements) {
+		if strings.HasPrefix(line, "CREATE") || strings.HasPrefix(line, "UPDATE") {
+			fmt.Print(line)
+		}
+	}
+	fmt.Println(err)
+	// Output:
+	// UPDATE postern_schema SET version = CASE version WHEN 1 THEN version END;
+	// CREATE VIEW postern_sessions AS
+	// UPDATE postern_schema SET version = 2, oldest = 1;
+	// <nil>
+}
+
 func ExampleDSN() {
 	fmt.Println(strings.Join(strings.FieldsFunc(sqlstore.DSN("data/auth.db"), func(r rune) bool { return r == '?' || r == '&' }), "\n"))
 	// Output:

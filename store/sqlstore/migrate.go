@@ -9,8 +9,13 @@ import (
 	"strings"
 )
 
-// ErrSchema says that the tables are missing, or belong to a newer Postern. The text says which, and what to do.
-var ErrSchema = errors.New("sqlstore: the tables do not fit")
+var (
+	// ErrSchema says that the tables are missing, or of another version. The text says which, and what to do.
+	ErrSchema = errors.New("sqlstore: the tables do not fit")
+
+	// ErrNoTables is the ErrSchema of a database that has none of the tables.
+	ErrNoTables = fmt.Errorf("%w: there are none", ErrSchema)
+)
 
 // current is the version of the tables this code wants. oldest is the oldest version of the code that still works with
 // them: it stays behind current as long as migrations only add what older code does not need to know, so that
@@ -20,18 +25,52 @@ const (
 	oldest  = 1
 )
 
-// Schema returns the statements that make the tables in an empty database, for reading or for running by hand before
-// an Open with SkipMigrations. It is empty for an unknown dialect.
+// Schema returns the statements that make the tables in an empty database, for reading or for running by hand, in one
+// transaction, before an Open with SkipMigrations. It is empty for an unknown dialect. The command "postern schema"
+// prints it.
 func Schema(name Dialect) string {
 	d, err := dialectOf(name)
 	if err != nil {
 		return ""
 	}
-	var b strings.Builder
-	for _, file := range d.migrations() {
-		fmt.Fprintf(&b, "%s\n", strings.TrimSpace(file)+"\n")
+	return d.statements(0)
+}
+
+// Upgrade returns the statements that bring the tables from an older version to the newest, for running by hand, in one
+// transaction, before programs that Open with SkipMigrations. The table postern_schema holds the version of a database.
+// On tables of another version than from the statements fail. From 0, an empty database, they are those of [Schema];
+// from the newest version there are none. A version that does not exist is an error, and so is an unknown dialect. The
+// command "postern schema --from" prints them.
+func Upgrade(name Dialect, from int) (string, error) {
+	d, err := dialectOf(name)
+	if err != nil {
+		return "", err
 	}
-	fmt.Fprintf(&b, "INSERT INTO postern_schema (id, version, oldest) VALUES (1, %d, %d);\n", current, oldest)
+	if from < 0 || from > current {
+		return "", fmt.Errorf("sqlstore: no upgrade from version %d: the tables have had the versions 1 to %d, and 0 is an empty database", from, current)
+	}
+	return d.statements(from), nil
+}
+
+// statements bring the tables from a version to the newest. What a person runs by hand is what Open runs.
+func (d *dialect) statements(from int) string {
+	if from == current {
+		return ""
+	}
+	var b strings.Builder
+	files := d.migrations()
+	if from > 0 {
+		files = files[from+1:]
+		fmt.Fprintf(&b, "-- From version %[1]d to %[2]d. The first statement fails on tables of another version: version may not be NULL.\nUPDATE postern_schema SET version = CASE version WHEN %[1]d THEN version END;\n\n", from, current)
+	}
+	for _, file := range files {
+		fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(file))
+	}
+	if from == 0 {
+		fmt.Fprintf(&b, "INSERT INTO postern_schema (id, version, oldest) VALUES (1, %d, %d);\n", current, oldest)
+	} else {
+		fmt.Fprintf(&b, "UPDATE postern_schema SET version = %d, oldest = %d;\n", current, oldest)
+	}
 	return b.String()
 }
 
@@ -65,23 +104,17 @@ func (s *Store) migrate(ctx context.Context) error {
 				return err
 			}
 		}
-		files := s.dialect.migrations()
-		if err := runScript(ctx, on, files[0]); err != nil {
+		if err := runScript(ctx, on, s.dialect.migrations()[0]); err != nil { // so that the version can be asked for
 			return err
 		}
 		version, _, err := s.version(ctx, on)
 		if err != nil || version >= current {
 			return err
 		}
-		for _, file := range files[version+1:] {
-			if err := runScript(ctx, on, file); err != nil {
-				return err
-			}
-		}
-		return runScript(ctx, on, fmt.Sprintf("DELETE FROM postern_schema;\nINSERT INTO postern_schema (id, version, oldest) VALUES (1, %d, %d);\n", current, oldest))
+		return runScript(ctx, on, s.dialect.statements(version))
 	})
 	if err != nil {
-		return failed("making the tables (with SkipMigrations, run the statements of sqlstore.Schema yourself)", err)
+		return failed("making the tables (with SkipMigrations, postern schema prints the statements to run yourself)", err)
 	}
 	return nil
 }
@@ -113,9 +146,9 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	case err != nil && (ctx.Err() != nil || !s.dialect.missing(err)):
 		return failed("reading the version of the tables", err)
 	case err != nil || version == 0:
-		return errors.Join(fmt.Errorf("%w: none of version %d found; Open without SkipMigrations, or run the statements of sqlstore.Schema", ErrSchema, current), err)
+		return fmt.Errorf("%w; Open without SkipMigrations, or run what this prints: postern schema --dialect %s", ErrNoTables, s.dialect.folder)
 	case version < current:
-		return fmt.Errorf("%w: they are of version %d, and %d is needed; Open without SkipMigrations", ErrSchema, version, current)
+		return fmt.Errorf("%w: they are of version %d, and %d is needed; Open without SkipMigrations, or run what this prints: postern schema --dialect %s --from %[2]d", ErrSchema, version, current, s.dialect.folder)
 	case needs > current:
 		return fmt.Errorf("%w: version %d needs a Postern that knows version %d, and this one knows %d; upgrade it", ErrSchema, version, needs, current)
 	}

@@ -101,50 +101,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON postern_items, postern_counters TO user_
 	}
 }
 
-// Tables of the first version, in use by a program that knows no other, are brought up to date under it. It goes on,
-// and opens again after a restart.
-func TestT6_Upgrade(t *testing.T) {
-	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.Postgres} {
-		t.Run(string(dialect), func(t *testing.T) {
-			db := openAny(t, dialect)
-			// What the first version printed: everything but the view.
-			first, rest, found := strings.Cut(sqlstore.Schema(dialect), "-- Sessions as a table")
-			if !found || !strings.Contains(rest, "CREATE VIEW postern_sessions") {
-				t.Fatal("the schema does not end with the view")
-			}
-			if _, err := db.Exec(first + "INSERT INTO postern_schema (id, version, oldest) VALUES (1, 1, 1)"); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect, SkipMigrations: true}); !errors.Is(err, sqlstore.ErrSchema) || !strings.Contains(err.Error(), "Open without SkipMigrations") {
-				t.Errorf("with SkipMigrations: %v, want ErrSchema and what to do", err)
-			}
-			if _, err := db.Exec(`INSERT INTO postern_items (part, id, value, version) VALUES ('p', 'old', 'value', 'v1')`); err != nil {
-				t.Fatal(err)
-			}
-			s, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			items, err := s.Get(t.Context(), store.Key{Part: "p", ID: "old"})
-			if err != nil || len(items) != 1 || string(items[0].Value) != "value" {
-				t.Errorf("after the upgrade: %v, %v", items, err)
-			}
-			var version, oldest int
-			if err := db.QueryRow("SELECT version, oldest FROM postern_schema").Scan(&version, &oldest); err != nil || version != 2 || oldest != 1 {
-				t.Errorf("version %d for code of %d and newer, %v; want 2 and 1, for the first code opens what names it", version, oldest, err)
-			}
-			if _, err := db.Exec(`SELECT * FROM postern_sessions`); err != nil {
-				t.Error(err)
-			}
-			// The statements of the first version's program name their columns, so that what is added is not in their way.
-			if _, err := db.Exec(`INSERT INTO postern_items (part, id, value, expires_ms, version) VALUES ('p', 'new', '', NULL, 'v1')`); err != nil {
-				t.Errorf("a write as the first version did it: %v", err)
-			}
-		})
-	}
-}
-
 func TestT6_PostgresNewerTables(t *testing.T) {
 	db := openPostgres(t, postgres(t))
 	postgresStore(t, db, nil)

@@ -20,8 +20,8 @@ func sqliteDialect() *dialect {
 		// A plain BEGIN takes the write lock only at the first write, and by then what was read may be stale.
 		begin: "BEGIN IMMEDIATE",
 		busy:  sqliteBusy,
-		// SQLite has no code of its own for this.
-		missing: func(error) bool { return true },
+		// SQLite has no code of its own for this, and every driver passes its text on.
+		missing: func(err error) bool { return strings.Contains(err.Error(), "no such table") },
 		queries: queries{
 			one: selectOne, page: selectPage,
 			many:       many,

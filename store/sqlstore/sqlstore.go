@@ -15,8 +15,9 @@
 //	st, err := sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.Postgres})
 //
 // Open creates and upgrades the tables, whose names all begin with postern_, so that they may live beside the
-// application's own. Of several programs that open at once, one does it and the others wait. [Schema] prints what it
-// would run. The view postern_sessions shows the sessions to people; no code reads it.
+// application's own. Of several programs that open at once, one does it and the others wait. What it would run is
+// returned by [Schema] for an empty database, and by [Upgrade] for one with older tables. The view postern_sessions
+// shows the sessions to people; no code reads it.
 //
 // An upgrade that only adds leaves a program of the version before at work. One that does more raises postern_schema's
 // oldest, and Open of a program older than that answers [ErrSchema].
@@ -83,7 +84,7 @@ type Config struct {
 	Now func() time.Time
 
 	// SkipMigrations makes Open only check that the tables fit, for programs whose database user may not create tables.
-	// Run the statements of Schema beforehand. Default false: Open creates and upgrades the tables.
+	// Run the statements of Schema or Upgrade beforehand. Default false: Open creates and upgrades the tables.
 	SkipMigrations bool
 
 	// SkipSweep leaves the removal of expired rows to calls of Sweep. Default false: every 64th write on this Store
@@ -108,8 +109,8 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open makes a Store on the database, and its tables unless they are there. Several processes may do so at once. The
-// error matches [ErrSchema] when the tables are missing under SkipMigrations, or belong to a newer Postern that this
-// one cannot work with.
+// error matches [ErrSchema] when the tables are missing ([ErrNoTables]) or too old under SkipMigrations, or belong to a
+// newer Postern that this one cannot work with.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.DB == nil {
 		return nil, errors.New("sqlstore: Config.DB is missing: open the database with its driver and pass it")
