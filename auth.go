@@ -20,7 +20,7 @@ import (
 //	     {base}/{provider}/authorize   begins a sign-in (alias: connect)
 //	     {base}/{provider}/callback    ends it; a provider may serve more
 //	     {base}/verify                 Config.ForwardAuth
-//	     {base}/token, /refresh, /signout, /sessions, /.well-known/...   of session.Sessions.Handler
+//	     {base}/token, /refresh, /revoke, /signout, /sessions, /.well-known/...   of session.Sessions.Handler
 //
 // An authorize URL takes redirect_uri, state, code_challenge with code_challenge_method=S256, response_type=code and
 // client_id (RFC 6749 section 4.1.1, RFC 7636); all are optional. What is wrong with a request is shown as a page, or
@@ -125,7 +125,7 @@ func (a *Auth) forPrograms(path string) bool {
 // sessionPath reports whether session.Sessions.Handler serves the path below {base}.
 func sessionPath(path string) bool {
 	switch path {
-	case "/token", "/refresh", "/signout", "/signout/everywhere", "/sessions":
+	case "/token", "/refresh", "/revoke", "/signout", "/signout/everywhere", "/sessions":
 		return true
 	}
 	return strings.HasPrefix(path, "/sessions/") || strings.HasPrefix(path, "/.well-known/")
@@ -273,7 +273,7 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 		options(a.base+"/", wellKnown+a.base)
 		return
 	}
-	ends := []string{"/token", "/refresh", "/signout", "/signout/everywhere"}
+	ends := []string{"/token", "/refresh", "/revoke", "/signout", "/signout/everywhere"}
 	own := []string{"/sessions", "/sessions/"}
 	public := []string{"/.well-known/openid-configuration", "/.well-known/jwks.json", wellKnown}
 	get("/{$}", "/authorize")

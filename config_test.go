@@ -81,7 +81,7 @@ func TestNew_ProviderNames(t *testing.T) {
 	for name, good := range map[string]bool{
 		"google": true, "a": true, "0": true, "my-idp-2": true, strings.Repeat("a", 32): true, "tokens": true,
 		"": false, "Google": false, "-a": false, "a_b": false, "a.b": false, "a/b": false, "é": false, "a b": false, "..": false, ".well-known": false, strings.Repeat("a", 33): false,
-		"authorize": false, "callback": false, "connect": false, "token": false, "signout": false, "sessions": false, "refresh": false, "verify": false, "users": false,
+		"authorize": false, "callback": false, "connect": false, "token": false, "signout": false, "sessions": false, "refresh": false, "revoke": false, "verify": false, "users": false,
 	} {
 		c := config(v.sessions, "/welcome")
 		c.Providers = map[string]postern.Provider{name: desk{}}

@@ -88,6 +88,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/auth/signout", 405, "POST"},
 		{"GET", "/auth/signout/everywhere", 405, "POST"},
 		{"GET", "/auth/refresh", 405, "POST"},
+		{"GET", "/auth/revoke", 405, "POST"},
 		{"GET", "/auth/sessions", 401, ""},
 		{"PUT", "/auth/sessions", 405, "GET, DELETE"},
 		{"GET", "/auth/sessions/x", 405, "DELETE"},
@@ -131,6 +132,7 @@ func TestMount(t *testing.T) {
 			{"GET", "/.well-known/oauth-authorization-server" + path, 200}, {"POST", path + "/signout", 204}, {"POST", path + "/token", 415}, {"OPTIONS", path + "/token", 204},
 			{"POST", path + "/refresh", 401}, {"OPTIONS", path + "/refresh", 204}, {"POST", path + "/signout/everywhere", 401}, {"GET", path + "/sessions", 401}, {"POST", path + "/sessions", 405},
 			{"DELETE", path + "/sessions", 401}, {"DELETE", path + "/sessions/a.b", 401}, {"OPTIONS", path + "/sessions/a.b", 204}, {"DELETE", path + "/refresh", 405},
+			{"POST", path + "/revoke", 415}, {"OPTIONS", path + "/revoke", 204}, {"DELETE", path + "/revoke", 405},
 			{"GET", path + "/verify", 418}, {"POST", path + "/verify", 418}, {"DELETE", path + "/verify", 418},
 		} {
 			r := httptest.NewRequest(tc.method, "https://api.example.com"+tc.path, nil)

@@ -17,7 +17,7 @@ func (k *Kind[T]) Accept(ctx context.Context, claims []byte) (*Session[T], error
 		return nil, err
 	}
 	if k.always {
-		if err := k.checkStore(ctx, s.ID); err != nil {
+		if err := k.alive(ctx, s); err != nil {
 			return nil, err
 		}
 	}

@@ -104,6 +104,13 @@ func NewClaim[T, V any](k *Kind[T], c ClaimConfig[T, V]) *KindClaim[T, V] {
 	return &KindClaim[T, V]{f, k}
 }
 
+// hasClaims tells whether anybody can ask for a claim of the kind.
+func (p *policy) hasClaims() bool {
+	p.sessions.mu.RLock()
+	defer p.sessions.mu.RUnlock()
+	return len(p.facts) > 0
+}
+
 func encodeClaim(name string, v any) (json.RawMessage, error) {
 	raw, err := encodeJSON("claim "+name, v)
 	if err != nil {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -29,6 +30,9 @@ func (g *gate) checkClaims(ctx context.Context, f facts, give func(Tokens), othe
 			}
 		}
 		return nil, stale{failed}
+	}
+	if g.stored && !slices.ContainsFunc(due, func(n ClaimNeed) bool { return n.fact.fetch != nil }) {
+		return failed, nil // the store was asked a moment ago
 	}
 	text, t, err := p.renewClaims(ctx, f.id, expires, due, give != nil)
 	if err != nil {

@@ -52,7 +52,7 @@ func deliver[T any](k *Kind[T], r *http.Request, g Grant[T], ret Return, replace
 		if err := k.sessions.canKeep(); err != nil {
 			return Tokens{}, err
 		}
-		if err := k.endCarried(r, "", endReplaced); err != nil {
+		if err := k.endCarried(r, endReplaced); err != nil {
 			return Tokens{}, err
 		}
 	}

@@ -24,6 +24,8 @@ type metadata struct {
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	ClientAuth    []string `json:"token_endpoint_auth_methods_supported"`
+	Revocation    string   `json:"revocation_endpoint,omitempty"`
+	RevokeAuth    []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
 	IssInResponse bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
 }
 
@@ -39,8 +41,7 @@ func (s *Sessions) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	slices.Sort(algorithms)
-	// Strings cannot fail to encode.
-	body, _ := json.Marshal(metadata{
+	m := metadata{
 		Issuer:        s.issuer,
 		Authorization: s.issuer + "/authorize",
 		Token:         s.issuer + "/token",
@@ -53,7 +54,11 @@ func (s *Sessions) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		Challenges:    []string{"S256"},
 		ClientAuth:    []string{"none"},
 		IssInResponse: true,
-	})
+	}
+	if s.canKeep() == nil {
+		m.Revocation, m.RevokeAuth = s.issuer+"/revoke", []string{"none"}
+	}
+	body, _ := json.Marshal(m) // strings cannot fail to encode
 	writePublic(w, r, "application/json", body)
 }
 

@@ -50,6 +50,7 @@ func TestI11_Discovery(t *testing.T) {
 			"issuer": c.issuer, "authorization_endpoint": c.issuer + "/authorize", "token_endpoint": c.issuer + "/token",
 			"jwks_uri": c.issuer + "/.well-known/jwks.json", "response_types_supported": []any{"code"}, "grant_types_supported": []any{"authorization_code", "refresh_token"},
 			"code_challenge_methods_supported": []any{"S256"}, "subject_types_supported": []any{"public"}, "token_endpoint_auth_methods_supported": []any{"none"},
+			"revocation_endpoint": c.issuer + "/revoke", "revocation_endpoint_auth_methods_supported": []any{"none"},
 			"id_token_signing_alg_values_supported": []any{"ES256", "RS256"}, "authorization_response_iss_parameter_supported": true,
 		} {
 			if a, b := string(must(json.Marshal(doc[name]))(t)), string(must(json.Marshal(want))(t)); a != b {

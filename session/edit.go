@@ -42,8 +42,8 @@ func (k *Kind[T]) edit(ctx context.Context, id string, expires time.Time, change
 		if err != nil {
 			return false, err
 		}
-		next := old.row
-		if next.Grant, err = k.change(&old.row, change); err != nil {
+		next, err := k.change(&old.row, change)
+		if err != nil {
 			return false, err
 		}
 		until := expires
@@ -61,6 +61,7 @@ func (k *Kind[T]) edit(ctx context.Context, id string, expires time.Time, change
 		if err != nil {
 			return false, err
 		}
+		t.RefreshExpires = later(t.RefreshExpires, put.Item.Expires)
 		return s.commit(ctx, put)
 	})
 	if err != nil {
@@ -69,23 +70,25 @@ func (k *Kind[T]) edit(ctx context.Context, id string, expires time.Time, change
 	return t, nil
 }
 
-// change applies fn to the grant of a row.
-func (k *Kind[T]) change(r *row, fn func(*Grant[T]) error) (*savedGrant, error) {
+// change is a row with what fn makes of its grant.
+func (k *Kind[T]) change(r *row, fn func(*Grant[T]) error) (row, error) {
 	g, err := k.grant(r)
 	if err != nil {
-		return nil, err
+		return row{}, err
 	}
 	if err := fn(&g); err != nil {
-		return nil, err
+		return row{}, err
 	}
 	if g.Subject != r.Subject {
-		return nil, fmt.Errorf("%w: the Subject of a session does not change", ErrGrant)
+		return row{}, fmt.Errorf("%w: the Subject of a session does not change", ErrGrant)
 	}
 	b, err := erase(g)
 	if err != nil {
-		return nil, err
+		return row{}, err
 	}
-	return b.saved(r.Grant.ClientID), nil
+	next := *r
+	next.Grant, next.Device, next.Place = b.saved(r.Grant.ClientID), b.device, b.place
+	return next, nil
 }
 
 // living loads a session of the kind that must be alive.

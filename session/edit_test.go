@@ -27,16 +27,18 @@ func tenant(name string) func(*session.Grant[User]) error {
 // Edit changes what the next tokens say.
 func TestEdit(t *testing.T) {
 	k := newKeeper(t)
-	tokens := k.create()
+	g := k.grant()
+	g.Device, g.Place = "Firefox", "203.0.113.7"
+	tokens := must(k.member.Create(t.Context(), g))(t)
 	k.told(true)
 	k.spy.calm()
 	err := k.member.Edit(t.Context(), tokens.SessionID, func(g *session.Grant[User]) error {
-		if g.Subject != "u1" || g.Properties != (User{"u1", "t1"}) || !slices.Equal(g.Scopes, []string{"orders:read", "orders:write"}) || !slices.Equal(g.Roles, []string{"owner"}) || g.Auth.Time.IsZero() {
+		if g.Subject != "u1" || g.Properties != (User{"u1", "t1"}) || !slices.Equal(g.Scopes, []string{"orders:read", "orders:write"}) || !slices.Equal(g.Roles, []string{"owner"}) || g.Auth.Time.IsZero() || g.Device != "Firefox" || g.Place != "203.0.113.7" {
 			t.Errorf("grant %+v", g)
 		}
 		g.Properties.TenantID, g.Scopes, g.Roles = "t2", []string{"a"}, nil
 		g.Auth = session.Auth{Time: k.clock(), Methods: []string{"pwd", "otp"}}
-		g.Device, g.Place = "ignored", "ignored"
+		g.Device, g.Place = "my phone\n", ""
 		return nil
 	})
 	if err != nil || k.spy.writes() != 1 {
@@ -53,7 +55,7 @@ func TestEdit(t *testing.T) {
 	if s.Properties.TenantID != "t2" || !slices.Equal(s.Scopes, []string{"a"}) || s.Roles != nil || !s.Auth.Time.Equal(k.clock()) {
 		t.Errorf("session %+v", s)
 	}
-	if in := must(k.sessions.Find(t.Context(), s.ID))(t); in.Device == "ignored" || !in.Seen.Equal(k.clock()) {
+	if in := must(k.sessions.Find(t.Context(), s.ID))(t); in.Device != "my phone" || in.Place != "" || !in.Seen.Equal(k.clock()) {
 		t.Errorf("info %+v", in)
 	}
 	k.wantTold()

@@ -129,38 +129,47 @@ func (s *Sessions) living(ctx context.Context, id string) (kept, *policy, error)
 // seenEvery is how often the use of a session is written down, at most.
 const seenEvery = time.Hour
 
-// checkStore asks the store whether a session lives: one round trip, and a write an hour.
-func (p *policy) checkStore(ctx context.Context, id string) error {
+// checkStore asks the store whether a session lives: one round trip, and a write an hour. It returns the claims that the
+// store holds of it, which take the place of those of the token.
+func (p *policy) checkStore(ctx context.Context, id string) (claims string, err error) {
 	s := p.sessions
 	if s.store == nil {
-		return fmt.Errorf("%w: KindConfig.CheckStore asks it; set session.Config.Store", ErrStoreRequired)
+		return "", fmt.Errorf("%w: KindConfig.CheckStore asks it; set session.Config.Store", ErrStoreRequired)
 	}
 	k, err := s.loadWith(ctx, id, (*row).glance)
 	if err != nil {
-		return err
+		return "", err
 	}
 	now := s.now()
 	if err := k.verdict(p, now); err != nil {
-		return err
+		return "", err
 	}
 	if k.Kind != p.name {
-		return ErrKind
+		return "", ErrKind
+	}
+	damaged := func(err error) (string, error) {
+		return "", s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
+	}
+	if p.hasClaims() {
+		if claims, err = k.claims(); err != nil {
+			return damaged(err)
+		}
 	}
 	if now.UnixMilli()-max(k.At, k.Seen) < seenEvery.Milliseconds() {
-		return nil
+		return claims, nil
 	}
 	if err := k.read(k.item.Value); err != nil {
-		return s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
+		return damaged(err)
 	}
 	seen := k.row
 	seen.Seen = now.UnixMilli()
 	put, err := k.put(seen, p.idle)
 	if err != nil {
-		return err
+		return "", err
 	}
 	// Whoever was faster has written a later time. A store that reads but does not write is no reason to turn away.
 	_, _ = s.commit(ctx, put)
-	return nil
+	return claims, nil
 }
 
 // canEnd tells what is missing for ending and listing.

@@ -298,7 +298,7 @@ func (g *gate) pass(ctx context.Context, token string, give func(Tokens)) (conte
 // enterWith asks the store, where it is to be asked, and then the needs of the gate.
 func (g *gate) enterWith(ctx context.Context, f facts, give func(Tokens)) (context.Context, error) {
 	if g.stored {
-		if err := g.policy.checkStore(ctx, f.id); err != nil {
+		if err := g.askStore(ctx, f); err != nil {
 			return nil, err
 		}
 	}
@@ -306,6 +306,16 @@ func (g *gate) enterWith(ctx context.Context, f facts, give func(Tokens)) (conte
 		return nil, err
 	}
 	return g.enter(ctx, f), nil
+}
+
+// askStore tells whether a session lives, and lets it say of its claims what the store says: what was taken back must not
+// pass because a token has not heard of it.
+func (g *gate) askStore(ctx context.Context, f facts) error {
+	claims, err := g.policy.checkStore(ctx, f.id)
+	if holder, ok := f.session.(claimHolder); ok && err == nil {
+		holder.carry(claims)
+	}
+	return err
 }
 
 // meet holds a session to the needs of the gate, but for the store.

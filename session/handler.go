@@ -19,8 +19,9 @@ const (
 //
 //	POST {base}/token                                    redeems codes and refresh tokens (RFC 6749, RFC 7636)
 //	POST {base}/refresh                                  renews the cookies of this browser
+//	POST {base}/revoke                                   ends the session of a token (RFC 7009)
 //	POST {base}/signout                                  ends the session of this browser and clears its cookies
-//	POST {base}/signout/everywhere                       ends all sessions of the person
+//	POST {base}/signout/everywhere                       ends all sessions of the person, of the kinds it carries
 //	GET  {base}/sessions                                 a person's own sessions, as JSON
 //	DELETE {base}/sessions/{id}                          ends one of them
 //	DELETE {base}/sessions                               ends all but the one that asks
@@ -33,6 +34,7 @@ const (
 func (s *Sessions) Handler() http.Handler {
 	base := s.base.Path
 	token := s.CORS(only(http.MethodPost, s.serveToken))
+	revoke := s.CORS(only(http.MethodPost, s.serveRevoke))
 	signOut := s.CORS(only(http.MethodPost, s.serveSignOut))
 	everywhere := s.CORS(only(http.MethodPost, s.serveSignOutEverywhere))
 	refresh := s.CORS(only(http.MethodPost, s.serveRefresh))
@@ -50,6 +52,8 @@ func (s *Sessions) Handler() http.Handler {
 			notFound(w)
 		case step == "/token":
 			token.ServeHTTP(w, r)
+		case step == "/revoke":
+			revoke.ServeHTTP(w, r)
 		case step == "/signout":
 			signOut.ServeHTTP(w, r)
 		case step == "/signout/everywhere":

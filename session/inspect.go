@@ -83,7 +83,7 @@ func (i *Inspector) verdict(ctx context.Context, cookie bool) (*Verdict, error) 
 	for n, route := range i.routes {
 		g := route[in.gate]
 		if g.stored && !alive {
-			if err := g.policy.checkStore(ctx, in.id); err != nil {
+			if err := g.askStore(ctx, in.facts); err != nil {
 				return nil, err // a session that has ended is good for no route
 			}
 			alive = true

@@ -95,7 +95,7 @@ type policy struct {
 
 	stateless, always bool // always: every guard asks the store
 	idle, absolute    time.Duration
-	renew             func(context.Context, *kept) (*savedGrant, error) // nil: nothing to do
+	renew             func(context.Context, *kept) (row, error) // nil: nothing to do
 
 	facts    []*fact // its claims; Sessions.mu guards the slice, which is never changed in place
 	fetching queue   // one for each session
@@ -134,7 +134,7 @@ func NewKindConfig[T any](s *Sessions, c KindConfig[T]) *Kind[T] {
 	t := reflect.TypeFor[T]()
 	k := &Kind[T]{p, layoutOf(t), cacheFor[T](c), copies(t)}
 	if c.Renew != nil {
-		p.renew = func(ctx context.Context, old *kept) (*savedGrant, error) {
+		p.renew = func(ctx context.Context, old *kept) (row, error) {
 			return k.change(&old.row, func(g *Grant[T]) error { return c.Renew(ctx, old.id, g) })
 		}
 	}

@@ -19,12 +19,13 @@ type caller struct {
 
 type callerKey struct{}
 
-// caller finds the session of a request, of whatever kind, and asks the store whether it lives.
-func (s *Sessions) caller(w http.ResponseWriter, r *http.Request) (caller, error) {
+// callers finds the live sessions of a request, asking the store: that of the Bearer token, or else one for each kind whose
+// cookies it carries, byCookie. It is an error if there is none, and if that of a kind could not be found out.
+func (s *Sessions) callers(w http.ResponseWriter, r *http.Request) (all []caller, byCookie bool, err error) {
 	if err := s.canEnd(); err != nil {
-		return caller{}, err
+		return nil, false, err
 	}
-	var all guard
+	var gates guard
 	for _, p := range s.policies() {
 		if p.stateless {
 			continue
@@ -34,13 +35,34 @@ func (s *Sessions) caller(w http.ResponseWriter, r *http.Request) (caller, error
 		gate.enter = func(ctx context.Context, f facts) context.Context {
 			return context.WithValue(ctx, callerKey{}, caller{p, f.session.(*Session[json.RawMessage]).Subject, f.id})
 		}
-		all = append(all, gate)
+		gates = append(gates, gate)
 	}
-	in, _, err := all.pass(w, r)
-	if err != nil {
-		return caller{}, err
+	if token, found, err := bearer(r.Header); found {
+		if err != nil {
+			return nil, false, err
+		}
+		ctx, err := gates.passToken(r.Context(), token, nil)
+		if err != nil {
+			return nil, false, err
+		}
+		return []caller{ctx.Value(callerKey{}).(caller)}, false, nil
 	}
-	return in.Context().Value(callerKey{}).(caller), nil
+	err = ErrMissing
+	for _, gate := range gates {
+		ctx, why := guard{gate}.passCookie(w, r)
+		switch {
+		case why == nil:
+			all = append(all, ctx.Value(callerKey{}).(caller))
+		case errors.Is(why, ErrUnavailable), errors.Is(why, ErrCrossOrigin), errors.Is(why, ErrDuplicate):
+			return nil, true, why
+		case !errors.Is(why, ErrMissing):
+			err = why
+		}
+	}
+	if len(all) == 0 {
+		return nil, true, err
+	}
+	return all, true, nil
 }
 
 // serveRefresh is POST {base}/refresh: it renews the cookies of every kind that the request carries, and answers how
@@ -83,7 +105,8 @@ func (s *Sessions) serveRefresh(w http.ResponseWriter, r *http.Request) {
 // ownSession is what a person is told of one of their sessions. Times are Unix seconds.
 type ownSession struct {
 	ID       string   `json:"id"`
-	Current  bool     `json:"current"` // the one that asks
+	Kind     string   `json:"kind"`
+	Current  bool     `json:"current"` // the one that asks; by cookies, one of each kind may
 	Device   string   `json:"device,omitempty"`
 	Place    string   `json:"place,omitempty"`
 	Methods  []string `json:"amr,omitempty"`
@@ -93,7 +116,7 @@ type ownSession struct {
 	ClientID string   `json:"client_id,omitempty"`
 }
 
-// serveOwn is {base}/sessions: a person's own sessions, of the kind the request carries.
+// serveOwn is {base}/sessions: a person's own sessions, of the kinds the request carries.
 func (s *Sessions) serveOwn(w http.ResponseWriter, r *http.Request) {
 	id, one := strings.CutPrefix(r.URL.Path, s.base.Path+pathSessions+"/")
 	switch {
@@ -106,7 +129,7 @@ func (s *Sessions) serveOwn(w http.ResponseWriter, r *http.Request) {
 		httperr.Method(w, http.MethodGet, http.MethodDelete)
 		return
 	}
-	who, err := s.caller(w, r)
+	all, _, err := s.callers(w, r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -114,11 +137,15 @@ func (s *Sessions) serveOwn(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	switch {
 	case r.Method == http.MethodGet:
-		err = s.serveList(ctx, w, who)
+		err = s.serveList(ctx, w, all)
 	case one:
-		err = s.endOwn(ctx, w, who, id)
+		err = s.endOwn(ctx, w, all, id)
 	default:
-		err = s.RevokeOthers(ctx, who.id)
+		for _, who := range all {
+			if err = s.RevokeOthers(ctx, who.id); err != nil {
+				break
+			}
+		}
 	}
 	switch {
 	case errors.Is(err, errNotOwn):
@@ -131,15 +158,22 @@ func (s *Sessions) serveOwn(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Sessions) serveList(ctx context.Context, w http.ResponseWriter, who caller) error {
-	list, err := who.kind.list(ctx, who.subject)
-	if err != nil {
-		return err
+func (s *Sessions) serveList(ctx context.Context, w http.ResponseWriter, all []caller) error {
+	var list []Info
+	current := map[string]bool{}
+	for _, who := range all {
+		some, err := who.kind.list(ctx, who.subject)
+		if err != nil {
+			return err
+		}
+		list = append(list, some...)
+		current[who.id] = true
 	}
+	lastUsedFirst(list)
 	out := make([]ownSession, len(list))
 	for i, in := range list {
 		out[i] = ownSession{
-			ID: in.ID, Current: in.ID == who.id, Device: in.Device, Place: in.Place, Methods: in.Auth.Methods,
+			ID: in.ID, Kind: in.Kind, Current: current[in.ID], Device: in.Device, Place: in.Place, Methods: in.Auth.Methods,
 			Created: in.Created.Unix(), Seen: in.Seen.Unix(), Expires: in.Expires.Unix(), ClientID: in.ClientID,
 		}
 	}
@@ -150,21 +184,24 @@ func (s *Sessions) serveList(ctx context.Context, w http.ResponseWriter, who cal
 var errNotOwn = errors.New("session: not a session of the one who asks")
 
 // endOwn ends a session of the person who asks. Those of others are not there for them.
-func (s *Sessions) endOwn(ctx context.Context, w http.ResponseWriter, who caller, id string) error {
+func (s *Sessions) endOwn(ctx context.Context, w http.ResponseWriter, all []caller, id string) error {
 	k, err := s.load(ctx, id)
 	if err != nil {
 		return err
 	}
-	if !k.found() || k.Kind != who.kind.name || k.Subject != who.subject {
-		return errNotOwn
+	for _, who := range all {
+		if !k.found() || k.Kind != who.kind.name || k.Subject != who.subject {
+			continue
+		}
+		if err := s.revoke(ctx, id, endRevoked); err != nil {
+			return err
+		}
+		if id == who.id {
+			who.kind.clearCookies(w)
+		}
+		return nil
 	}
-	if err := s.revoke(ctx, id, endRevoked); err != nil {
-		return err
-	}
-	if id == who.id {
-		who.kind.clearCookies(w)
-	}
-	return nil
+	return errNotOwn
 }
 
 // writeJSON answers with what cannot fail to encode, and is never cached.

@@ -112,7 +112,7 @@ func TestOwnSessions(t *testing.T) {
 		one, two := list[0].(map[string]any), list[1].(map[string]any)
 		if one["id"] != other.SessionID || one["current"] != false || two["id"] != mine.SessionID || two["current"] != true || two["device"] != "Firefox" ||
 			two["created_at"] != float64(k.clock().Add(-time.Minute).Unix()) || two["last_seen_at"] != two["created_at"] ||
-			two["expires_at"] != float64(k.clock().Add(7*day-time.Minute).Unix()) || two["client_id"] != audience || two["amr"].([]any)[0] != "oidc" || len(two) != 8 {
+			two["expires_at"] != float64(k.clock().Add(7*day-time.Minute).Unix()) || two["client_id"] != audience || two["amr"].([]any)[0] != "oidc" || two["kind"] != "member" || len(two) != 9 {
 			t.Errorf("list %v", list)
 		}
 	}

@@ -160,14 +160,14 @@ func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, clie
 		age := now.Sub(time.UnixMilli(k.At)) // negative, if the one who wrote it has a clock that is ahead: within the grace
 		switch {
 		case ticket.number == k.Number && age <= grace:
-			t, err = p.answer(ctx, k.id, &k.row)
+			t, err = p.again(ctx, &k)
 			return true, err
 		case ticket.number == k.Number:
 			var done bool
 			t, scopes, done, err = p.rotate(ctx, &k, now)
 			return done, err
 		case ticket.number == k.Number-1 && age <= grace+skew:
-			if t, err = p.answer(ctx, k.id, &k.row); err == nil {
+			if t, err = p.again(ctx, &k); err == nil {
 				s.Emit(ctx, Event{Name: "refresh retried", Kind: p.name, Subject: k.Subject, SessionID: k.id})
 			}
 			return true, err
@@ -208,6 +208,15 @@ func (p *policy) answer(ctx context.Context, id string, r *row) (Tokens, error) 
 	return p.withTicket(ctx, t, id, r)
 }
 
+// again is answer for a row that stays as it is. Who wrote it may let it live for longer than this program would.
+func (p *policy) again(ctx context.Context, k *kept) (Tokens, error) {
+	t, err := p.answer(ctx, k.id, &k.row)
+	if err == nil {
+		t.RefreshExpires = later(t.RefreshExpires, k.item.Expires)
+	}
+	return t, err
+}
+
 func (p *policy) withTicket(ctx context.Context, t Tokens, id string, r *row) (_ Tokens, err error) {
 	if t.Refresh, err = p.sessions.ticketOf(ctx, id, r); err != nil {
 		return Tokens{}, err
@@ -226,9 +235,8 @@ func (p *policy) rotate(ctx context.Context, k *kept, now time.Time) (Tokens, []
 		return fail(s.unavailable(ctx, "secret", err))
 	}
 	next := k.row
-	next.Number, next.Kid, next.At, next.Seen = k.Number+1, secret.ID, now.UnixMilli(), 0
 	if p.renew != nil {
-		grant, err := p.renew(ctx, k)
+		next, err = p.renew(ctx, k)
 		switch {
 		case errors.Is(err, ErrEnded):
 			done, err := s.end(ctx, p, k, endRenew)
@@ -239,8 +247,8 @@ func (p *policy) rotate(ctx context.Context, k *kept, now time.Time) (Tokens, []
 		case err != nil:
 			return fail(s.unavailable(ctx, "KindConfig.Renew", err))
 		}
-		next.Grant = grant
 	}
+	next.Number, next.Kid, next.At, next.Seen = k.Number+1, secret.ID, now.UnixMilli(), 0
 	before := next.Grant
 	grant := *before
 	grant.Claims = p.freshen(ctx, k.id, grant.ClientID, grant.blank(&next))

@@ -38,6 +38,8 @@ type row struct {
 	Place    string          `json:"place,omitempty"`
 	Grant    *savedGrant     `json:"grant,omitempty"` // nil when ended
 	Data     json.RawMessage `json:"data,omitempty"`
+
+	granted string // JSON of Grant, as glance saw it
 }
 
 type savedGrant struct {
@@ -216,7 +218,8 @@ func (k *kept) verdict(p *policy, now time.Time) error {
 // idleEnd is when the session ends if it is not used again.
 func (r *row) idleEnd(idle time.Duration) int64 { return max(r.At, r.Seen) + idle.Milliseconds() }
 
-// put is the change that writes r in the place of what was read.
+// put is the change that writes r in the place of what was read. Only a rotation begins the idle time anew: whatever else is
+// written, by a program with a shorter Idle perhaps, the row stays for as long as it was going to.
 func (k *kept) put(r row, idle time.Duration) (store.Change, error) {
 	var value bytes.Buffer
 	enc := json.NewEncoder(&value)
@@ -229,8 +232,18 @@ func (k *kept) put(r row, idle time.Duration) (store.Change, error) {
 	item.Expires = time.UnixMilli(r.Absolute)
 	if end := r.idleEnd(idle); r.Ended == "" && end < r.Absolute {
 		item.Expires = time.UnixMilli(end)
+		if r.Number == k.Number {
+			item.Expires = later(item.Expires, k.item.Expires)
+		}
 	}
 	return store.Put(item), nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // commit writes and reports whether it was done; not done and no error means that something moved, or may still be on

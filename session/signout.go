@@ -1,9 +1,6 @@
 package session
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -11,7 +8,8 @@ import (
 )
 
 // SignOut signs this browser out: it ends, in the store, the sessions that the cookies and the Bearer token of the
-// request belong to, and clears the cookies of every kind. A copy of an access token made before lives on until it
+// request belong to, and clears the cookies of every kind. A token that has expired will do, and so will a refresh token
+// as Bearer: to end a session takes no more than a token of it. A copy of an access token made before lives on until it
 // expires, but where a guard asks [CheckStore].
 //
 // The error is ErrCrossOrigin if a page of an origin that is not trusted sent the request, ErrUnavailable if the store
@@ -21,104 +19,59 @@ func (s *Sessions) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if s.cross.Check(r) != nil {
 		return ErrCrossOrigin
 	}
-	bearing, _, _ := bearer(r.Header)
-	for _, p := range s.policies() {
-		if err := p.endCarried(r, bearing, endSignOut); err != nil {
-			return err
+	if token, found, err := bearer(r.Header); found && err == nil {
+		c, ok, err := s.carriedBy(r.Context(), token)
+		if err == nil && ok {
+			err = s.endOf(r.Context(), c, endSignOut)
 		}
-	}
-	for _, p := range s.policies() {
-		p.clearCookies(w)
-	}
-	return nil
-}
-
-// SignOutEverywhere ends all sessions of the person whose session the request carries, of that kind, and clears the
-// cookies of this browser. Errors as SignOut, and one that says why if there is no live session in the request.
-func (s *Sessions) SignOutEverywhere(w http.ResponseWriter, r *http.Request) error {
-	if err := s.canEnd(); err != nil {
-		return err
-	}
-	who, err := s.caller(w, r)
-	if err != nil {
-		return err
-	}
-	if err := who.kind.revokeSubject(r.Context(), who.subject); err != nil {
-		return err
-	}
-	for _, p := range s.policies() {
-		p.clearCookies(w)
-	}
-	return nil
-}
-
-// endCarried ends the sessions of a kind that the cookies of a request belong to, and that of one more access token. Of
-// several cookies of a name, which guards refuse, each counts: to end a session takes no more than its token.
-func (p *policy) endCarried(r *http.Request, bearing, why string) error {
-	s, ctx := p.sessions, r.Context()
-	ids := map[string]string{} // and their subjects
-	for _, token := range append(cookies(r.Header, p.cookie), bearing) {
-		who, err := (&Kind[json.RawMessage]{policy: p}).verify(ctx, token)
-		if errors.Is(err, ErrUnavailable) {
-			return err
-		}
-		if err == nil {
-			ids[who.ID] = who.Subject
-		}
-	}
-	if p.stateless {
-		for id, subject := range ids {
-			s.Emit(ctx, Event{Name: "session ended", Reason: why, Kind: p.name, Subject: subject, SessionID: id})
-		}
-		return nil
-	}
-	for _, token := range cookies(r.Header, p.cookie+refreshSuffix) {
-		id, err := p.owner(ctx, token)
 		if err != nil {
 			return err
 		}
-		if id != "" {
-			ids[id] = ""
-		}
 	}
-	for id := range ids {
-		if err := s.revoke(ctx, id, why); err != nil {
+	for _, p := range s.policies() {
+		if err := p.endCarried(r, endSignOut); err != nil {
 			return err
 		}
+	}
+	for _, p := range s.policies() {
+		p.clearCookies(w)
 	}
 	return nil
 }
 
-// owner returns the id of the session of the kind that a refresh token, new or old, was given to; empty if it is none of ours.
-func (p *policy) owner(ctx context.Context, token string) (string, error) {
-	s := p.sessions
-	t, ok := parseTicket(token)
-	if !ok {
-		return "", nil
+// SignOutEverywhere ends all sessions of the person whose live session the request carries, of that kind; and by cookies,
+// those of every kind that this browser is signed in to. Then it clears its cookies, having ended what else they belong
+// to. Where there is a Bearer token, it alone counts, and only cookies of its kind are cleared.
+//
+// Errors as SignOut, and one that says why if there is no live session in the request. Of several kinds some may have
+// been ended already when the store fails; to try again does the rest.
+func (s *Sessions) SignOutEverywhere(w http.ResponseWriter, r *http.Request) error {
+	all, byCookie, err := s.callers(w, r)
+	if err != nil {
+		return err
 	}
-	if err := s.canEnd(); err != nil {
-		return "", err
-	}
-	if s.secrets == nil {
-		return "", errNoSecrets
-	}
-	if err := s.known(ctx, t); err != nil {
-		if errors.Is(err, ErrRefresh) {
-			err = nil
+	asked := map[*policy]bool{}
+	for _, who := range all {
+		if err := who.kind.revokeSubject(r.Context(), who.subject); err != nil {
+			return err
 		}
-		return "", err
+		asked[who.kind] = true
 	}
-	k, err := s.load(ctx, t.id)
-	if err != nil || !k.found() || k.Kind != p.name {
-		return "", err
+	var cleared []*policy
+	for _, p := range s.policies() {
+		if byCookie && !asked[p] { // expired, say: no proof of a live session, but its cookies go, and it must not outlive them
+			if err := p.endCarried(r, endSignOut); err != nil {
+				return err
+			}
+		}
+		if byCookie || asked[p] {
+			cleared = append(cleared, p)
+		}
 	}
-	switch err := s.prove(ctx, t, k.Salt); {
-	case errors.Is(err, ErrRefresh):
-		return "", nil
-	case err != nil:
-		return "", err
+	for _, p := range cleared {
+		p.clearCookies(w)
 	}
-	return k.id, nil
+	return nil
 }
 
 // serveSignOut is POST {base}/signout. It answers 204 to scripts, and leads people who pressed a button to "/".

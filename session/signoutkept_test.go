@@ -119,7 +119,7 @@ func TestX2_GetChangesNothing(t *testing.T) {
 	k := newKeeper(t)
 	mine := k.create()
 	k.spy.calm()
-	paths := []string{"/token", "/refresh", "/signout", "/signout/everywhere", "/sessions", "/sessions/" + mine.SessionID, "/.well-known/jwks.json", "/.well-known/openid-configuration", "/", ""}
+	paths := []string{"/token", "/refresh", "/revoke", "/signout", "/signout/everywhere", "/sessions", "/sessions/" + mine.SessionID, "/.well-known/jwks.json", "/.well-known/openid-configuration", "/", ""}
 	for _, path := range paths {
 		for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
 			if rec := k.ask(method, path, "", "Cookie", k.cookies(mine)); len(rec.Header()["Set-Cookie"]) != 0 {

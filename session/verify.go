@@ -30,7 +30,7 @@ func (k *Kind[T]) Verify(ctx context.Context, token string, needs ...Need) (*Ses
 		}
 	}
 	if len(needs) == 1 && needs[0] == Need(CheckStore) && !k.stateless && k.sessions.store != nil { // the common one, without building a guard
-		if err := k.checkStore(ctx, s.ID); err != nil {
+		if err := k.alive(ctx, s); err != nil {
 			return nil, err
 		}
 	} else if len(needs) > 0 {
@@ -39,7 +39,7 @@ func (k *Kind[T]) Verify(ctx context.Context, token string, needs ...Need) (*Ses
 			return nil, err
 		}
 	} else if k.always {
-		if err := k.checkStore(ctx, s.ID); err != nil {
+		if err := k.alive(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -55,7 +55,7 @@ func (k *Kind[T]) VerifyInto(ctx context.Context, token string, s *Session[T]) e
 		*s = e.session.Session
 		s.Scopes, s.Roles, s.Auth.Methods = reuse(scopes, s.Scopes), reuse(roles, s.Roles), reuse(methods, s.Auth.Methods)
 		if k.always {
-			if err := k.checkStore(ctx, s.ID); err != nil {
+			if err := k.alive(ctx, s); err != nil {
 				*s = Session[T]{}
 				return err
 			}
@@ -69,6 +69,12 @@ func (k *Kind[T]) VerifyInto(ctx context.Context, token string, s *Session[T]) e
 	}
 	*s = *full
 	return nil
+}
+
+// alive asks the store for a session, and takes over what the store knows better.
+func (k *Kind[T]) alive(ctx context.Context, s *Session[T]) (err error) {
+	s.claims, err = k.checkStore(ctx, s.ID)
+	return err
 }
 
 // verify checks a token from first to last.

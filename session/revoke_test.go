@@ -1,0 +1,177 @@
+package session_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern/session"
+)
+
+// Who has a token of a session can end it by POST {base}/revoke, be it good, old or expired: RFC 7009.
+func TestS9_Revoke(t *testing.T) {
+	k := newKeeper(t, func(c *session.Config) { c.Origins = []string{"https://app.example.net"} })
+	for name, c := range map[string]struct {
+		later time.Duration
+		form  func(mine session.Tokens) url.Values
+	}{
+		"refresh token": {0, func(m session.Tokens) url.Values { return url.Values{"token": {m.Refresh}} }},
+		"old, with a hint": {0, func(m session.Tokens) url.Values {
+			return url.Values{"token": {m.Refresh}, "token_type_hint": {"refresh_token"}}
+		}},
+		"rotated away": {0, func(m session.Tokens) url.Values {
+			k.rotate(k.rotate(m.Refresh).Refresh)
+			return url.Values{"token": {m.Refresh}}
+		}},
+		"access token":         {0, func(m session.Tokens) url.Values { return url.Values{"token": {m.Access}} }},
+		"expired access token": {time.Hour, func(m session.Tokens) url.Values { return url.Values{"token": {m.Access}} }},
+		"a wrong hint": {0, func(m session.Tokens) url.Values {
+			return url.Values{"token": {m.Access}, "token_type_hint": {"refresh_token"}}
+		}},
+		"a hint of no sense": {0, func(m session.Tokens) url.Values { return url.Values{"token": {m.Refresh}, "token_type_hint": {"x"}} }},
+	} {
+		mine, other := k.codeTokens("mobile"), k.create()
+		k.advance(c.later)
+		form := c.form(mine)
+		form.Set("client_id", "mobile")
+		k.told(true)
+		for range 2 { // the second time it is dead
+			rec := k.ask("POST", "/revoke", form.Encode(), "Origin", "https://app.example.net", "Cookie", k.cookies(other))
+			if rec.Code != 200 || rec.Body.Len() != 0 || rec.Header().Get("Cache-Control") != "no-store" || len(rec.Header()["Set-Cookie"]) != 0 || rec.Header().Get("Access-Control-Allow-Origin") == "" {
+				t.Errorf("%s: %d %s %v", name, rec.Code, rec.Body, rec.Header())
+			}
+		}
+		k.wantTold("session ended: sign-out")
+		if in := must(k.sessions.Find(t.Context(), mine.SessionID))(t); in.Ended != "sign-out" {
+			t.Errorf("%s: ended %q", name, in.Ended)
+		}
+		k.mustRefresh(other.Refresh) // that of the cookies
+	}
+}
+
+// What is refused ends nothing; what is no token is no error.
+func TestS9_RevokeRefuses(t *testing.T) {
+	k := newKeeper(t)
+	mine := k.codeTokens("mobile")
+	guess := mine.Refresh[:len(mine.Refresh)-43] + strings.Repeat("A", 43)
+	k.told(true)
+	k.spy.calm()
+	for name, c := range map[string]struct {
+		form  url.Values
+		code  int
+		error string // empty: none
+	}{
+		"no token":              {url.Values{"client_id": {"mobile"}}, 400, "invalid_request"},
+		"two tokens":            {url.Values{"client_id": {"mobile"}, "token": {mine.Refresh, mine.Access}}, 400, "invalid_request"},
+		"another client":        {url.Values{"client_id": {"web"}, "token": {mine.Refresh}}, 400, "invalid_client"},
+		"another client's JWT":  {url.Values{"client_id": {"web"}, "token": {mine.Access}}, 400, "invalid_client"},
+		"the client by default": {url.Values{"token": {mine.Refresh}}, 400, "invalid_client"},
+		"good till it expires":  {url.Values{"token": {k.token()}}, 400, "unsupported_token_type"},
+		"not a token":           {url.Values{"client_id": {"mobile"}, "token": {"x"}}, 200, ""},
+		"a guess":               {url.Values{"client_id": {"mobile"}, "token": {guess}}, 200, ""},
+		"a session id":          {url.Values{"client_id": {"mobile"}, "token": {mine.SessionID}}, 200, ""},
+		"of an unknown kind":    {url.Values{"token": {k.sign(k.with("type", "nobody"))}}, 200, ""},
+		"of another issuer":     {url.Values{"token": {k.sign(k.with("iss", "https://other.example"))}}, 200, ""},
+		"for another audience":  {url.Values{"token": {k.sign(k.with("aud", "other"))}}, 200, ""},
+	} {
+		rec := k.ask("POST", "/revoke", c.form.Encode())
+		if rec.Code != c.code || c.error != "" && errorCode(t, rec) != c.error || c.error == "" && rec.Body.Len() != 0 {
+			t.Errorf("%s: %d %s, want %d %s", name, rec.Code, rec.Body, c.code, c.error)
+		}
+	}
+	if rec := k.ask("POST", "/revoke", "", "Content-Type", "application/json"); rec.Code != 415 {
+		t.Errorf("JSON: %d %s", rec.Code, rec.Body)
+	}
+	if rec := k.ask("GET", "/revoke?token="+mine.Access, ""); rec.Code != 405 || rec.Header().Get("Allow") != "POST" {
+		t.Errorf("GET: %d %s", rec.Code, rec.Body)
+	}
+	if k.spy.writes() != 0 {
+		t.Errorf("%d writes by what was refused", k.spy.writes())
+	}
+	k.wantTold()
+	stateless := k.token()
+	k.advance(2 * time.Hour)
+	if rec := k.ask("POST", "/revoke", url.Values{"token": {stateless}}.Encode()); rec.Code != 200 {
+		t.Errorf("dead anyway: %d %s", rec.Code, rec.Body)
+	}
+	k.mustRefresh(mine.Refresh)
+	k.spy.onGet = func(int) error { return errors.New("away") }
+	for _, token := range []string{mine.Refresh, mine.Access} {
+		rec := k.ask("POST", "/revoke", url.Values{"client_id": {"mobile"}, "token": {token}}.Encode())
+		if rec.Code != 503 || errorCode(t, rec) != "temporarily_unavailable" || rec.Header().Get("Retry-After") == "" {
+			t.Errorf("store away: %d %s", rec.Code, rec.Body)
+		}
+	}
+	k.spy.calm()
+	k.spy.onWrite = fails(false, errors.New("away"))
+	k.spy.onGet = func(n int) error { // read before, not after
+		if n > 1 {
+			return errors.New("away")
+		}
+		return nil
+	}
+	if rec := k.ask("POST", "/revoke", url.Values{"client_id": {"mobile"}, "token": {mine.Access}}.Encode()); rec.Code != 503 {
+		t.Errorf("store away for writing: %d %s", rec.Code, rec.Body)
+	}
+	none := newKeeper(t, func(c *session.Config) { c.Store = nil })
+	if rec := none.ask("POST", "/revoke", url.Values{"token": {mine.Access}}.Encode()); rec.Code != 404 || errorCode(t, rec) != "not_found" {
+		t.Errorf("without a store: %d %s", rec.Code, rec.Body)
+	}
+	if doc := decode(t, none.ask("GET", "/.well-known/oauth-authorization-server", "")); doc["revocation_endpoint"] != nil || doc["token_endpoint"] == nil {
+		t.Errorf("without a store: %v", doc)
+	}
+}
+
+// TestS9_SignOutOld: a token that opens no door any more still ends its session.
+func TestS9_SignOutOld(t *testing.T) {
+	var before time.Time
+	at := func(k *keeper) *keeper { return k.twin(0, func(c *session.Config) { c.NotBefore = before }) }
+	k := newKeeper(t)
+	for name, c := range map[string]struct {
+		restored bool
+		headers  func(m session.Tokens) []string
+	}{
+		"expired Bearer":           {false, func(m session.Tokens) []string { return []string{"Authorization", "Bearer " + m.Access} }},
+		"expired cookie":           {false, func(m session.Tokens) []string { return []string{"Cookie", k.access() + "=" + m.Access} }},
+		"refresh token as Bearer":  {false, func(m session.Tokens) []string { return []string{"Authorization", "Bearer " + m.Refresh} }},
+		"Bearer before NotBefore":  {true, func(m session.Tokens) []string { return []string{"Authorization", "Bearer " + m.Access} }},
+		"cookie before NotBefore":  {true, func(m session.Tokens) []string { return []string{"Cookie", k.access() + "=" + m.Access} }},
+		"refresh before NotBefore": {true, func(m session.Tokens) []string { return []string{"Authorization", "Bearer " + m.Refresh} }},
+	} {
+		mine, other := k.create(), k.create()
+		k.advance(time.Hour)
+		in := k
+		if c.restored {
+			before = k.clock()
+			in = at(k)
+		}
+		if rec := in.ask("POST", "/signout", "", c.headers(mine)...); rec.Code != 204 {
+			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+		if in := must(k.sessions.Find(t.Context(), mine.SessionID))(t); in.Ended != "sign-out" {
+			t.Errorf("%s: ended %q", name, in.Ended)
+		}
+		k.mustRefresh(other.Refresh)
+	}
+	// What proves nothing ends nothing, and is no error: whoever asks is signed out.
+	mine := k.create()
+	k.told(true)
+	forged := k.signAs(k.key, "at+jwt", map[string]any{"iss": issuer, "aud": audience, "sub": "u1", "sid": mine.SessionID, "type": "member", "client_id": audience, "exp": 1})
+	guess := mine.Refresh[:len(mine.Refresh)-43] + strings.Repeat("A", 43)
+	for _, token := range []string{"garbage", forged, guess, mine.SessionID} {
+		if rec := k.ask("POST", "/signout", "", "Authorization", "Bearer "+token); rec.Code != 204 {
+			t.Errorf("%d %s", rec.Code, rec.Body)
+		}
+	}
+	k.wantTold()
+	k.spy.onGet = func(int) error { return errors.New("away") }
+	for _, token := range []string{mine.Refresh, mine.Access} {
+		if rec := k.ask("POST", "/signout", "", "Authorization", "Bearer "+token); rec.Code != 503 || len(rec.Header()["Set-Cookie"]) != 0 {
+			t.Errorf("store away: %d %s", rec.Code, rec.Body)
+		}
+	}
+	k.spy.calm()
+	k.mustRefresh(mine.Refresh)
+}
