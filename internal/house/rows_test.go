@@ -79,6 +79,15 @@ var catalogue = []struct {
 		{"X2", "what changes something needs a same-origin proof and is no GET"},
 		{"X3", "CSP, frame-ancestors, nosniff, Referrer-Policy, HSTS, COOP; token answers are no-store"},
 	}},
+	{"Gateways", []row{
+		{"G1", "a cached answer of an authorizer is right for every route it is used for"},
+		{"G2", "a policy names one API and stage; `*`, `?` and `$` of a path are never wildcards in it"},
+		{"G3", "a bad token is 401, a need not met 403, a failure of ours 500 or 503; never let in, never cached"},
+		{"G4", "any shape of event is survived"},
+		{"G5", "header names in any case; two tokens are refused; what means the same gets the same verdict"},
+		{"G6", "the context is flat and holds no secret; the principal is never empty"},
+		{"G7", "tenants, issuers, APIs and stages are apart; what is cached outlives neither token nor the stated bound"},
+	}},
 	{"Keys", []row{
 		{"K1", "rotation without an outage; `kid` is the RFC 7638 thumbprint; revocation at once"},
 		{"K2", "unknown kids cost at most one fetch in a cooldown; a key set that can't be fetched goes on serving"},
