@@ -7,6 +7,7 @@
 //	postern token verify TOKEN     whether a token is genuine and valid
 //	postern sessions list|show     the sessions that are kept in a store
 //	postern sessions revoke        end sessions
+//	postern schema                 the SQL that makes or upgrades the tables of a store
 //	postern lambda BOOTSTRAP       run a Lambda function on this machine, behind what would be API Gateway
 //	postern help [COMMAND]         what a command does, like --help after it
 //	postern version                the version

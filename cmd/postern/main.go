@@ -43,6 +43,7 @@ type commands struct {
 
 	Lambda   lambdaCommand `cmd:"" help:"Run a Lambda function on this machine, behind what would be API Gateway."`
 	Sessions sessionsGroup `cmd:"" help:"List, show and end sessions that are kept in a store."`
+	Schema   schemaCommand `cmd:"" help:"Print the SQL that makes or upgrades the tables of a store."`
 
 	Help    helpCommand    `cmd:"" help:"Explain a command, like --help after it."`
 	Version versionCommand `cmd:"" help:"Print the version."`

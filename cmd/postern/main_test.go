@@ -82,6 +82,8 @@ func TestHelp(t *testing.T) {
 		{"keys new --help", []string{"three\nhours", "RS256"}},
 		{"token verify --help", []string{`{"valid":false,"reason":"expired","claims":null}`, "exit status", "--max-lifetime"}},
 		{"token inspect --help", []string{"Nothing is checked"}},
+		{"schema --help", []string{"one transaction", "psql -1 -v ON_ERROR_STOP=1", "sqlite3 -bail", "--from"}},
+		{"sessions revoke --help", []string{"redis://...?prefix=PREFIX", "exit status is 1", "session.CheckStore"}},
 		{"--version", []string{"postern "}},
 		{"help", []string{"postern dev", "token verify", "keys new", "version"}},
 		{"help keys", []string{"keys new", "keys revoke"}},

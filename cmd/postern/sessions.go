@@ -166,7 +166,9 @@ type sessionsRevoke struct {
 
 // Help is shown below the usage line.
 func (sessionsRevoke) Help() string {
-	return `Refresh tokens are dead at once. Access tokens that are out live until they expire (5 minutes, unless KindConfig.Access says otherwise), but where the program asks the store (session.CheckStore).`
+	return `Refresh tokens are dead at once. Access tokens that are out live until they expire (5 minutes, unless KindConfig.Access says otherwise), but where the program asks the store (session.CheckStore).
+
+With --subject it says how many live sessions were found. Where there was none, which may be a slip in the name, the kind or the store, the exit status is 1. The mark that ends the sessions of the person is set in the store all the same: it also ends a session that is being made at that moment, and codes that were not redeemed yet.`
 }
 
 // Run ends sessions.
@@ -180,11 +182,7 @@ func (c sessionsRevoke) Run(ctx context.Context, w world) error {
 	}
 	defer done()
 	if c.Subject != "" {
-		if err := s.RevokeSubject(ctx, c.Subject); err != nil {
-			return err
-		}
-		fmt.Fprintf(w.out, "All sessions of %s (kind %s) have ended.\n", calm(c.Subject), strings.Join(c.Kind, ", "))
-		return nil
+		return c.all(ctx, w, s)
 	}
 	for _, id := range c.ID {
 		if _, err := s.Find(ctx, id); errors.Is(err, session.ErrEnded) {
@@ -197,6 +195,24 @@ func (c sessionsRevoke) Run(ctx context.Context, w world) error {
 		}
 		fmt.Fprintf(w.out, "%s has ended.\n", id)
 	}
+	return nil
+}
+
+// all ends the sessions of a person. Those found are only counted: it is the mark in the store that ends them, so it is
+// set whether they can be listed or not, and where there is none too: one may be in the making, or a code wait for it.
+func (c sessionsRevoke) all(ctx context.Context, w world, s *session.Sessions) error {
+	list, unlisted := s.List(ctx, c.Subject)
+	if err := s.RevokeSubject(ctx, c.Subject); err != nil {
+		return err
+	}
+	whose := fmt.Sprintf("%s (kind %s)", calm(c.Subject), strings.Join(c.Kind, ", "))
+	switch {
+	case unlisted != nil:
+		return fmt.Errorf("what sessions there were of %s have ended, but they could not be counted: %w", whose, unlisted)
+	case len(list) == 0:
+		return fmt.Errorf("no live session of %s was found: check the subject, --kind and --store. Codes that were not redeemed yet have ended", whose)
+	}
+	fmt.Fprintf(w.out, "All sessions of %s have ended (%s found).\n", whose, count(int64(len(list)), "live session"))
 	return nil
 }
 

@@ -142,8 +142,14 @@ func TestSessions(t *testing.T) {
 			if err := json.Unmarshal([]byte(out), &shown); err != nil || shown.ID != two.SessionID || len(shown.AMR) != 1 || shown.Ended != "" {
 				t.Errorf("show --json: %s %v", out, err)
 			}
-			if out, errs, status = call(t, "", "sessions", "revoke", "--store", url, "--subject", "u1"); status != 0 {
+			if out, errs, status = call(t, "", "sessions", "revoke", "--store", url, "--subject", "u1"); status != 0 || out != "All sessions of u1 (kind user) have ended (1 live session found).\n" {
 				t.Fatalf("revoke --subject: %d %s%s", status, out, errs)
+			}
+			for _, nobody := range []string{"u1", "u3"} {
+				out, errs, status = call(t, "", "sessions", "revoke", "--store", url, "--subject", nobody)
+				if status != 1 || out != "" || !strings.Contains(errs, "no live session of "+nobody+" (kind user) was found: check the subject, --kind and --store") {
+					t.Errorf("revoke --subject of %s, who has none: %d %s%s", nobody, status, out, errs)
+				}
 			}
 			if _, err := s.Refresh(t.Context(), two.Refresh); session.Reason(err) != "ended" {
 				t.Errorf("after revoke --subject: %v", err)
@@ -172,6 +178,11 @@ func TestSessions_Mistakes(t *testing.T) {
 		{"sessions list --store nothing u1", 2, "begin it with sqlite:"},
 		{"sessions list --store mysql://a u1", 2, "is not known"},
 		{"sessions list --store redis://a:secret@host:port/x u1", 2, "not a URL of Redis"},
+		{"sessions list --store redis://a:secret@host:1/x?prefix=a u1", 2, "not a URL of Redis"},
+		{"sessions list --store redis://a:secret@host:1?prefx=a u1", 2, "with ?prefix= or options of go-redis"},
+		{"sessions list --store redis://a:secret@host:1?prefix= u1", 2, "prefix is redisstore.Config.Prefix"},
+		{"sessions list --store redis://a:secret@host:1?prefix=a&prefix=b u1", 2, "give it once"},
+		{"sessions list --store redis://a:secret@host:1?prefix={a} u1", 2, "without braces"},
 		{"sessions list", 2, "expected"},
 		{"sessions show", 2, "expected"},
 		{"sessions revoke", 2, "name ids of sessions"},
