@@ -120,7 +120,7 @@ func encodeClaim(name string, v any) (json.RawMessage, error) {
 }
 
 // Value returns what a session says of the claim, and how old that is; ok is false if it says nothing. A session that
-// Require let in with a need of the claim has the value the need was decided by.
+// Require let in with a need of the claim, or with [CheckStore], has the value the need was decided by: the store's.
 func (c *KindClaim[T, V]) Value(s *Session[T]) (v V, age time.Duration, ok bool) {
 	a, ok := findClaim(s.claims, c.name)
 	if !ok || json.Unmarshal(a.value, &v) != nil {

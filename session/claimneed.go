@@ -13,7 +13,8 @@ import (
 // A value that is missing, too old, or not the one that is needed and older than ClaimConfig.Recheck, is renewed before the
 // route is decided: the store is asked for a newer one, and if that will not do either, ClaimConfig.Fetch, whose answer is
 // written to the store. If the token came by cookie, one with the new value and the same expiry takes its place; who
-// sends its token itself gets the new value with the next refresh, and until then each such request asks the store.
+// sends its token itself gets the new value with the next refresh, and until then each such request asks the store. With
+// [CheckStore] the value of the store counts from the start, so that one that was taken back is refused at once.
 // Nothing is fetched for a request that fails another need of the route.
 //
 // Unmet: 403 with the list of what is wrong. Where there is no store to ask, a value that is missing or too old is a 401

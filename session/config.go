@@ -39,10 +39,14 @@ type Config struct {
 	// Keys check tokens. A keys.Signer, such as a keys.Ring, issues them too.
 	Keys keys.Verifier
 
-	// Secrets protect what only the issuer reads, such as authorization codes. Default: Keys, if it is a keys.Secrets.
+	// Secrets make refresh tokens and protect authorization codes, which only the issuer reads. Needed wherever sessions of
+	// a kind that is not Stateless are created, refreshed or changed. Default: Keys, if it is a keys.Secrets, as a
+	// keys.Ring is.
 	Secrets keys.Secrets
 
-	// Store keeps what must happen once. Needed for [Kind.Code].
+	// Store keeps the sessions of every kind that is not Stateless, and authorization codes. Needed to create, refresh, list
+	// and end them, for [CheckStore] and [Kind.Code]; what only checks tokens needs none. Default: none, and what needs
+	// it says ErrStoreRequired.
 	Store store.Store
 
 	// Leeway is how far the clocks of issuer and verifier may be apart; it extends exp and anticipates iat and nbf.

@@ -27,18 +27,40 @@
 //
 //	s, ok := user.From(r.Context()) // s.Properties is a User
 //
-// A service that only checks tokens needs no ring: it gives Config.Keys a keys.Verifier. Tokens of other issuers are
-// checked by [Trust], and [AnyOf] lets several kinds through one door.
+// A service that only checks tokens needs neither ring nor store: it gives Config.Keys a keys.Verifier. Tokens of other
+// issuers are checked by [Trust], and [AnyOf] lets several kinds through one door.
 //
-// # Tokens
+// # Two tokens and a row
 //
 // An access token is a JWT as RFC 9068 has it, header typ "at+jwt", signed by the newest key of the ring. It is checked
-// without a store and without the network, and it is good until it expires: there is no calling it back, which is why it
-// lives for an hour and not for ever. Verification is strict. What is not exactly as this package writes it, in form,
-// algorithm, issuer, audience, kind, times, is refused, with an error that says why ([ErrExpired], [ErrAudience], ...).
+// without a store and without the network, and lives for five minutes (KindConfig.Access). Verification is strict. What
+// is not exactly as this package writes it, in form, algorithm, issuer, audience, kind, times, is refused, with an error
+// that says why ([ErrExpired], [ErrAudience], ...).
 //
-// What changes while a session lives is no property but a [KindClaim]: a fact with an age, which the application fetches, the token
-// carries, and routes ask for as new as they need it. A proxy in front of something else asks [ForwardAuth].
+// A refresh token gets the next one. A guard does that for a browser by itself; a page in front of a gateway asks POST
+// {base}/refresh, an application POST {base}/token, a program [Sessions.Refresh]. Each token is good once, but for the
+// moment that parallel requests and lost answers need; one that comes later is a copy, and ends the session.
+//
+// Behind both stands a row in Config.Store, where a session is listed ([Sessions.List]), changed ([Kind.Edit],
+// [Kind.Merge], [Kind.Replace]) and ended. It ends when it has not been used for KindConfig.Idle, 7 days, or is
+// KindConfig.Absolute old, 30 days. A kind that is Stateless has no row and no refresh token: its sessions are their
+// tokens, good for an hour and not to be called back. Stores are in package store and below it.
+//
+// # Ending
+//
+// [Sessions.SignOut] and [Sessions.SignOutEverywhere] end what a request carries, [Sessions.Revoke] one session,
+// [Sessions.RevokeSubject] all of a person, [Sessions.RevokeOthers] all but one. When they return without an error no
+// refresh token of it works any more. Access tokens that are out are good until they expire; where five minutes are
+// too long a route asks the store, by the need [CheckStore], or a kind does on all its routes, by KindConfig.CheckStore:
+//
+//	mux.Handle("POST /payout", user.Require(payout, session.CheckStore))
+//
+// [Sessions.Handler] serves all this over HTTP: /token, /refresh, /revoke, /signout and /sessions.
+//
+// # What changes
+//
+// What changes while a session lives is no property but a [KindClaim]: a fact with an age, which the application fetches,
+// the token carries, and routes ask for as new as they need it. A proxy in front of something else asks [ForwardAuth].
 //
 // # Browsers
 //

@@ -14,9 +14,10 @@ import (
 // maxData is how much of its own data a session may keep on the server.
 const maxData = 64 << 10
 
-// Edit changes what a session knows: Properties, Scopes, Roles, Auth and claims. Tokens say so from the next refresh on; see
-// [Kind.Merge] for the session of the request at hand. change may be called several times, each time with what the
-// store holds at that moment, and its error is returned as it is.
+// Edit changes what a session knows: Properties, Scopes, Roles, Auth, Device, Place and claims. Tokens say so from the next
+// refresh on; see [Kind.Merge] for the session of the request at hand. change may be called several times, each time with
+// what the store holds at that moment, and its error is returned as it is. In the rare case that the store's answer is lost
+// and others write as well, it may be applied twice: let it set values rather than add to them.
 //
 // Other errors are ErrEnded, ErrKind if the session is of another kind, ErrGrant and ErrTooLarge for what could not be
 // put into a token, and those of [Kind.Create].
@@ -27,7 +28,8 @@ func (k *Kind[T]) Edit(ctx context.Context, sessionID string, change func(*Grant
 
 // Merge is Edit for the session of a request, and returns tokens that say the new things at once. The access token
 // expires when that of s does; the refresh token is the one that is good now. Hand them on as the old ones were:
-// by [Kind.SetCookies], or in the answer. For a step up, such as a second factor, use [Kind.Replace]. Errors as Edit.
+// by [Kind.SetCookies], or in the answer. For a step up, such as a second factor, use [Kind.Replace]. change is as for Edit,
+// and so are the errors.
 func (k *Kind[T]) Merge(ctx context.Context, s *Session[T], change func(*Grant[T]) error) (Tokens, error) {
 	return k.edit(ctx, s.ID, s.Expires, change)
 }
@@ -163,8 +165,8 @@ func (s *Sessions) Data(ctx context.Context, sessionID string) (json.RawMessage,
 }
 
 // EditData changes what the server keeps for a session: JSON of at most 64 KiB (ErrTooLarge). change gets what is there,
-// may be called several times, and its error is returned as it is. Other errors as Data. It is for little things; every
-// refresh writes them anew.
+// may be called several times and in rare cases be applied twice, as with [Kind.Edit], and its error is returned as it is.
+// Other errors as Data. It is for little things; every refresh writes them anew.
 func (s *Sessions) EditData(ctx context.Context, sessionID string, change func(json.RawMessage) (json.RawMessage, error)) error {
 	if err := s.canEnd(); err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 // Require calls next for a request with a valid session that meets all needs; next finds it with From. Any other request
 // is answered with one JSON error: 401 with WWW-Authenticate (RFC 6750) without a valid token, or if a newer or stronger sign-in
 // is needed (RFC 9470); 403 if needs are not met, with the list of them, or a page of another origin sent the cookie; 400 for a request with two
-// tokens in one place; 503 with Retry-After if the keys could not be had.
+// tokens in one place; 503 with Retry-After if the keys, or the store where it is needed, could not be had.
 //
 // Optional lets the signed-out in as well: From then returns the public session. A token in the Authorization header that
 // is not valid is refused all the same, since its sender must learn of it. A cookie that is not valid is passed over:

@@ -39,19 +39,21 @@ type KindConfig[T any] struct {
 	// refreshed, listed or ended. For API keys with a short life, calls between services, and programs without a store.
 	Stateless bool
 
-	// Idle is how long a session lives after it was last refreshed, in whole seconds up to 90 days. Default 7 days.
+	// Idle is how long a session lives after it was last used: refreshed, or asked for by [CheckStore], which is written
+	// down at most once an hour. Whole seconds up to 90 days; default 7 days. Programs that share a kind should agree on
+	// it: each refuses what has been idle for longer than its own, and the one that refreshes sets how long the row is kept.
 	Idle time.Duration
 
 	// Absolute is how long a session lives at most, in whole seconds up to 400 days. Default 30 days.
 	Absolute time.Duration
 
 	// CheckStore makes every guard of the kind, and Verify, ask the store whether the session still lives: one round
-	// trip for each request, and no delay when a session is ended. Default: off; a route can ask by the need [CheckStore].
+	// trip for each request, and no delay when a session is ended or a claim is taken back. Default: off; a route can ask by the need [CheckStore].
 	CheckStore bool
 
 	// Renew is called when a session goes on to a new refresh token, at most every 30 s and before the new tokens are
 	// made, with what the session knows; what it leaves there is what the session knows from then on. It may change
-	// Properties, Scopes, Roles and Auth: reload a person's roles, for one. An error that matches ErrEnded ends the
+	// Properties, Scopes, Roles, Auth, Device and Place: reload a person's roles, for one. An error that matches ErrEnded ends the
 	// session: the person was locked out, say. Any other is answered as 503. Of parallel refreshes each may call it.
 	// Default: sessions say what they said at sign-in.
 	Renew func(ctx context.Context, sessionID string, g *Grant[T]) error

@@ -13,7 +13,7 @@ import (
 type Need interface{ addTo(*gate) }
 
 // CheckStore needs the session to be alive in the store at this moment: one round trip, and sessions that were ended are
-// refused at once. Unmet: 401. A kind can ask for it on all its routes: KindConfig.CheckStore. It is for kinds that are
+// refused at once. Needs of claims are held to what the store says, not to the token. Unmet: 401. A kind can ask for it on all its routes: KindConfig.CheckStore. It is for kinds that are
 // not Stateless, of a program that has the Store; a guard of any other panics when the handler is built.
 const CheckStore = storeCheck(1)
 

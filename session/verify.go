@@ -17,7 +17,7 @@ import (
 // token. ErrUnavailable says nothing about the token: the keys, or the store, could not be had.
 //
 // Needs are those of a route: with [CheckStore], or KindConfig.CheckStore, the session must be alive in the store
-// (ErrEnded); the others are an ErrNeed. Claims are renewed as at a guard, see [ClaimNeed]. A need that does not fit the kind is a panic.
+// (ErrEnded), and its claims are the store's; the others are an ErrNeed. Claims are renewed as at a guard, see [ClaimNeed]. A need that does not fit the kind is a panic.
 //
 // A token that was verified before is recognised, and only what can have changed is checked again: see KindConfig.Cache.
 // The session is the caller's own either way.
