@@ -137,11 +137,18 @@ func FuzzClaimsOf(f *testing.F) {
 	f.Add(`{"lambda":{"sub":"u","type":"user","exp":17,"roles":"a b","properties":"{","session_claims":"[]","cookie":true}}`)
 	f.Add(`{"lambda":{"sub":"u","properties":"{\"sub\":\"u\"}"}}`)
 	f.Add(`{"lambda":null,"jwt":{"claims":null}}`)
+	type some struct {
+		X bool
+		N int `json:"n"`
+	}
+	readers := []*reader{readerOf[some]((*session.Kind[some])(nil)), readerOf[string]((*session.Kind[string])(nil)), readerOf[some]((*session.Foreign[some])(nil))}
 	f.Fuzz(func(t *testing.T, authorizer string) {
-		for _, version := range []string{"1.0", "2.0"} {
-			claims, _, err := claimsOf([]byte(`{"version":"` + version + `","requestContext":{"apiId":"x","authorizer":` + authorizer + `}}`))
-			if err == nil && !json.Valid(claims) {
-				t.Errorf("%s: claims that are no JSON: %q", version, claims)
+		for _, version := range []string{"", `"version":"1.0",`, `"version":"2.0",`} {
+			for _, from := range readers {
+				claims, _, err := from.claims([]byte(`{` + version + `"requestContext":{"apiId":"x","authorizer":` + authorizer + `}}`))
+				if err == nil && !json.Valid(claims) {
+					t.Errorf("%s: claims that are no JSON: %q", version, claims)
+				}
 			}
 		}
 	})

@@ -11,8 +11,9 @@ import (
 )
 
 // A Kind is a *session.Kind or a *session.Foreign.
-type Kind interface {
+type Kind[T any] interface {
 	Behind(told func(*http.Request) (claims []byte, cookie bool, err error)) session.Guard
+	From(ctx context.Context) (s *session.Session[T], ok bool)
 }
 
 // Trusted is a guard for the function behind API Gateway, which believes the authorizer in front of it: a Lambda
@@ -26,15 +27,23 @@ type Kind interface {
 // front end) has no session: 401. A session that came by cookie must, to change something, come from a trusted page,
 // here too.
 //
+// A JWT authorizer of an HTTP API makes strings of all claims, and a list of "a b" and "c" is "[a b c]" then. A session of
+// a Kind comes through whole, unless its T is itself a list, an interface or writes its own JSON. Of a Foreign only
+// what is sure comes through: no Roles, no Auth.Methods, and Scopes from a scope or scp that is a string; of T, fields
+// that are strings (with the text of whatever the claim was), booleans and numbers. Where T has others, the answer is a
+// 500, and the log has [ErrStrings]: what it lacks could matter. A Lambda authorizer, and the JWT authorizer of a REST
+// API, pass on all types.
+//
 // This is as safe as the function is closed: whoever may invoke it otherwise can write an event that says anything. Let
 // API Gateway alone invoke it, by its resource policy, with the ARN of the API as the source.
-func Trusted(k Kind) session.Guard {
+func Trusted[T any](k Kind[T]) session.Guard {
+	from := readerOf[T](k)
 	return k.Behind(func(r *http.Request) ([]byte, bool, error) {
 		e, ok := lambdahttp.From(r.Context())
 		if !ok || e.Kind != lambdahttp.REST && e.Kind != lambdahttp.HTTP1 && e.Kind != lambdahttp.HTTP2 {
 			return nil, false, session.ErrMissing
 		}
-		return claimsOf(e.Raw)
+		return from.claims(e.Raw)
 	})
 }
 
@@ -42,11 +51,11 @@ func Trusted(k Kind) session.Guard {
 // WebSocket API (each message has what the authorizer of $connect said), or of a Lambda resolver of AppSync. See
 // [Trusted] for when that may be believed. The times are checked: a connection outlives the token it began with.
 //
-// Errors are ErrMissing without an authorizer in front, and those of [session.Kind.Accept].
+// Errors are ErrMissing without an authorizer in front, ErrStrings, and those of [session.Kind.Accept].
 func Read[T any](ctx context.Context, k interface {
 	Accept(ctx context.Context, claims []byte) (*session.Session[T], error)
 }, event []byte) (*session.Session[T], error) {
-	claims, _, err := claimsOf(event)
+	claims, _, err := readerOf[T](k).claims(event)
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +64,9 @@ func Read[T any](ctx context.Context, k interface {
 
 type members = map[string]json.RawMessage
 
-// claimsOf finds what an authorizer said and makes claims of it. Only requestContext and identity are looked at, which are
-// written by AWS.
-func claimsOf(event []byte) (claims []byte, cookie bool, err error) {
+// claims finds what an authorizer said and makes claims of it. Only version, requestContext and identity are looked at,
+// which are written by AWS.
+func (from *reader) claims(event []byte) (claims []byte, cookie bool, err error) {
 	var e struct {
 		Version string `json:"version"`
 		Context struct {
@@ -73,37 +82,41 @@ func claimsOf(event []byte) (claims []byte, cookie bool, err error) {
 	}
 	said := e.Identity.Resolver
 	if e.Context.APIID != "" {
-		if said = object(e.Context.Authorizer); e.Version == "2.0" {
-			if jwt := object(said["jwt"]); jwt != nil {
+		if said = objectOf(e.Context.Authorizer); e.Version == "2.0" {
+			if jwt := objectOf(said["jwt"]); jwt != nil {
 				said = members{"claims": jwt["claims"]}
 			} else {
-				said = object(said["lambda"])
+				said = objectOf(said["lambda"])
 			}
 		}
 	}
 	// A Lambda authorizer has no way to pass an object on, so one of claims is API Gateway's own.
-	if token := object(said["claims"]); token != nil {
-		return fromJWT(token), false, nil
+	if token := objectOf(said["claims"]); token != nil {
+		if e.Version == "" { // a REST API leaves types alone
+			return said["claims"], false, nil
+		}
+		claims, err = from.strings(token)
+		return claims, false, err
 	}
 	if len(said["sub"]) == 0 {
 		return nil, false, session.ErrMissing
 	}
-	cookie = text(said[keyCookie]) == "true"
+	cookie = textOf(said[keyCookie]) == "true"
 	if len(said["type"]) == 0 { // a token of another issuer: all of it is there
-		return jsonOf(text(said["properties"])), cookie, nil
+		return jsonOf(textOf(said["properties"])), cookie, nil
 	}
 	return fromContext(said), cookie, nil
 }
 
-func object(raw json.RawMessage) (m members) {
+func objectOf(raw json.RawMessage) (m members) {
 	if json.Unmarshal(raw, &m) != nil {
 		return nil
 	}
 	return m
 }
 
-// text is a string as it is, and of another scalar its text: API Gateway makes strings of some, and not of all.
-func text(raw json.RawMessage) (s string) {
+// textOf is a string as it is, and of another scalar its text: API Gateway makes strings of some, and not of all.
+func textOf(raw json.RawMessage) (s string) {
 	if json.Unmarshal(raw, &s) != nil {
 		return string(raw)
 	}
@@ -116,43 +129,15 @@ func fromContext(said members) []byte {
 	for name, raw := range said {
 		switch name {
 		case "iss", "aud", "sub", "sid", "jti", "type", "client_id", "scope":
-			out[name] = quote(text(raw))
+			out[name] = quote(textOf(raw))
 		case "exp", "iat", "auth_time":
-			out[name] = number(text(raw))
+			out[name] = numberOf(textOf(raw))
 		case "roles", "amr":
-			out[name] = list(text(raw))
+			out[name] = list(textOf(raw))
 		case "properties":
-			out[name] = jsonOf(text(raw))
+			out[name] = jsonOf(textOf(raw))
 		case keyClaims:
-			out["claims"] = jsonOf(text(raw))
-		}
-	}
-	return join(out)
-}
-
-// fromJWT makes claims of those that a JWT authorizer passes on: on HTTP APIs all are strings, a list of a and b is
-// "[a b]", and an object JSON text. Claims whose meaning is not known stay strings. REST APIs leave types alone.
-func fromJWT(token members) []byte {
-	out := make(map[string]json.RawMessage, len(token))
-	for name, raw := range token {
-		var s string
-		if json.Unmarshal(raw, &s) != nil || len(raw) > 0 && raw[0] == 'n' { // null
-			out[name] = raw
-			continue
-		}
-		switch name {
-		case "exp", "nbf", "iat", "auth_time":
-			out[name] = number(s)
-		case "aud", "roles", "amr", "scp":
-			if inner, found := strings.CutPrefix(s, "["); found && strings.HasSuffix(inner, "]") {
-				out[name] = list(strings.TrimSuffix(inner, "]"))
-			} else {
-				out[name] = raw
-			}
-		case "properties", "claims":
-			out[name] = jsonOf(s)
-		default:
-			out[name] = raw
+			out["claims"] = jsonOf(textOf(raw))
 		}
 	}
 	return join(out)
@@ -168,8 +153,8 @@ func list(s string) json.RawMessage {
 	return b
 }
 
-// number is s as a number, and else as a string, for which it is refused.
-func number(s string) json.RawMessage {
+// numberOf is s as a number, and else as a string, for which it is refused.
+func numberOf(s string) json.RawMessage {
 	if s == "" || s[0] != '-' && (s[0] < '0' || s[0] > '9') {
 		return quote(s)
 	}

@@ -34,7 +34,7 @@ func (s *Sessions) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func answer(w http.ResponseWriter, r *http.Request, issuer string, log *slog.Logger, refreshable bool, err error) {
 	level := slog.LevelDebug
-	if errors.Is(err, ErrUnavailable) {
+	if Reason(err) == "other" || errors.Is(err, ErrUnavailable) {
 		level = slog.LevelError
 	}
 	log.Log(r.Context(), level, "session: request refused", "reason", Reason(err), "error", err)
@@ -62,6 +62,8 @@ func answer(w http.ResponseWriter, r *http.Request, issuer string, log *slog.Log
 		// RFC 6750 section 3.1: who sent no token is told no error.
 		w.Header().Set("WWW-Authenticate", challenge)
 		httperr.Write(w, http.StatusUnauthorized, "unauthorized", publicText(err))
+	case Reason(err) == "other": // of what Behind was given; it says nothing about the token
+		httperr.Write(w, http.StatusInternalServerError, "server_error", "the session could not be read")
 	default:
 		w.Header().Set("WWW-Authenticate", with("invalid_token", publicText(err)))
 		httperr.Write(w, http.StatusUnauthorized, unauthorized(err, refreshable), publicText(err))
