@@ -26,8 +26,9 @@ type RingConfig struct {
 	// noted in the vault stays.
 	SecretLifetime time.Duration
 
-	// ReloadEvery is how old the ring in memory may be when it is used. There is no goroutine: a use that finds it older
-	// reloads it. Default 5 minutes; at most an hour, because a new key signs after three.
+	// ReloadEvery is how old the ring in memory may be when it is used. Nothing runs in the background: a use that finds it
+	// older reloads it. If the vault takes more than half a second, that use goes on with the keys in memory, and the reload
+	// ends by itself within 5 seconds. Default 5 minutes; at most an hour, because a new key signs after three.
 	ReloadEvery time.Duration
 
 	Now    func() time.Time // default time.Now
@@ -38,6 +39,11 @@ type RingConfig struct {
 const (
 	reloadCooldown = 30 * time.Second // between reloads for unknown kids, and after a failed one
 	vaultTimeout   = 5 * time.Second  // of one reload
+
+	// How long a caller waits for a reload, which goes on without it: one that has what it needs, and one that lacks it. API
+	// Gateway waits 1.5 s for the documents of an issuer.
+	patience     = 500 * time.Millisecond
+	longPatience = time.Second
 )
 
 // A Ring is a set of signing keys and one of master secrets that many processes share through a [Vault]. It is a
@@ -69,6 +75,9 @@ var (
 
 // Open loads the ring from its vault. If the vault is empty it makes the first key and master secret; of many that do so
 // at once one wins, and all have its ring. The error is ErrUnavailable if the vault cannot be read or written.
+//
+// It waits 5 seconds for the vault to be read, or until ctx ends: where a caller has less time, as in a function, give a
+// context with a deadline.
 func Open(ctx context.Context, cfg RingConfig) (*Ring, error) {
 	if cfg.Vault == nil {
 		return nil, errors.New("keys: RingConfig needs a Vault")
@@ -179,17 +188,18 @@ func (r *Ring) Secret(ctx context.Context, kid string) (Secret, error) {
 	return Secret{}, err
 }
 
-// current returns the ring as it is now, after a reload if one is due. Whoever finds one due does it, the others go on
-// with what there is.
+// current returns the ring as it is now, after a reload if one is due and quick. Whoever finds one due does it, the others
+// go on with what there is.
 func (r *Ring) current(ctx context.Context) *snapshot {
 	now := r.now()
 	if h := r.health.Load(); !now.Before(h.due) || now.Before(h.tried) {
 		select {
 		case r.lock <- struct{}{}:
 			if r.health.Load() == h {
-				_ = r.load(ctx) // logged; the ring at hand stays good
+				_ = r.reload(ctx, patience) // the ring at hand stays good
+			} else {
+				r.release()
 			}
-			r.release()
 		default:
 		}
 	}
@@ -208,14 +218,39 @@ func (r *Ring) again(ctx context.Context, old *snapshot) (*snapshot, error) {
 	if h := r.health.Load(); r.recent(h) {
 		return r.cur.Load(), h.answer()
 	}
-	if err := r.acquire(ctx); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, longPatience)
+	defer cancel()
+	if err := r.acquire(waiting); err != nil {
 		return old, err
 	}
-	defer r.release()
-	if !r.recent(r.health.Load()) { // nobody did it while this call waited
-		_ = r.load(ctx)
+	if r.recent(r.health.Load()) { // somebody did it while this call waited
+		r.release()
+	} else if err := r.reload(waiting, longPatience); err != nil {
+		return old, err
 	}
 	return r.cur.Load(), r.health.Load().answer()
+}
+
+// reload reads the vault and waits for that no longer than wait. The reload goes on without its caller, because others
+// need it too, and ends within vaultTimeout. The caller holds the lock; the reload gives it back. The error, that it is
+// not done yet, is ErrUnavailable.
+func (r *Ring) reload(ctx context.Context, wait time.Duration) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer r.release()
+		_ = r.load(context.WithoutCancel(ctx)) // logged
+	}()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("%w: the vault has not answered within %v", ErrUnavailable, wait)
+	case <-ctx.Done():
+		return fmt.Errorf("%w: waiting for the vault: %w", ErrUnavailable, ctx.Err())
+	}
 }
 
 func (r *Ring) recent(h *health) bool {
@@ -235,7 +270,7 @@ func (r *Ring) acquire(ctx context.Context) error {
 	case r.lock <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		return fmt.Errorf("%w: waiting for the vault: %w", ErrUnavailable, ctx.Err())
 	}
 }
 

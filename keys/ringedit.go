@@ -89,7 +89,7 @@ func (r *Ring) look(ctx context.Context) (*document, error) {
 		return nil, err
 	}
 	defer r.release()
-	if err := r.load(ctx); err != nil {
+	if err := r.load(context.WithoutCancel(ctx)); err != nil {
 		return nil, err
 	}
 	return r.cur.Load().doc, nil

@@ -32,9 +32,9 @@ func parseDocument(data []byte) (*document, error) {
 }
 
 // load reads the vault and installs what it holds; nothing if it is empty and no ring is there yet. The caller holds the
-// lock. Others wait for the result, so it does not end with the caller's context, but soon.
+// lock. Where others wait for the result, ctx must not be one that ends with the caller.
 func (r *Ring) load(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vaultTimeout)
+	ctx, cancel := context.WithTimeout(ctx, vaultTimeout)
 	defer cancel()
 	tried := r.now()
 	doc, version, err := r.fetch(ctx)

@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -46,7 +47,9 @@ func (s *keySet) find(kid string) (*PublicKey, bool) {
 // Static is a Verifier over keys handed in by the caller.
 //
 // kids must differ. A key without a kid must be the only one: it answers for any kid, so that a certificate or PEM file
-// can be used without knowing what the issuer calls it. The error is ErrWeakKey if the keys do not make a set.
+// can be used without knowing what the issuer calls it. The Verifier also has the PublicKeys of a [Signer], so that a
+// program that only checks tokens can publish the keys it checks with; shared secrets are never among them. The error is
+// ErrWeakKey if the keys do not make a set.
 func Static(keys ...*PublicKey) (Verifier, error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%w: no keys given", ErrWeakKey)
@@ -55,16 +58,23 @@ func Static(keys ...*PublicKey) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return staticVerifier{set}, nil
+	return staticVerifier{set, publishable(keys)}, nil
 }
 
-type staticVerifier struct{ set *keySet }
+type staticVerifier struct {
+	set    *keySet
+	public []*PublicKey
+}
 
 func (v staticVerifier) PublicKey(_ context.Context, kid string) (*PublicKey, error) {
 	if k, ok := v.set.find(kid); ok {
 		return k, nil
 	}
 	return nil, ErrUnknownKey
+}
+
+func (v staticVerifier) PublicKeys(context.Context) ([]*PublicKey, error) {
+	return slices.Clone(v.public), nil
 }
 
 // StaticSigner is a Signer that signs with one key handed in by the caller; also are further keys that verify and are
@@ -78,21 +88,16 @@ func StaticSigner(signing SigningKey, also ...*PublicKey) (Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &staticSigner{staticVerifier{set}, signing, public}, nil
+	return &staticSigner{staticVerifier{set, publishable(public)}, signing}, nil
 }
 
 type staticSigner struct {
 	staticVerifier
 	signing SigningKey
-	public  []*PublicKey
 }
 
 func (s *staticSigner) SigningKey(context.Context, time.Duration) (SigningKey, error) {
 	return s.signing, nil
-}
-
-func (s *staticSigner) PublicKeys(context.Context) ([]*PublicKey, error) {
-	return publishable(s.public), nil
 }
 
 func publishable(keys []*PublicKey) []*PublicKey {

@@ -1,10 +1,12 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/posternauth/postern/internal/httperr"
 	"github.com/posternauth/postern/keys"
@@ -84,18 +86,29 @@ func (s *Sessions) serveJWKS(w http.ResponseWriter, r *http.Request) {
 	writePublic(w, r, "application/jwk-set+json", body)
 }
 
+// A publisher lists the keys that may be published, as a keys.Signer does, and what keys.Static returns.
+type publisher interface {
+	PublicKeys(ctx context.Context) ([]*keys.PublicKey, error)
+}
+
+// publishTimeout is how long a request for the keys waits for them: API Gateway waits 1.5 s for the whole answer.
+const publishTimeout = time.Second
+
 // published returns the public keys, or answers why there are none.
 func (s *Sessions) published(w http.ResponseWriter, r *http.Request) ([]*keys.PublicKey, bool) {
 	anyOrigin(w.Header())
+	source, ok := s.keys.(publisher)
 	switch {
 	case preflight(r):
 		w.WriteHeader(http.StatusNoContent)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		httperr.Method(w, http.MethodGet, http.MethodHead)
-	case s.signer == nil:
-		notFound(w) // who only verifies is no issuer
+	case !ok:
+		notFound(w) // keys that are found by name only, such as those another issuer publishes
 	default:
-		published, err := s.signer.PublicKeys(r.Context())
+		ctx, cancel := context.WithTimeout(r.Context(), publishTimeout)
+		defer cancel()
+		published, err := source.PublicKeys(ctx)
 		if err == nil {
 			return published, true
 		}

@@ -1,12 +1,15 @@
 package session_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/posternauth/postern/internal/handover"
 	"github.com/posternauth/postern/keys"
@@ -84,11 +87,114 @@ func TestI11_Discovery(t *testing.T) {
 	}
 }
 
+// byName finds keys and cannot list them.
+type byName struct{ keys.Verifier }
+
+// TestDiscovery_PublicKeysOnly: who only checks tokens publishes what it checks them with.
+func TestDiscovery_PublicKeysOnly(t *testing.T) {
+	key := must(keys.Generate(keys.ES256))(t)
+	shared := must(keys.NewHMAC("shared", []byte("a secret of 32 bytes, all of it.")))(t)
+	for name, c := range map[string]struct {
+		keys       keys.Verifier
+		algorithms string
+		published  int
+	}{
+		"public": {must(keys.Static(key.Public()))(t), `["ES256"]`, 1},
+		"shared": {must(keys.Static(shared.Public()))(t), `[]`, 0},
+		"signer": {must(keys.StaticSigner(shared))(t), `[]`, 0},
+	} {
+		h := must(session.New(session.Config{Issuer: issuer, Audience: audience, Keys: c.keys}))(t).Handler()
+		rec := serve(h, request("GET", issuer+"/.well-known/jwks.json"))
+		var set struct{ Keys []map[string]any }
+		if err := json.Unmarshal(rec.Body.Bytes(), &set); err != nil || rec.Code != 200 || len(set.Keys) != c.published || strings.Contains(rec.Body.String(), `"k"`) {
+			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+		if c.published == 1 && set.Keys[0]["kid"] != key.Public().ID() {
+			t.Errorf("%s: %v", name, set.Keys)
+		}
+		rec = serve(h, request("GET", issuer+"/.well-known/openid-configuration"))
+		var doc map[string]json.RawMessage
+		if err := json.Unmarshal(rec.Body.Bytes(), &doc); err != nil || rec.Code != 200 {
+			t.Fatalf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+		for member, want := range map[string]string{
+			"issuer": `"` + issuer + `"`, "jwks_uri": `"` + issuer + `/.well-known/jwks.json"`,
+			"id_token_signing_alg_values_supported": c.algorithms, "grant_types_supported": `["authorization_code"]`, "revocation_endpoint": "",
+		} {
+			if got := string(doc[member]); got != want {
+				t.Errorf("%s: %s = %s, want %s", name, member, got, want)
+			}
+		}
+	}
+}
+
+// hangingSigner waits for its keys as long as it may.
+type hangingSigner struct{ keys.Signer }
+
+func (hangingSigner) PublicKeys(ctx context.Context) ([]*keys.PublicKey, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestDiscovery_KeysHang: where no keys are at hand, the answer says so in time.
+func TestDiscovery_KeysHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signer := must(keys.StaticSigner(must(keys.Generate(keys.ES256))(t)))(t)
+		h := must(session.New(session.Config{Issuer: issuer, Audience: audience, Keys: hangingSigner{signer}}))(t).Handler()
+		for _, path := range []string{"jwks.json", "openid-configuration"} {
+			start := time.Now()
+			rec := serve(h, request("GET", issuer+"/.well-known/"+path))
+			if took := time.Since(start); rec.Code != 503 || rec.Header().Get("Retry-After") == "" || took != time.Second {
+				t.Errorf("%s: %d %v after %v", path, rec.Code, rec.Header(), took)
+			}
+		}
+	})
+}
+
+// stuckVault hangs when it is told to.
+type stuckVault struct {
+	keys.MemoryVault
+	stuck bool
+}
+
+func (v *stuckVault) Load(ctx context.Context) ([]byte, string, error) {
+	if v.stuck {
+		<-ctx.Done()
+		return nil, "", ctx.Err()
+	}
+	return v.MemoryVault.Load(ctx)
+}
+
+// TestDiscovery_VaultHangs: a ring publishes the keys it had, long before a verifier gives up.
+func TestDiscovery_VaultHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		vault := &stuckVault{}
+		ring := must(keys.Open(t.Context(), keys.RingConfig{Vault: vault, Algorithm: keys.EdDSA}))(t)
+		h := must(session.New(session.Config{Issuer: issuer, Audience: audience, Keys: ring}))(t).Handler()
+		want := serve(h, request("GET", issuer+"/.well-known/jwks.json")).Body.String()
+		vault.stuck = true
+		for round := range 5 {
+			<-time.After(6 * time.Minute) // of the bubble: a reload is due
+			for i, path := range []string{"jwks.json", "openid-configuration", "jwks.json"} {
+				start := time.Now()
+				rec := serve(h, request("GET", issuer+"/.well-known/"+path))
+				if took := time.Since(start); rec.Code != 200 || took > time.Second || i > 0 && took > 0 {
+					t.Errorf("round %d, %s: %d after %v", round, path, rec.Code, took)
+				}
+				if path == "jwks.json" && rec.Body.String() != want {
+					t.Errorf("round %d: %s", round, rec.Body)
+				}
+			}
+		}
+		<-time.After(5 * time.Second) // in which the last reload ends: the bubble fails if one is left
+	})
+}
+
 func TestHandler_Routes(t *testing.T) {
 	w := newWorld(t)
 	h := w.sessions.Handler()
 	verifier := newWorld(t, func(c *session.Config) {
-		c.Keys = must(keys.Static(must(keys.Generate(keys.ES256))(t).Public()))(t)
+		c.Keys = byName{must(keys.Static(must(keys.Generate(keys.ES256))(t).Public()))(t)}
 	}).sessions.Handler()
 	away := newWorld(t, func(c *session.Config) { c.Keys = brokenSigner{c.Keys.(keys.Signer)} }).sessions.Handler()
 	jwks, doc := "/auth/.well-known/jwks.json", "/auth/.well-known/openid-configuration"
@@ -110,7 +216,7 @@ func TestHandler_Routes(t *testing.T) {
 			t.Errorf("preflight of %s: %d", path, rec.Code)
 		}
 		if rec := serve(verifier, request("GET", path)); rec.Code != 404 {
-			t.Errorf("who only verifies publishes %s: %d", path, rec.Code)
+			t.Errorf("who cannot list keys publishes %s: %d", path, rec.Code)
 		}
 		if rec := serve(away, request("GET", path)); rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
 			t.Errorf("%s without keys: %d", path, rec.Code)
