@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -94,7 +93,10 @@ func (a *Authorizer) answerPolicy(ctx context.Context, k kind, api arn, v *sessi
 		if len(a.config.Routes) > 0 && (a.connect < 0 || v.Unmet[a.connect] != nil) {
 			no := plainRefusal
 			if a.connect >= 0 {
-				_, no.code, no.body = a.explain(ctx, v.Unmet[a.connect])
+				status := 0
+				if status, no.code, no.body = a.explain(ctx, v.Unmet[a.connect]); a.unauthorized(k, status) {
+					return nil, ErrUnauthorized
+				}
 			}
 			return encode(denial(api, out.Principal, no.context()))
 		}
@@ -110,7 +112,7 @@ func (a *Authorizer) answerPolicy(ctx context.Context, k kind, api arn, v *sessi
 			no := plainRefusal
 			if err := a.reason(v, api.method, api.path); err != nil && a.config.Uncached {
 				status := 0
-				if status, no.code, no.body = a.explain(ctx, err); status == http.StatusUnauthorized && a.config.OnInvalid != Deny {
+				if status, no.code, no.body = a.explain(ctx, err); a.unauthorized(k, status) {
 					return nil, ErrUnauthorized
 				}
 			}
@@ -155,7 +157,10 @@ func (a *Authorizer) answerSimple(ctx context.Context, e *wire, api arn, v *sess
 	if !yes {
 		no := plainRefusal
 		if err := a.reason(v, api.method, api.path); err != nil && a.config.Uncached {
-			_, no.code, no.body = a.explain(ctx, err)
+			status := 0
+			if status, no.code, no.body = a.explain(ctx, err); a.unauthorized(httpV2, status) {
+				return nil, ErrUnauthorized
+			}
 		}
 		return encode(simpleAnswer{Context: no.context()})
 	}

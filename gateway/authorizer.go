@@ -33,6 +33,9 @@ func (a *Authorizer) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	if err != nil {
 		return a.refuse(ctx, k, api, err)
 	}
+	if sources := e.sources(k); !a.config.Uncached && len(sources) > 0 && !slices.ContainsFunc(e.header()["Authorization"], func(s string) bool { return slices.Contains(sources, s) }) {
+		return nil, errToken
+	}
 	switch {
 	case k == appSync:
 		return a.answerAppSync(v)
@@ -93,12 +96,18 @@ func (a *Authorizer) refuse(ctx context.Context, k kind, api arn, err error) ([]
 	switch {
 	case k == appSync:
 		return encode(appSyncAnswer{})
-	case k == httpV2 && !a.config.Policies && (status == http.StatusForbidden || a.config.OnInvalid != UnauthorizedAlways):
+	case a.unauthorized(k, status):
+		return nil, ErrUnauthorized
+	case k == httpV2 && !a.config.Policies:
 		return encode(simpleAnswer{Context: no.context()})
-	case status == http.StatusForbidden || a.config.OnInvalid == Deny:
-		return encode(denial(api, nobody, no.context()))
 	}
-	return nil, ErrUnauthorized
+	return encode(denial(api, nobody, no.context()))
+}
+
+// unauthorized tells whether a refusal of some status is to be a 401 at the client.
+func (a *Authorizer) unauthorized(k kind, status int) bool {
+	simple := k == httpV2 && !a.config.Policies
+	return status != http.StatusForbidden && a.config.OnInvalid != Deny && (!simple || a.config.OnInvalid == UnauthorizedAlways)
 }
 
 // verdict is which rules a session meets, and which of the others must be denied since another one would allow them.
@@ -148,13 +157,21 @@ func (a *Authorizer) reason(v *session.Verdict, method, path string) error {
 	return v.Unmet[best.n]
 }
 
+// errToken is the answer where it could be cached for somebody else.
+var errToken = errors.New("gateway: the Authorization header is not among the identity sources of this authorizer, so what is said of one token could be kept for others: " +
+	"add " + HTTPSource + " (gateway.HTTPSource), or set authorizerResultTtlInSeconds to 0 and Config.Uncached")
+
 // errSources is the answer where a yes or no that depends on the route could be cached for another one.
 var errSources = errors.New("gateway: Config.Routes make the answer depend on the route, and " + HTTPRouteSource +
 	" is not among the identity sources of this authorizer: add it (gateway.HTTPRouteSource), or answer by policies (Config.Policies, without EnableSimpleResponses)")
 
+// errForged is errSources where that can't be told.
+var errForged = errors.New("gateway: the request has the key of the route as the value of a header, cookie or parameter, so that " + HTTPRouteSource +
+	" can't be found among the identity sources for sure: nothing is to be done if it is there; else add it (gateway.HTTPRouteSource)")
+
 // simple decides for an HTTP API that wants a yes or no.
 func (a *Authorizer) simple(e *wire, api arn, v *session.Verdict) (bool, error) {
-	sources := e.sources()
+	sources := e.sources(httpV2)
 	switch {
 	case len(a.config.Routes) == 0:
 		return true, nil
@@ -162,6 +179,8 @@ func (a *Authorizer) simple(e *wire, api arn, v *session.Verdict) (bool, error) 
 		return a.verdict(v).allows(api.method, api.path), nil
 	case !slices.Contains(sources, e.RouteKey):
 		return false, errSources
+	case e.says(e.RouteKey): // the client, in a header that is an identity source
+		return false, errForged
 	}
 	return a.route(e.RouteKey, v)
 }

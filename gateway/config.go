@@ -39,14 +39,18 @@ type Field struct {
 type OnInvalid uint8
 
 const (
-	// Unauthorized answers REST, WebSocket and HTTP APIs with payload format 1.0 by the error "Unauthorized": status 401.
-	// It is never cached. Lambda counts it as an error of the function, so an alarm on errors goes off at each bad token.
+	// Unauthorized answers by the error "Unauthorized", which is a 401, what a handler would answer by one: no token, a bad
+	// one, or needs that a new sign-in would meet (session.Fresh), where the answer may depend on them: Uncached, and
+	// $connect. It is never cached. Lambda counts it as an error of the function, so an alarm on errors goes off at each
+	// bad token. HTTP APIs with simple responses get a no: status 403.
+	//
+	// AWS documents that 401 for REST and WebSocket APIs. For HTTP APIs it documents none, neither with policies, in
+	// format 1.0 or 2.0, nor with simple responses: try it with yours.
 	Unauthorized OnInvalid = iota
-	// Deny answers them by a policy that denies: status 403, cached like any policy, no error to Lambda.
+	// Deny answers by a policy that denies, or a no: status 403, cached like any, no error to Lambda.
 	Deny
-	// UnauthorizedAlways is Unauthorized for HTTP APIs with format 2.0 and simple responses as well. API Gateway does
-	// not document what it makes of the error there: try it with yours. Where it is a 401, clients know that they are
-	// to refresh.
+	// UnauthorizedAlways is Unauthorized for HTTP APIs with format 2.0 and simple responses as well. Where it is a 401,
+	// clients know that they are to refresh.
 	UnauthorizedAlways
 )
 
@@ -73,14 +77,18 @@ type Config struct {
 	//
 	// With true and a cache after all, one person's cookie could open the door for another. WebSocket APIs have no cache
 	// and need no word of it.
+	//
+	// With false, the Authorization header must be among the identity sources. Events of HTTP APIs tell theirs, and Invoke
+	// says so if it is not there. Those of REST APIs don't tell: nothing notices if [RESTSource] is missing, and then what
+	// is said of one token holds for others.
 	Uncached bool
 
 	// Policies answers HTTP APIs with payload format 2.0 by a policy, for authorizers without EnableSimpleResponses: one
 	// policy is right for all routes, also where API Gateway caches it. Default: yes or no (isAuthorized).
 	Policies bool
 
-	// OnInvalid is what a request without a valid token gets. AppSync, and HTTP APIs with simple responses unless it is
-	// UnauthorizedAlways, get the one answer they document, a no: 401 and 403. Default: Unauthorized.
+	// OnInvalid is what a request without a valid token gets. AppSync gets the one answer it documents, a no, which is a
+	// 401. Default: Unauthorized.
 	OnInvalid OnInvalid
 
 	// Query is the query parameter that may carry the token of a WebSocket, whose client can set no header. URLs end up

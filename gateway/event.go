@@ -159,8 +159,39 @@ func (e *wire) query(name string) []string {
 	return values
 }
 
-// sources are the values of the identity sources of an HTTP API; nil if it has none, and so no cache.
-func (e *wire) sources() (list []string) {
-	_ = json.Unmarshal(e.IdentitySource, &list) // format 1.0 has a string, and is not asked
+// sources are the values of the identity sources of an HTTP API; nil if it has none, and so no cache. REST APIs don't
+// tell theirs.
+func (e *wire) sources(k kind) (list []string) {
+	switch k {
+	case httpV2:
+		_ = json.Unmarshal(e.IdentitySource, &list)
+	case httpV1:
+		var joined string
+		if _ = json.Unmarshal(e.IdentitySource, &joined); joined != "" {
+			list = strings.Split(joined, ",")
+		}
+	}
 	return list
+}
+
+// says tells whether the client wrote s in a place that may be an identity source. Several values of one name come
+// with commas between them.
+func (e *wire) says(s string) bool {
+	in := func(value string) bool {
+		return value == s || slices.ContainsFunc(strings.Split(value, ","), func(part string) bool { return strings.TrimSpace(part) == s })
+	}
+	for _, values := range e.header() {
+		if slices.ContainsFunc(values, in) {
+			return true
+		}
+	}
+	if slices.ContainsFunc(e.Cookies, in) {
+		return true
+	}
+	for _, value := range e.Query {
+		if in(value) {
+			return true
+		}
+	}
+	return false
 }
