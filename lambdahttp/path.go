@@ -9,9 +9,9 @@ import (
 // Config.AddPath in front.
 //
 // Where a stage is: API Gateway takes it out of the path for a REST API on its generated host, and leaves it in for an
-// HTTP API there. On a custom domain it is in the path of a REST API whose mapping names no stage; there, and for HTTP
-// APIs, the route and its parameters tell what the path within the API is, so that a resource that merely has the name
-// of the stage keeps it.
+// HTTP API there. On a custom domain it is in the path of a REST API whose mapping names no stage; the route and its
+// parameters tell what the path within the API is, so that a resource that merely has the name of the stage keeps it.
+// In the path of an HTTP API on a custom domain it never is: what looks like it is a mapping key.
 func (f *Function) path(e *wire, k Kind) string {
 	p := e.Path
 	if k == HTTP2 || k == FunctionURL {
@@ -24,8 +24,8 @@ func (f *Function) path(e *wire, k Kind) string {
 		p, _ = cutPath(p, c.Stage)
 	}
 	p, _ = cutPath(p, strings.TrimPrefix(f.strip, "/"))
-	if staged && !generated {
-		if rest, ok := cutPath(p, c.Stage); ok && e.leadsTo(rest, k) {
+	if staged && !generated && k == REST {
+		if rest, ok := cutPath(p, c.Stage); ok && e.leadsTo(rest) {
 			p = rest
 		}
 	}
@@ -46,12 +46,9 @@ func cutPath(p, first string) (rest string, ok bool) {
 	return p, false
 }
 
-// leadsTo tells whether p is the path that the event's route and path parameters spell.
-func (e *wire) leadsTo(p string, k Kind) bool {
+// leadsTo tells whether p is the path that the event's resource and path parameters spell.
+func (e *wire) leadsTo(p string) bool {
 	route := e.Resource
-	if k == HTTP2 {
-		_, route, _ = strings.Cut(e.RouteKey, " ")
-	}
 	params, err := parse(e.PathParameters)
 	if err != nil || !strings.HasPrefix(route, "/") {
 		return false
