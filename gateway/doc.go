@@ -35,7 +35,8 @@
 //
 // # Refusals
 //
-// No token, or none that is good: 401 (or as [OnInvalid] says). Needs that are not met: 403. Keys or a store out of
+// No token, or none that is good: 401 (or as [OnInvalid] says; AWS documents no 401 for HTTP APIs). Needs that are not
+// met: 403, but 401 for a newer sign-in where the answer is not kept. Keys or a store out of
 // reach, a misconfiguration, a result larger than API Gateway takes: 500. Cookies are never refreshed here; the client
 // is told 401, asks POST {issuer}/refresh, and tries again.
 //
@@ -48,7 +49,8 @@
 // The context of a request that is let through has strings and numbers named as claims are: iss, aud, sub, sid, jti,
 // type, client_id, scope, roles, amr (separated by spaces), auth_time, iat, exp, and properties as JSON text. The
 // principal is the subject. No token is in it. [Trusted] makes a typed session of that, or of what a JWT authorizer
-// says, and [Read] does for events that are no HTTP requests.
+// says, and [Read] does for events that are no HTTP requests. Behind the JWT authorizer of an HTTP API all claims are
+// strings, which does not do for each type of a session: see [ErrStrings].
 //
 //	mux.Handle("GET /orders", gateway.Trusted(user).Require(orders))
 //	lambdahttp.Start(mux)

@@ -14,6 +14,8 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
+func exampleClock() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
 // exampleUser is a kind of session, and a token of it: what the rest of a program has.
 func exampleUser() (*session.Kind[User], string) {
 	key, err := keys.Generate(keys.RS256)
@@ -24,8 +26,7 @@ func exampleUser() (*session.Kind[User], string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	clock := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	sessions, err := session.New(session.Config{Issuer: "https://api.example.com/auth", Audience: "api", Keys: ring, Now: clock})
+	sessions, err := session.New(session.Config{Issuer: "https://api.example.com/auth", Audience: "api", Keys: ring, Now: exampleClock})
 	if err != nil {
 		log.Fatal(err)
 	}
