@@ -14,8 +14,9 @@
 //
 // # Keys of others
 //
-// [Remote] reads the JWK Set of another issuer, within bounds. [Static] checks with keys handed in by the caller: from
-// [ParsePublicPEM] (public key or certificate), [ParseJWK], [ParseJWKS] or [NewHMAC]. [StaticSigner] signs with one.
+// [Remote] reads the JWK Set of another issuer, found by the issuer's metadata or a URL, within bounds. [Static] checks with
+// keys handed in by the caller: from [ParsePublicPEM] (public key or certificate), [ParseJWK], [ParseJWKS] or [NewHMAC].
+// [StaticSigner] signs with one.
 //
 // # What is refused
 //

@@ -85,6 +85,18 @@ func ExampleJWKS() {
 	})
 }
 
+// Check tokens of another issuer with the keys its metadata lead to.
+func ExampleRemote_issuer() {
+	verifier, err := keys.Remote(keys.RemoteConfig{
+		Issuer:     "https://tenant.eu.auth0.com/", // as its tokens write it
+		Algorithms: []keys.Algorithm{keys.RS256},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = verifier // for session.TrustConfig.Keys
+}
+
 // Check tokens of another issuer with the keys it publishes.
 func ExampleRemote() {
 	verifier, err := keys.Remote(keys.RemoteConfig{

@@ -47,7 +47,8 @@ var (
 	ErrConflict = errors.New("keys: the vault changed since it was loaded")
 )
 
-// A Verifier finds the key a token names. An empty kid finds the only key of a source that has one.
+// A Verifier finds the key a token names. An empty kid finds the only key of a source that has one. One that has the
+// method PublicKeys as well, as a Signer has, is also one whose keys may be published.
 type Verifier interface {
 	// PublicKey returns ErrUnknownKey if there is no such key, ErrUnavailable if that could not be found out.
 	PublicKey(ctx context.Context, kid string) (*PublicKey, error)

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,34 +13,43 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/posternauth/postern/internal/discovery"
 )
 
-// RemoteConfig says where the keys of another issuer are published. Only URL must be set.
+// RemoteConfig says where the keys of another issuer are published. Exactly one of Issuer and URL must be set, and nothing
+// else must.
 type RemoteConfig struct {
-	// URL of the JWK Set: jwks_uri of the issuer's metadata. It comes from configuration or metadata, never from a token.
-	// https, unless AllowInsecure.
+	// Issuer whose metadata (its own URL and /.well-known/openid-configuration; OpenID Connect Discovery 1.0 section 4) say
+	// where the keys are, in jwks_uri. Write it as its tokens do, with the slash at the end if they have one: the document
+	// must name the same issuer, character for character. It is read with the keys, and again when it is older than MaxAge;
+	// while it cannot be read, the keys are fetched from where they were. jwks_uri may be on another host, by the same rules
+	// as URL. https, without query, unless AllowInsecure.
+	Issuer string
+
+	// URL of the JWK Set. It comes from configuration, never from a token. https, unless AllowInsecure.
 	URL string
 
 	// Client makes the requests, and decides which addresses it calls. Default: a client of its own with timeouts, without
 	// proxy or kept connections, that calls public addresses only: each is checked after the name was looked up. Redirects
-	// are followed only within the scheme and host of URL, whatever the client says.
+	// are followed only within the scheme and host of the key set, whatever the client says, and never for the metadata.
 	Client *http.Client
 
 	// Algorithms that are accepted; keys for others are ignored. Default: all but those of a shared secret, which may not
 	// be named here. An RSA key without alg is for the first RSA algorithm of the list, by default RS256.
 	Algorithms []Algorithm
 
-	Timeout  time.Duration // of one fetch as a whole. Default 5 s
+	Timeout  time.Duration // of one fetch as a whole; half of it for the metadata. Default 5 s
 	MaxAge   time.Duration // when a fetched set is fetched again. Default 10 minutes
 	MaxStale time.Duration // how long a set is used when it cannot be fetched again. Default 24 hours after the fetch
 	Cooldown time.Duration // least time between fetches for unknown kids, or after a failed one. Default 30 s
-	MaxBytes int64         // of the body. Default 512 KiB
+	MaxBytes int64         // of a body. Default 512 KiB
 
 	// AllowPrivate lets the default client call private networks (RFC 1918, RFC 4193, RFC 6598), for an issuer inside a
 	// company. Link-local and metadata addresses stay refused. Default: public addresses only.
 	AllowPrivate bool
 
-	// AllowInsecure lets the default client call this machine, and URL be http on localhost and loopback addresses: for
+	// AllowInsecure lets the default client call this machine, and URLs be http on localhost and loopback addresses: for
 	// tests and development. Never http to other hosts.
 	AllowInsecure bool
 
@@ -47,7 +57,7 @@ type RemoteConfig struct {
 	Logger *slog.Logger     // told of fetches that failed and keys left out. Default: none
 }
 
-// Remote is a Verifier over a JWK Set that another issuer publishes.
+// Remote is a Verifier over a JWK Set that another issuer publishes, at a URL or where its metadata say.
 //
 // The set is fetched when it is first used, again when it is older than MaxAge, and for an unknown kid, but not twice
 // within Cooldown; callers that need it at the same time share one fetch. While the publisher cannot be reached, known
@@ -57,12 +67,8 @@ type RemoteConfig struct {
 // PublicKey answers ErrUnknownKey only after a good fetch that is younger than Cooldown or was made for this call, else
 // ErrUnavailable. The error of Remote itself is about cfg.
 func Remote(cfg RemoteConfig) (Verifier, error) {
-	u, err := url.Parse(cfg.URL)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
-		return nil, errors.New("keys: RemoteConfig.URL must be an absolute https URL without user and fragment")
-	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !cfg.AllowInsecure || !loopback(u.Hostname())) {
-		return nil, fmt.Errorf("keys: RemoteConfig.URL %s is not https (AllowInsecure permits http to localhost only)", cfg.URL)
+	if err := cfg.checkPlace(); err != nil {
+		return nil, err
 	}
 	if len(cfg.Algorithms) == 0 {
 		cfg.Algorithms = []Algorithm{RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA}
@@ -78,10 +84,38 @@ func Remote(cfg RemoteConfig) (Verifier, error) {
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = 512 << 10
 	}
-	return &remote{
-		cfg: cfg, client: newFetchClient(cfg, u), now: wallClock(cfg.Now), log: logger(cfg.Logger),
+	r := &remote{
+		cfg: cfg, client: newFetchClient(cfg), now: wallClock(cfg.Now), log: logger(cfg.Logger),
 		lock: make(chan struct{}, 1),
-	}, nil
+	}
+	if cfg.Issuer != "" {
+		r.source = newSource(cfg)
+	}
+	return r, nil
+}
+
+// checkPlace says whether it is clear where the keys are, and that they come from there unchanged.
+func (c *RemoteConfig) checkPlace() error {
+	name, place := "URL", c.URL
+	switch {
+	case c.URL != "" && c.Issuer != "":
+		return errors.New("keys: RemoteConfig has both Issuer and URL: one says where the keys are")
+	case c.URL == "" && c.Issuer == "":
+		return errors.New("keys: RemoteConfig needs Issuer, or URL of the key set")
+	case c.URL == "":
+		name, place = "Issuer", c.Issuer
+	}
+	u, err := url.Parse(place)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+		return fmt.Errorf("keys: RemoteConfig.%s must be an absolute https URL without user and fragment", name)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !c.AllowInsecure || !loopback(u.Hostname())) {
+		return fmt.Errorf("keys: RemoteConfig.%s %s is not https (AllowInsecure permits http to localhost only)", name, place)
+	}
+	if c.Issuer != "" && strings.ContainsAny(place, "?#") {
+		return errors.New("keys: RemoteConfig.Issuer must not have a query (OpenID Connect Discovery 1.0 section 3)")
+	}
+	return nil
 }
 
 func orDefault(d *time.Duration, value time.Duration) {
@@ -97,6 +131,7 @@ func loopback(host string) bool {
 
 type remote struct {
 	cfg    RemoteConfig
+	source *discovery.Source // of where the set is; nil: at cfg.URL
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
@@ -112,6 +147,9 @@ type remoteState struct {
 	failed  int       // failed fetches since the last good one
 	err     error     // of the last fetch
 }
+
+// name is what the key set is called in errors and logs.
+func (r *remote) name() string { return cmp.Or(r.cfg.URL, r.cfg.Issuer) }
 
 func (r *remote) PublicKey(ctx context.Context, kid string) (*PublicKey, error) {
 	st, now := r.cur.Load(), r.now()
@@ -184,11 +222,11 @@ func (r *remote) refresh(ctx context.Context, asked time.Time, known bool) (*rem
 	if st != nil {
 		next.set, next.fetched, next.failed = st.set, st.fetched, st.failed
 	}
-	set, err := r.fetch(fetchCtx)
+	set, err := r.fetch(fetchCtx, asked)
 	if err != nil {
 		next.failed++
-		next.err = fmt.Errorf("%w: fetching %s: %w", ErrUnavailable, r.cfg.URL, err)
-		r.log.WarnContext(ctx, "keys: the published keys could not be fetched", "url", r.cfg.URL, "error", err)
+		next.err = fmt.Errorf("%w: fetching the keys of %s: %w", ErrUnavailable, r.name(), err)
+		r.log.WarnContext(ctx, "keys: the published keys could not be fetched", "url", r.name(), "error", err)
 	} else {
 		next.set, next.fetched, next.failed = set, asked, 0
 	}

@@ -27,6 +27,8 @@ type Config struct {
 	// IssuerOK, if set, decides about the issuer a document names, for providers whose document names a template.
 	// Default: it must equal Issuer.
 	IssuerOK func(string) bool
+	// KeysOnly: only issuer and jwks_uri are read and required; see ParseKeys. IssuerOK does not apply.
+	KeysOnly bool
 	// Client makes the calls: one of package fetch.
 	Client *http.Client
 	// AllowLoopback allows http endpoints on this machine.
@@ -145,6 +147,9 @@ func (s *Source) load(ctx context.Context) (*Metadata, error) {
 		return nil, fmt.Errorf("%w: status %d", ErrUnavailable, resp.Status)
 	case resp.Status != http.StatusOK:
 		return nil, fmt.Errorf("%w: status %d: is %s the issuer?", ErrMetadata, resp.Status, s.config.Issuer)
+	}
+	if s.config.KeysOnly {
+		return ParseKeys(resp.Body, s.config.Issuer, s.config.AllowLoopback)
 	}
 	return Parse(resp.Body, s.config.Issuer, s.config.IssuerOK, s.config.AllowLoopback)
 }

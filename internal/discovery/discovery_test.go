@@ -244,13 +244,42 @@ func TestC5_MismatchIsNoOutage(t *testing.T) {
 	}
 }
 
+// TestParseKeys: an issuer that signs nobody in has metadata too. What is not asked for is not judged.
+func TestParseKeys(t *testing.T) {
+	m, err := ParseKeys(document(`https://id.example.com/a`, `javascript:alert(1)`, `"https://id.example.com/t"`, `null`), issuer, false)
+	if want := (Metadata{Issuer: issuer, JWKS: "https://keys.example.com/k"}); err != nil || fmt.Sprint(*m) != fmt.Sprint(want) {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if _, err := ParseKeys(`{"issuer":"https://id.example.com","jwks_uri":"https://keys.example.com/k"}`, issuer, false); err != nil {
+		t.Error(err)
+	}
+	for name, changes := range map[string][]string{
+		"other issuer": {`"issuer":"https://id.example.com"`, `"issuer":"https://evil.example.com"`},
+		"keys by http": {`https://keys.example.com/k`, `http://keys.example.com/k`},
+		"no keys":      {`"jwks_uri"`, `"other"`},
+		"keys twice":   {`"nested"`, `"jwks_uri":"https://evil.example.com","nested"`},
+		"not an end":   {`"nested":{"a":[1]}}`, `"nested":{"a":[1]}`},
+	} {
+		if m, err := ParseKeys(document(changes...), issuer, false); m != nil || !errors.Is(err, ErrMetadata) {
+			t.Errorf("%s: %v, %v", name, m, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(document())
 	f.Add(document(`"nested":{"a":[1]}`, `"authorization_response_iss_parameter_supported":true,"token_endpoint_auth_methods_supported":"none"`))
 	f.Add(document(`https://id.example.com/t`, `http://127.0.0.1/t`))
 	f.Add(`{}`)
 	f.Fuzz(func(t *testing.T, doc string) {
+		k, keysErr := ParseKeys(doc, issuer, false)
+		if keysErr == nil && (k.Issuer != issuer || !strings.HasPrefix(strings.ToLower(k.JWKS), "https://")) {
+			t.Fatalf("keys: %+v", k)
+		}
 		m, err := Parse(doc, issuer, nil, false)
+		if err == nil && (keysErr != nil || k.JWKS != m.JWKS) {
+			t.Fatalf("keys: %+v, %v, but all together: %+v", k, keysErr, m)
+		}
 		if err != nil {
 			if m != nil || !errors.Is(err, ErrMetadata) {
 				t.Fatalf("%v, %v", m, err)

@@ -26,8 +26,22 @@ type Metadata struct {
 // (Discovery section 4.3), or please issuerOK if that is set; all endpoints must be https, or http on this machine if
 // loopback is set. Members that are not needed are ignored, but the whole text must be strict JSON.
 func Parse(doc, issuer string, issuerOK func(string) bool, loopback bool) (*Metadata, error) {
+	return parse(doc, issuer, issuerOK, loopback, false)
+}
+
+// ParseKeys reads of a discovery document where the keys of an issuer are, and nothing else: issuers that sign nobody in,
+// such as those of build systems and clusters, have no other endpoints. The rules are those of Parse; only Issuer and JWKS
+// are set.
+func ParseKeys(doc, issuer string, loopback bool) (*Metadata, error) {
+	return parse(doc, issuer, nil, loopback, true)
+}
+
+func parse(doc, issuer string, issuerOK func(string) bool, loopback, keysOnly bool) (*Metadata, error) {
 	m := &Metadata{}
 	err := jose.Object(doc, func(name, value string) (err error) {
+		if keysOnly && name != "issuer" && name != "jwks_uri" {
+			return nil
+		}
 		switch name {
 		case "issuer":
 			m.Issuer, err = jose.String(value)
@@ -63,7 +77,7 @@ func Parse(doc, issuer string, issuerOK func(string) bool, loopback bool) (*Meta
 	for _, e := range []struct{ name, url string }{
 		{"authorization_endpoint", m.AuthURL}, {"token_endpoint", m.TokenURL}, {"jwks_uri", m.JWKS}, {"userinfo_endpoint", m.UserInfo},
 	} {
-		if e.url == "" && e.name == "userinfo_endpoint" {
+		if e.url == "" && e.name == "userinfo_endpoint" || keysOnly && e.name != "jwks_uri" {
 			continue
 		}
 		if err := fetch.CheckURL(e.url, loopback); err != nil {
