@@ -31,8 +31,8 @@ func (f *Foreign[T]) Accept(_ context.Context, claims []byte) (*Session[T], erro
 
 // Behind is a guard for requests whose token was verified before they got here, as [Kind.Accept] has it. told finds the
 // claims of the token, or an error such as ErrMissing; cookie tells that a browser sent it by itself, whereupon
-// requests that change something must come from a trusted page, as ever. Nothing is read from a header. In AnyOf it
-// goes with its like only.
+// requests that change something must come from a trusted page, as ever. Nothing is read from a header. An error of told
+// that is none of this package is logged and answered by a 500. In AnyOf it goes with its like only.
 //
 // Package gateway has told for what API Gateway says of a request.
 func (k *Kind[T]) Behind(told func(*http.Request) (claims []byte, cookie bool, err error)) Guard {

@@ -157,6 +157,7 @@ func TestBehind(t *testing.T) {
 		"cookie":                      {ask(word{claims: payload, cookie: true}, "POST", "Sec-Fetch-Site", "same-origin"), 200},
 		"cookie of another origin":    {ask(word{claims: payload, cookie: true}, "POST", "Sec-Fetch-Site", "cross-site"), 403},
 		"keys could not be had there": {ask(word{err: session.ErrUnavailable}, "GET"), 503},
+		"an error of its own":         {ask(word{err: errors.New("x")}, "GET"), 500},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %d, want %d", name, c.got, c.want)
