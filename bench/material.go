@@ -104,7 +104,7 @@ func kindOf(from keys.Verifier, cache int) (*session.Kind[User], error) {
 	if err != nil {
 		return nil, err
 	}
-	return session.NewKindConfig(sessions, session.KindConfig[User]{Name: "user", Access: 24 * time.Hour, Cache: cache}), nil
+	return session.NewKindConfig(sessions, session.KindConfig[User]{Name: "user", Stateless: true, Access: 24 * time.Hour, Cache: cache}), nil
 }
 
 func (m *material) grant() session.Grant[User] {
