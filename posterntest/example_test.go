@@ -166,13 +166,13 @@ func ExampleProvider_Allow() {
 
 	p := posterntest.NewProvider(t, posterntest.ProviderConfig{RedirectURIs: []string{"https://app.example.com/auth/google/callback"}})
 	query := url.Values{
-		"client_id": {p.ClientID}, "redirect_uri": {"https://app.example.com/auth/work/callback"}, "response_type": {"code"}, "scope": {"openid"},
+		"client_id": {p.ClientID}, "redirect_uri": {"https://app.example.com/auth/office/callback"}, "response_type": {"code"}, "scope": {"openid"},
 		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
 	}
 	res := posterntest.SignIn(t, posterntest.Client(t), p.URL("/authorize?"+query.Encode()))
 	fmt.Println(res.StatusCode)
 
-	p.Allow("https://app.example.com/auth/work/callback")
+	p.Allow("https://app.example.com/auth/office/callback")
 	res = posterntest.SignIn(t, posterntest.Client(t), p.URL("/authorize?"+query.Encode()))
 	fmt.Println(res.StatusCode)
 	// Output:
