@@ -1,10 +1,10 @@
-// Package authcode is the authorization code flow as a client runs it (RFC 6749 section 4.1 with PKCE, RFC 7636, and the
-// rules of RFC 9700): what packages oauth and oidc have in common.
+// Package authcode is the client side of the authorization code flow (RFC 6749 section 4.1 with PKCE, RFC 7636, and the
+// rules of RFC 9700). Packages oauth and oidc share it.
 //
 // A [Client] serves the two steps of a provider. "authorize" starts an attempt and sends the person to the provider.
-// "callback" checks what comes back in an order that matters: the shape of the request, then the state, which is burned,
-// then the issuer, then the error, and only then is the code exchanged. Nothing that depends on a request is kept in a
-// Client, and nothing that comes back is ever shown or redirected to.
+// "callback" checks the answer in a fixed order: the form of the request, then the state, which is marked as used, then
+// the issuer, then the error. Only after that it exchanges the code. A Client keeps no data of a request. Text from the
+// provider is never shown, and no redirect goes to an address in a callback.
 package authcode
 
 import (
@@ -15,66 +15,84 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/keys"
 )
 
-// A Client is what is registered with one provider, and what is asked of it.
+// A Client is a registration with one provider, and the settings of its requests.
 type Client struct {
 	ID string
-	// Secret returns the client secret; empty for a public client. It is asked at each exchange, so that it may be made
-	// anew (Apple's is a signed token that expires). Nil: there is none.
+	// Secret returns the client secret; empty for a public client. Each exchange calls it, because a secret can expire
+	// (Apple's is a signed token). Nil: there is no secret.
 	Secret func(context.Context) (string, error)
 	Scopes []string
 	// Params are added to each authorization request. See Check.Params.
 	Params map[string]string
-	// Forward names parameters of the request to authorize that are passed on to the provider.
+	// Forward lists the parameters of the authorize request that are passed on to the provider.
 	Forward []string
 	// Nonce sends a nonce and keeps it for Identify (OpenID Connect).
 	Nonce bool
 	// FormPost asks for the answer by POST (response_mode=form_post).
 	FormPost bool
-	// NoPKCE leaves PKCE out, for services that refuse it. What is left is the nonce, where there is one, and the state.
+	// NoPKCE leaves PKCE out, for services that refuse it. The state still protects the flow, and the nonce if Nonce is
+	// set.
 	NoPKCE bool
 	// CommaScopes: the token answer separates scopes by commas (GitHub).
 	CommaScopes bool
+	// EndFragment removes the fragment of the callback URL, so that the application does not get it. A browser keeps a
+	// fragment through every redirect to an address without one (Fetch standard, "location URL").
+	EndFragment bool
 	// Method goes into the amr of the session: "oauth" or "oidc".
 	Method string
 
-	// HTTP makes the calls: one of package fetch.
+	// Key signs the client assertions of AuthKey. Their audience is KeyAudience, or the token endpoint if that is
+	// empty.
+	Key         keys.SigningKey
+	KeyAudience string
+	// Request, if set, may change the token request before it is sent.
+	Request func(form url.Values, header http.Header)
+	// Answer, if set, reads the answer of the token endpoint in place of RFC 6749 section 5.1.
+	Answer func(body []byte) (postern.Tokens, error)
+	// MaxIDToken is the largest size of an ID token, in bytes.
+	// Defaults to 16 KiB.
+	MaxIDToken int
+
+	// HTTP makes the calls. It is a client of package fetch.
 	HTTP *http.Client
-	// Timeout bounds all calls of one request together.
+	// Timeout is the time for all calls of one request together.
 	Timeout time.Duration
 
-	// Server says where the provider is. It may call out, and is asked in both steps.
+	// Server returns the endpoints of the provider. Both steps call it, and it may make network calls.
 	Server func(ctx context.Context, now time.Time) (Server, error)
-	// Identify finds out who signed in, once the code is exchanged.
+	// Identify returns the person who signed in. It is called after the code exchange.
 	Identify func(ctx context.Context, l Login) (postern.Identity, error)
 }
 
-// A Server is the provider's side.
+// A Server has the endpoints and rules of a provider.
 type Server struct {
 	AuthURL, TokenURL string
-	// Issuer is what the parameter iss of the callback must say, if it is there (RFC 9207). Empty: not known.
+	// Issuer must equal the parameter iss of the callback, if the callback has one (RFC 9207). Empty: not known.
 	Issuer string
-	// IssParameter: iss must be there.
+	// IssParameter: the callback must have iss.
 	IssParameter bool
-	// AuthMethod is how the client proves itself at TokenURL: AuthBasic, AuthPost or AuthNone.
+	// AuthMethod is the client authentication at TokenURL: AuthBasic, AuthPost, AuthKey or AuthNone.
 	AuthMethod string
 }
 
-// A Login is an exchanged code.
+// A Login is the result of a code exchange.
 type Login struct {
 	Tokens postern.Tokens
 	Nonce  string     // of this attempt
-	Form   url.Values // of the callback, for what comes nowhere else
+	Form   url.Values // of the callback, for data that only the callback has
 	Now    time.Time
-	Clock  func() time.Time // where Now comes from
+	Clock  func() time.Time // the source of Now
 }
 
-// An attempt is what is remembered between the two steps, sealed in the browser.
+// An attempt is the data kept between the two steps, sealed in a cookie.
 type attempt struct {
 	Verifier string `json:"v"`
 	Nonce    string `json:"n,omitempty"`
@@ -84,11 +102,7 @@ type attempt struct {
 // Handler serves the steps of one flow.
 func (c *Client) Handler(f *postern.Flow) http.Handler {
 	h := &handler{Client: c, flow: f, clock: f.Sessions().Now}
-	callback := "GET callback"
-	if c.FormPost {
-		callback = "POST callback"
-	}
-	return f.Steps(map[string]http.HandlerFunc{"GET authorize": h.authorize, callback: h.callback})
+	return f.Steps(map[string]http.HandlerFunc{"GET authorize": h.authorize, "POST authorize": h.authorize, "GET callback": h.callback})
 }
 
 type handler struct {
@@ -98,6 +112,10 @@ type handler struct {
 }
 
 func (h *handler) authorize(w http.ResponseWriter, r *http.Request) {
+	if err := h.flow.Fields(r, h.Forward...); err != nil {
+		h.flow.Fail(w, r, err)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
 	defer cancel()
 	server, err := h.Server(ctx, h.clock())
@@ -118,17 +136,21 @@ func (h *handler) authorize(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	target, err := h.authURL(server.AuthURL, state, a, r.Form)
+	target, err := h.authURL(server.AuthURL, state, a, r.Form, h.flow.Ask(r))
 	if err != nil {
 		h.flow.Fail(w, r, Broken(err))
 		return
 	}
+	status := http.StatusFound
+	if r.Method == http.MethodPost {
+		status = http.StatusSeeOther
+	}
 	w.Header().Set("Location", target)
-	w.WriteHeader(http.StatusFound)
+	w.WriteHeader(status)
 }
 
-// authURL is the authorization request (RFC 6749 section 4.1.1). What the endpoint has in its own query stays.
-func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values) (string, error) {
+// authURL returns the URL of the authorization request (RFC 6749 section 4.1.1). It keeps the endpoint's own query.
+func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values, ask postern.Ask) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return "", fmt.Errorf("authorization endpoint: %w", err)
@@ -142,11 +164,12 @@ func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values) (
 			q.Set(name, v)
 		}
 	}
+	q.Del("response_mode") // the callback reads the default, query
 	q.Set("response_type", "code")
 	q.Set("client_id", h.ID)
 	q.Set("redirect_uri", h.flow.URL("callback"))
 	q.Set("state", state)
-	// S256 always (RFC 9700 section 2.1.1): a provider that does not know PKCE ignores it (RFC 6749 section 3.1).
+	// Always S256 (RFC 9700 section 2.1.1). A provider without PKCE ignores it (RFC 6749 section 3.1).
 	if !h.NoPKCE {
 		q.Set("code_challenge", Challenge(a.Verifier))
 		q.Set("code_challenge_method", "S256")
@@ -160,17 +183,24 @@ func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values) (
 	if h.FormPost {
 		q.Set("response_mode", "form_post")
 	}
+	if ask.Login && h.Nonce { // OpenID Connect Core section 3.1.2.1
+		q.Set("prompt", "login")
+		q.Set("max_age", strconv.FormatInt(int64(ask.MaxAge/time.Second), 10))
+	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil
 }
 
 func (h *handler) callback(w http.ResponseWriter, r *http.Request) {
+	if h.EndFragment { // of all redirects from here: a callback that comes again can lead on, too
+		w = endFragment{w}
+	}
 	back, err := readCallback(r.Form)
 	if err != nil {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	// From here on this attempt is spent, whatever comes of it: before the provider is asked anything.
+	// Resume uses the attempt up, whether the sign-in succeeds or not, before any call to the provider.
 	var a attempt
 	if err := h.flow.Resume(w, r, &a); err != nil {
 		h.flow.Fail(w, r, err)
@@ -215,7 +245,7 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Challenge is the S256 code challenge of a verifier (RFC 7636 section 4.2).
+// Challenge returns the S256 code challenge of a verifier (RFC 7636 section 4.2).
 func Challenge(verifier string) string {
 	sum := sha256.Sum256([]byte(verifier))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

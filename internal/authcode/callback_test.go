@@ -37,8 +37,9 @@ func TestC8_CallbackShapes(t *testing.T) {
 		{"code=a&iss=https://i&iss=https://i", false},
 		{"code=a&other=1&other=2", false},
 		{"code=a&error=access_denied", false},
-		{"code=a&error=", false},
-		{"code=&error=access_denied", false},
+		{"code=a&error=", true}, // an empty parameter counts as left out (RFC 6749 section 3.1)
+		{"code=&error=access_denied", true},
+		{"code=&error=", false},
 		{"code=a%00b", false},
 		{"code=a%0d%0ab", false},
 		{"code=%7f", false},
@@ -83,7 +84,7 @@ func TestC4_Iss(t *testing.T) {
 		{"error=access_denied", Server{Issuer: i, IssParameter: true}, i, "invalid_issuer"},
 		{"error=access_denied&iss=" + i, Server{Issuer: i}, i, "access_denied"},
 		{"code=a&iss=" + i, Server{Issuer: i}, "https://other.example", "invalid_issuer"},
-		{"code=a&iss=https://anything.example", Server{}, "", ""}, // a service whose issuer nobody knows
+		{"code=a&iss=https://anything.example", Server{}, "", ""}, // a service whose issuer is unknown
 	} {
 		back, err := readCallback(query(t, tt.raw))
 		if err != nil {
@@ -117,7 +118,7 @@ func TestC8_ProviderErrors(t *testing.T) {
 		strings.Repeat("x", 100000):  {400, "provider_error"},
 	} {
 		var e *postern.Error
-		if err := denied(failure); !errors.As(err, &e) || e.Status != want.status || e.Code != want.code {
+		if err := denied(failure, ""); !errors.As(err, &e) || e.Status != want.status || e.Code != want.code {
 			t.Errorf("%.40q: %v", failure, err)
 		}
 		for _, bad := range []string{"<", "canary", strings.Repeat("x", 100)} {

@@ -9,6 +9,7 @@ import (
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/jose"
 	"github.com/posternauth/postern/internal/mailaddr"
+	"github.com/posternauth/postern/internal/text"
 )
 
 // Claims are the standard claims about a person (OpenID Connect Core section 5.1) of one source: an ID token or a
@@ -21,16 +22,16 @@ type Claims struct {
 	EmailVerified  bool
 	PhoneVerified  bool
 
-	// TextTrue takes "true" as text for the boolean, for a service that is documented to write it so. Set it before Read.
+	// TextTrue accepts the text "true" as the boolean, for a service whose documentation has it so. Set it before Read.
 	TextTrue bool
 }
 
-// maxClaim is how long a name, picture or address may be to be kept.
+// maxClaim is the largest size of a name, picture or address, in bytes. Longer ones are left out.
 const maxClaim = 2 << 10
 
-// Read takes one member. sub must be right; any other claim of the wrong type counts as absent.
+// Read reads one member. A wrong sub is an error; any other claim of the wrong type counts as absent.
 func (c *Claims) Read(name, value string) error {
-	text := func(to *string) {
+	into := func(to *string) {
 		if s, err := jose.String(value); err == nil && len(s) <= maxClaim {
 			*to = s
 		}
@@ -39,28 +40,28 @@ func (c *Claims) Read(name, value string) error {
 	case "sub":
 		s, err := jose.String(value)
 		// Core section 2: at most 255 ASCII characters, case-sensitive.
-		if err == nil && (s == "" || len(s) > 255 || !visible(s)) {
+		if err == nil && (s == "" || len(s) > 255 || !text.Printable(s)) {
 			err = errors.New("empty, too long or not ASCII")
 		}
 		c.Subject = s
 		return err
 	case "name":
-		text(&c.Name)
+		into(&c.Name)
 	case "preferred_username":
-		text(&c.Username)
+		into(&c.Username)
 	case "nickname":
 		if c.Username == "" {
-			text(&c.Username)
+			into(&c.Username)
 		}
 	case "picture":
-		text(&c.Picture)
+		into(&c.Picture)
 	case "email":
-		text(&c.Email)
+		into(&c.Email)
 	case "phone_number":
-		text(&c.Phone)
+		into(&c.Phone)
 	case "email_verified":
-		// The boolean true and nothing else: "true" as text is what services send that copy what a customer's directory
-		// says, without having proved it.
+		// Only the boolean true. Some services send the text "true" when they copy an unproven value from a customer's
+		// directory.
 		c.EmailVerified = c.isTrue(value)
 	case "phone_number_verified":
 		c.PhoneVerified = c.isTrue(value)
@@ -70,8 +71,8 @@ func (c *Claims) Read(name, value string) error {
 
 func (c *Claims) isTrue(value string) bool { return value == "true" || c.TextTrue && value == `"true"` }
 
-// Fill takes from other what c lacks. An address and its proof come from the same source: what one says about its
-// address proves nothing about the other's.
+// Fill copies from other the claims that c lacks. An address and its proof must come from the same source: the proof in
+// one source does not prove the address of the other.
 func (c *Claims) Fill(other Claims) {
 	c.Name = cmp.Or(c.Name, other.Name)
 	c.Username = cmp.Or(c.Username, other.Username)
@@ -84,7 +85,7 @@ func (c *Claims) Fill(other Claims) {
 	}
 }
 
-// Identity is what the claims say of the person. An address that is none in canonical form is left out.
+// Identity returns the person of the claims. An address without a canonical form is left out.
 func (c Claims) Identity(issuer string) postern.Identity {
 	id := postern.Identity{Issuer: issuer, Subject: c.Subject, Name: cmp.Or(c.Name, c.Username), Picture: Picture(c.Picture)}
 	if a, ok := Email(c.Email, c.EmailVerified); ok {
@@ -96,19 +97,20 @@ func (c Claims) Identity(issuer string) postern.Identity {
 	return id
 }
 
-// Email is a mail address in canonical form. Where the original has no canonical form there is no address.
+// Email returns a mail address in canonical form; false if value has no canonical form.
 func Email(value string, verified bool) (postern.Address, bool) {
 	a, err := mailaddr.Parse(value)
 	return postern.Address{Type: "email", Value: a.String(), Verified: verified}, err == nil
 }
 
-// isPhone tells whether s is an E.164 number, as Core section 5.1 recommends it, without extension and decoration.
+// isPhone reports whether s is an E.164 number (Core section 5.1), without an extension, spaces or punctuation.
 func isPhone(s string) bool {
 	digits, ok := strings.CutPrefix(s, "+")
 	return ok && len(digits) >= 7 && len(digits) <= 15 && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
 }
 
-// Picture is raw if it is a web address, and empty otherwise: it will be put into a page. It is never fetched here.
+// Picture returns raw if it is a web address, and else the empty string, because pages show it. It is never fetched
+// here.
 func Picture(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {

@@ -17,7 +17,7 @@ func read(t *testing.T, doc string) Claims {
 	return c
 }
 
-// TestA2_VerifiedIsTheBooleanTrue: nothing else proves an address.
+// TestA2_VerifiedIsTheBooleanTrue: no other value proves an address.
 func TestA2_VerifiedIsTheBooleanTrue(t *testing.T) {
 	for _, tt := range []struct {
 		claim    string
@@ -51,7 +51,7 @@ func TestA2_VerifiedIsTheBooleanTrue(t *testing.T) {
 	}
 }
 
-// TestA2_ProofStaysWithItsAddress: email_verified of one source says nothing about the address of another.
+// TestA2_ProofStaysWithItsAddress: email_verified of one source does not prove the address of another.
 func TestA2_ProofStaysWithItsAddress(t *testing.T) {
 	token := read(t, `{"sub":"1","email":"victim@example.com"}`)
 	token.Fill(read(t, `{"sub":"1","email":"own@example.com","email_verified":true,"phone_number_verified":true,"name":"N"}`))

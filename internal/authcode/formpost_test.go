@@ -14,12 +14,12 @@ import (
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/authcode"
-	"github.com/posternauth/postern/internal/fakeidp"
 	"github.com/posternauth/postern/internal/fetch"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 )
 
-// poster is a provider that answers by POST, as Apple does, and whose secret is made anew for each exchange.
+// poster is a provider that answers by POST, as Apple does, with a new client secret for each exchange.
 type poster struct{ client authcode.Client }
 
 func (p *poster) Handler(f *postern.Flow) http.Handler { return p.client.Handler(f) }
@@ -47,7 +47,7 @@ func idp() authcode.Server {
 
 var input = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 
-// answer reads the form that the provider makes the browser send.
+// answer returns the form that the browser posts for the provider.
 func answer(w *flowtest.World, at *url.URL) url.Values {
 	w.Helper()
 	resp, err := w.HTTP.Transport.RoundTrip(httptest.NewRequest(http.MethodGet, at.String(), nil))
@@ -74,10 +74,10 @@ func TestFormPost(t *testing.T) {
 		t.Errorf("%v", q)
 	}
 	form := answer(w, to)
-	form.Set("user", "Ada") // what only the first POST says
+	form.Set("user", "Ada") // only the first POST has it
 	callback := flowtest.Issuer + "/post/callback"
 
-	if a := b.Clone().Get(callback + "?" + form.Encode()); a.Status != 405 {
+	if a := b.Clone().Get(callback + "?" + form.Encode()); a.Status != 400 || a.Code() != "invalid_state" {
 		t.Errorf("by GET: %d %s", a.Status, a.Body)
 	}
 	if a := w.Browser().Post(callback, form); a.Status != 403 {
@@ -103,7 +103,7 @@ func TestFormPost(t *testing.T) {
 	}
 }
 
-// TestSecretThatCannotBeMade is a fault of this server, not of the person or the provider.
+// TestSecretThatCannotBeMade: it is a fault of this server, not of the person or the provider.
 func TestSecretThatCannotBeMade(t *testing.T) {
 	w := postWorld(t, func(context.Context) (string, error) { return "", errors.New("the key is gone") }, idp)
 	b := w.Browser()
@@ -123,5 +123,30 @@ func TestC4_ServerChangedOnTheWay(t *testing.T) {
 	form.Set("iss", server.Issuer)
 	if a := b.Post(flowtest.Issuer+"/post/callback", form); a.Status != 400 || a.Code() != "invalid_issuer" || w.IdP.Calls(fakeidp.Token) != 0 {
 		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}
+
+// TestC1_EndpointQuery: parameters in the query of an authorization endpoint do not replace those of the flow; others
+// stay.
+func TestC1_EndpointQuery(t *testing.T) {
+	w := postWorld(t, func(context.Context) (string, error) { return flowtest.Secret, nil }, func() authcode.Server {
+		s := idp()
+		s.AuthURL += "?state=fixed&client_id=other&redirect_uri=https://evil.example/&response_type=token&scope=all&code_challenge=x" +
+			"&code_challenge_method=plain&response_mode=query&tenant=acme"
+		return s
+	})
+	q := w.Browser().Begin("post").Query()
+	for name, want := range map[string]string{
+		"client_id": flowtest.ClientID, "redirect_uri": flowtest.Issuer + "/post/callback", "response_type": "code", "scope": "openid",
+		"code_challenge_method": "S256", "response_mode": "form_post", "tenant": "acme",
+	} {
+		if len(q[name]) != 1 || q.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, q[name], want)
+		}
+	}
+	for _, name := range []string{"state", "code_challenge"} {
+		if len(q[name]) != 1 || len(q.Get(name)) != 43 {
+			t.Errorf("%s is %q", name, q[name])
+		}
 	}
 }

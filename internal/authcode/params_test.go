@@ -32,6 +32,7 @@ func TestCheckParams(t *testing.T) {
 	for _, name := range []string{
 		"", "client_id", "client_secret", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
 		"code_challenge_method", "request", "request_uri",
+		"client_assertion", "code", "code_verifier", "id_token_hint",
 	} {
 		var set, forwarded Check
 		set.Params(map[string]string{name: "x"}, nil)
@@ -56,7 +57,8 @@ func TestCheckClient(t *testing.T) {
 		{"id", "", AuthBasic, nil, "needs a ClientSecret"},
 		{"id", "", AuthPost, nil, "needs a ClientSecret"},
 		{"id", "s", AuthNone, nil, "no use for a ClientSecret"},
-		{"id", "s", "private_key_jwt", nil, "private_key_jwt"},
+		{"id", "", AuthKey, nil, "needs a ClientKey"},
+		{"id", "s", "tls_client_auth", nil, "not supported"},
 		{"id\n", "s", "", nil, "white space"},
 		{"id", "s3cret-canary\n", "", nil, "white space"},
 		{"id", "s", "", []string{"openid email"}, "one scope an entry"},
@@ -64,7 +66,7 @@ func TestCheckClient(t *testing.T) {
 		{"id", "s", "", []string{`a"b`}, "one scope an entry"},
 	} {
 		check := Check{Package: "oidc"}
-		check.Client(tt.id, tt.secret, tt.method, tt.scopes)
+		check.Client(tt.id, tt.secret, false, tt.method, tt.scopes)
 		err := check.Err()
 		if (err == nil) != (tt.problem == "") || err != nil && (!strings.Contains(err.Error(), tt.problem) || !strings.HasPrefix(err.Error(), "oidc: Config.")) {
 			t.Errorf("%+v: %v", tt, err)

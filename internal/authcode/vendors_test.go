@@ -10,7 +10,7 @@ import (
 	"github.com/posternauth/postern/internal/jose"
 )
 
-// TestA2_TextTrue: the text "true" proves an address where a service is known to write it so, and no other spelling does.
+// TestA2_TextTrue: with TextTrue the text "true" proves an address, and no other spelling does.
 func TestA2_TextTrue(t *testing.T) {
 	for value, ok := range map[string][2]bool{
 		`true`: {true, true}, `"true"`: {false, true}, `"TRUE"`: {}, `"1"`: {}, `1`: {}, `" true"`: {}, `"true "`: {}, `"\u0074rue"`: {}, `false`: {}, `"false"`: {}, `null`: {}, `["true"]`: {},
@@ -27,7 +27,7 @@ func TestA2_TextTrue(t *testing.T) {
 	}
 }
 
-// TestNoPKCE: where a service refuses it, nothing of it is sent.
+// TestNoPKCE: no PKCE parameter is sent to a service that refuses PKCE.
 func TestNoPKCE(t *testing.T) {
 	server, hc, asked := endpoint(t, http.StatusOK, good)
 	server.AuthMethod = AuthPost
@@ -40,11 +40,11 @@ func TestNoPKCE(t *testing.T) {
 	}
 }
 
-// TestSlackCodes: its words for a code that no longer works.
+// TestSlackCodes: the error codes of Slack for a code that no longer works.
 func TestSlackCodes(t *testing.T) {
 	for _, word := range []string{"invalid_code", "code_already_used"} {
 		var e *postern.Error
-		if err := refused(word); !errors.As(err, &e) || e.Status != http.StatusBadRequest || e.Code != "invalid_code" {
+		if err := refused(word, ""); !errors.As(err, &e) || e.Status != http.StatusBadRequest || e.Code != "invalid_code" {
 			t.Errorf("%s: %v", word, err)
 		}
 	}

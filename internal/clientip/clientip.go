@@ -1,40 +1,40 @@
 // Package clientip finds the address a request came from, for limits and for the audit log.
 //
 // The address is that of the peer, the other end of the connection. Only a peer that is a configured proxy may name
-// another one, and only in the one configured header: every other header is whatever the client chose to write.
+// another address, and only in the one configured header: a client can write anything into every other header.
 package clientip
 
 import (
-	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/textproto"
 	"strings"
 )
 
-// A Resolver says which proxies to believe, and in which header. Its zero value believes nobody: the address is the
+// A Resolver names the proxies to believe, and their header. Its zero value believes no proxy: the address is the
 // peer's.
 type Resolver struct {
-	// Trusted are the networks of the proxies in front of this server. Default none.
+	// Trusted are the networks of the proxies in front of this server. 127.0.0.1 includes a peer on a Unix socket.
+	//
+	// Defaults to none.
 	Trusted []netip.Prefix
 
 	// Header is the one header those proxies write. X-Forwarded-For is a list to which each proxy appends the address
-	// it saw; any other name (Fly-Client-IP, CF-Connecting-IP, True-Client-IP, X-Real-IP) is taken to hold one address,
-	// which the proxy overwrites. Default none. RFC 7239's Forwarded is not understood.
+	// it saw. Any other header (Fly-Client-IP, CF-Connecting-IP, True-Client-IP, X-Real-IP) holds one address, which
+	// the proxy overwrites. RFC 7239's Forwarded is not understood. Default none.
 	Header string
 }
 
-// Addr returns the client's address: the peer, or, when the peer is a trusted proxy, what its header says. In a list
-// that is the right-most entry that is no trusted proxy itself, since everything left of it may be made up; where all
-// are trusted, the left-most. A header that is absent, doubled or malformed leaves the peer.
+// Addr returns the client's address: the peer's, or, if the peer is a trusted proxy, the one in its header. In a list
+// that is the right-most entry that is not a trusted proxy itself, since a client can invent everything left of it; if
+// all are trusted, the left-most. If the header is absent, doubled or malformed, the address is the peer's.
 //
-// IPv4 in IPv6 is unmapped and zones are dropped. The result is not valid when the peer is unknown (a Unix socket).
+// IPv4 in IPv6 is unmapped and zones are dropped. The result is not valid if the peer is unknown, such as on a Unix
+// socket, and no header counts.
 func (v Resolver) Addr(r *http.Request) netip.Addr {
-	peer, ok := r.Context().Value(addrKey{}).(netip.Addr)
-	if !ok {
-		peer = parse(r.RemoteAddr)
-	}
-	if v.Header == "" || !v.trusts(peer) {
+	peer := Peer(r)
+	if v.Header == "" || !v.trustsPeer(r, peer) {
 		return peer
 	}
 	lines := r.Header[textproto.CanonicalMIMEHeaderKey(v.Header)]
@@ -75,6 +75,55 @@ func (v Resolver) forwarded(lines []string, peer netip.Addr) netip.Addr {
 	return client
 }
 
+// proxyHeaders are what proxies commonly add to a request, and browsers do not.
+var proxyHeaders = [...]string{
+	"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Server",
+	"Cf-Connecting-Ip", "Fly-Client-Ip", "True-Client-Ip", "Fastly-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip",
+	"X-Azure-Clientip", "X-Azure-Socketip", "X-Envoy-External-Address", "X-Original-Forwarded-For", "X-Appengine-User-Ip",
+}
+
+// Hidden reports whether the request seems to come through a proxy that is not trusted, so that all clients behind it
+// share one address: the peer has no address, or it has a private one and the request has a header of proxies. A proxy
+// with a public address is not noticed, because any client may send these headers; neither is one that adds no header.
+func (v Resolver) Hidden(r *http.Request) bool {
+	peer := Peer(r)
+	if v.trustsPeer(r, peer) {
+		return false
+	}
+	if !peer.IsValid() {
+		return true
+	}
+	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) // between carriers and their customers (RFC 6598)
+	if !peer.IsPrivate() && !peer.IsLoopback() && !peer.IsLinkLocalUnicast() && !shared.Contains(peer) {
+		return false
+	}
+	for _, name := range proxyHeaders {
+		if len(r.Header[name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// trustsPeer reports whether the other end of the connection is a trusted proxy. One on a Unix socket counts as
+// 127.0.0.1: only programs of this machine reach it.
+func (v Resolver) trustsPeer(r *http.Request, peer netip.Addr) bool {
+	if !peer.IsValid() && onUnixSocket(r) {
+		peer = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return peer.IsValid() && v.trusts(peer)
+}
+
+// onUnixSocket reports whether net/http received the request on a Unix socket. A peer without an address alone does not
+// show that: other servers may not name the peer.
+func onUnixSocket(r *http.Request) bool {
+	if _, event := r.Context().Value(peerKey{}).(netip.Addr); event {
+		return false
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return local != nil && local.Network() == "unix"
+}
+
 func (v Resolver) trusts(addr netip.Addr) bool {
 	for _, p := range v.Trusted {
 		if p.Addr().Is4In6() && p.Bits() >= 96 {
@@ -102,25 +151,3 @@ func parse(s string) netip.Addr {
 }
 
 func clean(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
-
-type addrKey struct{}
-
-// WithAddr tells Addr who the peer is, for platforms where a request comes as an event that names its source (API
-// Gateway's sourceIp) and not over a connection. The address takes the place of RemoteAddr: where it is a trusted
-// proxy (a CDN in front of the gateway), the configured header still counts.
-func WithAddr(ctx context.Context, addr netip.Addr) context.Context {
-	return context.WithValue(ctx, addrKey{}, clean(addr))
-}
-
-// Bucket names what a limit counts: an IPv4 address, or the /64 of an IPv6 address, of which one client commonly has
-// all. Clients without a known address share the bucket "unknown".
-func Bucket(addr netip.Addr) string {
-	addr = clean(addr)
-	switch {
-	case !addr.IsValid():
-		return "unknown"
-	case addr.Is4():
-		return addr.String()
-	}
-	return netip.PrefixFrom(addr, 64).Masked().String()
-}

@@ -1,7 +1,9 @@
 package clientip_test
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -27,11 +29,25 @@ func request(peer string, headers ...string) *http.Request {
 	return r
 }
 
+// serverOf is r as net/http received it at a local address.
+func serverOf(r *http.Request, local net.Addr) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
+}
+
+func onSocket(headers ...string) *http.Request {
+	return serverOf(request("@", headers...), &net.UnixAddr{Name: "/run/auth", Net: "unix"})
+}
+
+func eventOf(r *http.Request) *http.Request {
+	return r.WithContext(clientip.WithAddr(r.Context(), netip.Addr{}))
+}
+
 const xff = "X-Forwarded-For"
 
 func TestD3_Addr(t *testing.T) {
 	direct := clientip.Resolver{}
 	lb := clientip.Resolver{Trusted: prefixes("10.0.0.0/8", "fd00::/8"), Header: "x-forwarded-for"}
+	local := clientip.Resolver{Trusted: prefixes("127.0.0.1/32"), Header: xff}
 	fly := clientip.Resolver{Trusted: prefixes("172.16.0.0/12"), Header: "Fly-Client-IP"}
 	for _, tc := range []struct {
 		name string
@@ -71,7 +87,14 @@ func TestD3_Addr(t *testing.T) {
 		{"single, untrusted peer", fly, request("203.0.113.7:1", "Fly-Client-IP", "198.51.100.9"), "203.0.113.7"},
 		{"mapped prefix", clientip.Resolver{Trusted: prefixes("::ffff:10.0.0.0/104"), Header: xff}, request("10.0.0.1:1", xff, "203.0.113.7"), "203.0.113.7"},
 		{"zero prefix trusts nobody", clientip.Resolver{Trusted: make([]netip.Prefix, 1), Header: xff}, request("10.0.0.1:1", xff, "203.0.113.7"), "10.0.0.1"},
-		{"unix socket", lb, request("@", xff, "198.51.100.9"), "invalid IP"},
+		{"unix socket", lb, onSocket(xff, "198.51.100.9"), "invalid IP"},
+		{"unix socket, trusted", local, onSocket(xff, "198.51.100.9, 203.0.113.7"), "203.0.113.7"},
+		{"unix socket, trusted by a wider network", clientip.Resolver{Trusted: prefixes("127.0.0.0/8"), Header: "X-Real-Ip"}, onSocket("X-Real-Ip", "203.0.113.7"), "203.0.113.7"},
+		{"unix socket, trusted, no header", local, onSocket(), "invalid IP"},
+		{"unix socket, trusted, malformed", local, onSocket(xff, "unknown"), "invalid IP"},
+		{"no address, no socket", local, request("@", xff, "198.51.100.9"), "invalid IP"},
+		{"no address over TCP", local, serverOf(request("", xff, "198.51.100.9"), &net.TCPAddr{}), "invalid IP"},
+		{"event that names no source", local, eventOf(onSocket(xff, "198.51.100.9")), "invalid IP"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := tc.v.Addr(tc.r).String(); got != tc.want {
@@ -97,7 +120,7 @@ func TestD3_ForgedForwardedForKeepsTheBucket(t *testing.T) {
 			buckets := map[string]bool{}
 			for i := range 200 {
 				forged := fmt.Sprintf("198.51.%d.9, 10.0.0.%d", i, i)
-				buckets[clientip.Bucket(tc.v.Addr(request(tc.peer, xff, forged+tc.append)))] = true
+				buckets[clientip.Networks(tc.v.Addr(request(tc.peer, xff, forged+tc.append)))[0].Name] = true
 			}
 			if len(buckets) != 1 || !buckets["203.0.113.7"] {
 				t.Errorf("200 forged headers made the buckets %v, want the client's alone", buckets)
@@ -127,20 +150,66 @@ func TestD3_WithAddr(t *testing.T) {
 	}
 }
 
-func TestD3_Bucket(t *testing.T) {
+func TestD3_Networks(t *testing.T) {
 	for _, tc := range []struct{ addr, want string }{
-		{"203.0.113.7", "203.0.113.7"},
-		{"::ffff:203.0.113.7", "203.0.113.7"},
-		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
-		{"2001:db8:1:2:ffff::", "2001:db8:1:2::/64"},
-		{"fe80::1%eth0", "fe80::/64"},
+		{"203.0.113.7", "203.0.113.7 x1, 203.0.113.0/24 x10"},
+		{"::ffff:203.0.113.7", "203.0.113.7 x1, 203.0.113.0/24 x10"},
+		{"2001:db8:1:234:3:4:5:6", "2001:db8:1:234::/64 x1, 2001:db8:1:200::/56 x2, 2001:db8:1::/48 x5"},
+		{"2001:db8:1:2:ffff::", "2001:db8:1:2::/64 x1, 2001:db8:1::/56 x2, 2001:db8:1::/48 x5"},
+		{"fe80::1%eth0", "fe80::/64 x1, fe80::/56 x2, fe80::/48 x5"},
+		{"", "unknown x1"},
 	} {
-		if got := clientip.Bucket(netip.MustParseAddr(tc.addr)); got != tc.want {
-			t.Errorf("Bucket(%s) = %s, want %s", tc.addr, got, tc.want)
+		addr, _ := netip.ParseAddr(tc.addr) // the zero address for none
+		var got []string
+		for _, n := range clientip.Networks(addr) {
+			got = append(got, fmt.Sprintf("%s x%d", n.Name, n.Factor))
+		}
+		if list := strings.Join(got, ", "); list != tc.want {
+			t.Errorf("Networks(%q) = %s, want %s", tc.addr, list, tc.want)
 		}
 	}
-	if got := clientip.Bucket(netip.Addr{}); got != "unknown" {
-		t.Errorf("Bucket of no address = %s", got)
+}
+
+// A proxy that no setting names is noticed. A peer on the internet may write what it likes: that is not a proxy of
+// ours.
+func TestD3_Hidden(t *testing.T) {
+	none := clientip.Resolver{}
+	lb := clientip.Resolver{Trusted: prefixes("10.0.0.0/8"), Header: xff}
+	local := clientip.Resolver{Trusted: prefixes("127.0.0.1/32"), Header: xff}
+	for _, tc := range []struct {
+		v    clientip.Resolver
+		r    *http.Request
+		want bool
+	}{
+		{none, request("10.0.0.1:1", xff, "203.0.113.7"), true},
+		{none, request("127.0.0.1:1", xff, "203.0.113.7"), true},
+		{none, request("[::1]:1", "Forwarded", "for=203.0.113.7"), true},
+		{none, request("[fd00::1]:1", xff, "203.0.113.7"), true},
+		{none, request("169.254.8.1:1", xff, "203.0.113.7"), true},
+		{none, request("100.64.0.9:1", xff, "203.0.113.7"), true},
+		{none, request("100.128.0.9:1", xff, "203.0.113.7"), false},
+		{none, request("10.0.0.1:1"), false},
+		{none, request("10.0.0.1:1", "Accept", "*/*", "Origin", "https://app.example.com"), false},
+		{none, request("10.0.0.1:1", "X-Real-Ip", "203.0.113.7"), true},
+		{none, request("10.0.0.1:1", "Via", "1.1 proxy"), true},
+		{none, request("10.0.0.1:1", "X-Forwarded-Proto", "https"), true},
+		{none, request("10.0.0.1:1", "CF-Connecting-IP", "203.0.113.7"), true},
+		{none, request("10.0.0.1:1", "Fly-Client-IP", "203.0.113.7"), true},
+		{none, request("10.0.0.1:1", "True-Client-IP", "203.0.113.7"), true},
+		{none, request("198.51.100.9:1", xff, "203.0.113.7"), false},
+		{none, request("198.51.100.9:1", "Via", "1.1 proxy", "X-Real-Ip", "203.0.113.7"), false},
+		{none, request("@", xff, "203.0.113.7"), true},
+		{none, onSocket(), true},
+		{lb, onSocket(xff, "203.0.113.7"), true}, // the setting names other proxies
+		{local, onSocket(xff, "203.0.113.7"), false},
+		{local, onSocket(), false},
+		{local, request("@", xff, "203.0.113.7"), true}, // nothing shows that it is a socket
+		{lb, request("10.0.0.1:1", xff, "203.0.113.7"), false},
+		{lb, request("192.168.0.1:1", xff, "203.0.113.7"), true}, // the setting names other proxies
+	} {
+		if got := tc.v.Hidden(tc.r); got != tc.want {
+			t.Errorf("%+v, peer %s, headers %v: %v", tc.v, tc.r.RemoteAddr, tc.r.Header, got)
+		}
 	}
 }
 

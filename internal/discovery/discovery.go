@@ -1,8 +1,9 @@
-// Package discovery reads the metadata of OpenID providers, when they are first needed and no earlier: a program
-// starts, and signs people in elsewhere, while a provider is down.
+// Package discovery reads the metadata of OpenID providers. It reads them when they are first needed, so a program can
+// start and use other providers while one provider is down.
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,29 +16,35 @@ import (
 )
 
 var (
-	// ErrUnavailable says that the document could not be had: try again later.
+	// ErrUnavailable is the error for a document that cannot be read now. Try again later.
 	ErrUnavailable = errors.New("discovery document unavailable")
-	// ErrMetadata says that the document is not what the configuration expects. Trying again will not help.
+	// ErrMetadata is the error for a document that does not match the configuration. Trying again will not help.
 	ErrMetadata = errors.New("discovery document refused")
 )
 
-// Config of a Source.
+// Config is the configuration of a Source.
 type Config struct {
 	Issuer string
-	// IssuerOK, if set, decides about the issuer a document names, for providers whose document names a template.
-	// Default: it must equal Issuer.
+	// URL is the address of the document.
+	// Defaults to the result of the function URL.
+	URL string
+	// IssuerOK, if set, checks the issuer in a document, for providers whose document has a template as issuer.
+	// Defaults to a check that it equals Issuer.
 	IssuerOK func(string) bool
-	// KeysOnly: only issuer and jwks_uri are read and required; see ParseKeys. IssuerOK does not apply.
+	// KeysOnly reads and requires only issuer and jwks_uri; see ParseKeys. IssuerOK does not apply.
 	KeysOnly bool
-	// Client makes the calls: one of package fetch.
+	// Client makes the calls. It is a client of package fetch.
 	Client *http.Client
 	// AllowLoopback allows http endpoints on this machine.
 	AllowLoopback bool
-	// MaxAge is how long a document is believed. Default: 1 hour.
+	// MaxAge is the age at which a document is read again.
+	// Defaults to 1 hour.
 	MaxAge time.Duration
-	// Cooldown is how long a failure is believed. Default: 5 s.
+	// Cooldown is the time after a failure before the next try.
+	// Defaults to 5 seconds.
 	Cooldown time.Duration
-	// Logger hears of failures hidden by an old document. Default: nobody.
+	// Logger gets the failures of a fetch while an old document is used.
+	// Defaults to no log.
 	Logger *slog.Logger
 }
 
@@ -48,12 +55,12 @@ type Source struct {
 	mu      sync.Mutex
 	doc     *Metadata
 	fetched time.Time
-	err     error // of the last try, if that failed
+	err     error // of the last try, if it failed
 	failed  time.Time
 	flight  *flight
 }
 
-// A flight is one fetch that all callers of its time share.
+// A flight is one fetch that several callers wait for.
 type flight struct {
 	done chan struct{} // closed when the fields below are set
 	doc  *Metadata
@@ -71,12 +78,13 @@ func New(c Config) *Source {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.URL = cmp.Or(c.URL, URL(c.Issuer))
 	return &Source{config: c}
 }
 
-// Get returns the metadata, fetching them if there are none or they are too old. A document that was good once is used
-// until there is a newer one: endpoints seldom move, and a provider whose discovery fails may well sign people in. The
-// error is ErrUnavailable or ErrMetadata.
+// Get returns the metadata. It fetches them if there are none or they are too old. If that fails, it returns the last
+// good document: endpoints seldom change, and the provider may still sign people in. The error is ErrUnavailable or
+// ErrMetadata.
 func (s *Source) Get(ctx context.Context, now time.Time) (*Metadata, error) {
 	s.mu.Lock()
 	old := s.doc
@@ -86,7 +94,7 @@ func (s *Source) Get(ctx context.Context, now time.Time) (*Metadata, error) {
 	}
 	if s.flight != nil && old != nil {
 		s.mu.Unlock()
-		return old, nil // somebody is fetching already
+		return old, nil // a fetch is running already
 	}
 	if s.flight == nil {
 		if s.err != nil && within(now.Sub(s.failed), s.config.Cooldown) {
@@ -98,7 +106,7 @@ func (s *Source) Get(ctx context.Context, now time.Time) (*Metadata, error) {
 			return nil, err
 		}
 		s.flight = &flight{done: make(chan struct{})}
-		// The fetch outlives a caller who gives up, because others wait for it too; the client's timeout ends it.
+		// The fetch goes on if this caller gives up, because others wait for it. The client's timeout ends it.
 		go s.fetch(context.WithoutCancel(ctx), s.flight, now)
 	}
 	f := s.flight
@@ -115,7 +123,7 @@ func (s *Source) Get(ctx context.Context, now time.Time) (*Metadata, error) {
 	}
 }
 
-// within tells whether an age is below a limit; a clock that was set back does not make anything young.
+// within reports whether an age is below a limit. A negative age, after the clock was set back, is not.
 func within(age, limit time.Duration) bool { return 0 <= age && age < limit }
 
 func (s *Source) fetch(ctx context.Context, f *flight, now time.Time) {
@@ -137,7 +145,7 @@ func (s *Source) fetch(ctx context.Context, f *flight, now time.Time) {
 }
 
 func (s *Source) load(ctx context.Context) (*Metadata, error) {
-	resp, err := fetch.Get(ctx, s.config.Client, URL(s.config.Issuer), nil)
+	resp, err := fetch.Get(ctx, s.config.Client, s.config.URL, nil)
 	switch {
 	case errors.Is(err, fetch.ErrRefused):
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, err)
@@ -146,7 +154,7 @@ func (s *Source) load(ctx context.Context) (*Metadata, error) {
 	case resp.Status >= 500 || resp.Status == http.StatusTooManyRequests:
 		return nil, fmt.Errorf("%w: status %d", ErrUnavailable, resp.Status)
 	case resp.Status != http.StatusOK:
-		return nil, fmt.Errorf("%w: status %d: is %s the issuer?", ErrMetadata, resp.Status, s.config.Issuer)
+		return nil, fmt.Errorf("%w: status %d: check the issuer %s and the address of its document", ErrMetadata, resp.Status, s.config.Issuer)
 	}
 	if s.config.KeysOnly {
 		return ParseKeys(resp.Body, s.config.Issuer, s.config.AllowLoopback)

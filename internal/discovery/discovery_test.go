@@ -51,7 +51,7 @@ func TestC5_IssuerAndEndpoints(t *testing.T) {
 		"issuer list":           {`"issuer":"https://id.example.com"`, `"issuer":["https://id.example.com"]`},
 		"issuer twice":          {`"nested"`, `"issuer":"https://evil.example.com","nested"`},
 		"issuer twice, escaped": {`"nested"`, `"\u0069ssuer":"https://evil.example.com","nested"`},
-		"issuer twice, in case": {`"nested"`, `"ISSUER":"https://evil.example.com","nested"`},
+		"issuer in capitals":    {`"issuer"`, `"ISSUER"`},
 		"authorize by http":     {`https://id.example.com/a`, `http://id.example.com/a`},
 		"authorize javascript":  {`https://id.example.com/a`, `javascript:alert(1)`},
 		"authorize relative":    {`https://id.example.com/a`, `/a`},
@@ -103,7 +103,7 @@ func TestURL(t *testing.T) {
 	}
 }
 
-// transport answers without a network, as far as synctest needs it.
+// transport answers without a network, for synctest.
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -150,7 +150,7 @@ func TestSourceCaches(t *testing.T) {
 		{6 * time.Second, true, 4},
 		{6 * time.Second, false, 5},
 		{59 * time.Minute, false, 5},
-		{-2 * time.Hour, false, 6}, // a clock set back makes nothing young
+		{-2 * time.Hour, false, 6}, // after the clock was set back the document counts as old
 	} {
 		now, fail = now.Add(step.later), step.fail
 		if m, err := s.Get(t.Context(), now); err != nil || m.Issuer != issuer {
@@ -200,7 +200,7 @@ func TestSourceSharesAFetch(t *testing.T) {
 			_, err := s.Get(impatient, time.Now())
 			gone = errors.Is(err, ErrUnavailable)
 		})
-		synctest.Wait() // the impatient one has started the fetch
+		synctest.Wait() // the impatient caller has started the fetch
 		for range 100 {
 			wg.Go(func() {
 				if m, err := s.Get(t.Context(), time.Now()); err != nil || m.Issuer != issuer {
@@ -209,7 +209,7 @@ func TestSourceSharesAFetch(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		giveUp() // and must not take the others along
+		giveUp() // this must not end the fetch of the others
 		synctest.Wait()
 		close(release)
 		wg.Wait()
@@ -244,7 +244,7 @@ func TestC5_MismatchIsNoOutage(t *testing.T) {
 	}
 }
 
-// TestParseKeys: an issuer that signs nobody in has metadata too. What is not asked for is not judged.
+// TestParseKeys: an issuer without sign-in has metadata too. Members that are not needed are not checked.
 func TestParseKeys(t *testing.T) {
 	m, err := ParseKeys(document(`https://id.example.com/a`, `javascript:alert(1)`, `"https://id.example.com/t"`, `null`), issuer, false)
 	if want := (Metadata{Issuer: issuer, JWKS: "https://keys.example.com/k"}); err != nil || fmt.Sprint(*m) != fmt.Sprint(want) {

@@ -9,29 +9,32 @@ import (
 	"github.com/posternauth/postern/internal/jose"
 )
 
-// Metadata is what Postern needs to know of a provider (OpenID Connect Discovery 1.0 section 3).
+// Metadata has the members of a discovery document that Postern uses (OpenID Connect Discovery 1.0 section 3).
 type Metadata struct {
-	Issuer   string // as the document names it
+	Issuer   string // as in the document
 	AuthURL  string // authorization_endpoint
 	TokenURL string // token_endpoint
 	UserInfo string // userinfo_endpoint; empty if there is none
 	JWKS     string // jwks_uri
-	// IssParameter: the answer at the callback always carries iss (RFC 9207 section 3).
+	// IssParameter: the answer at the callback always has iss (RFC 9207 section 3).
 	IssParameter bool
-	// AuthMethods are the token_endpoint_auth_methods_supported; nil if the document does not say.
+	// AuthMethods are the token_endpoint_auth_methods_supported; nil if the document has none.
 	AuthMethods []string
+	// RequirePAR: authorization requests must be pushed (RFC 9126 section 5).
+	RequirePAR bool
+	// RequireSigned: authorization requests must be signed (RFC 9101 section 10.5).
+	RequireSigned bool
 }
 
-// Parse reads a discovery document. The issuer it names must be the configured one, character for character
-// (Discovery section 4.3), or please issuerOK if that is set; all endpoints must be https, or http on this machine if
-// loopback is set. Members that are not needed are ignored, but the whole text must be strict JSON.
+// Parse reads a discovery document. Its issuer must equal the configured one, character for character (Discovery
+// section 4.3), or issuerOK must accept it if issuerOK is set. All endpoints must be https, or http on this machine if
+// loopback is set. Other members are ignored, but the whole text must be strict JSON.
 func Parse(doc, issuer string, issuerOK func(string) bool, loopback bool) (*Metadata, error) {
 	return parse(doc, issuer, issuerOK, loopback, false)
 }
 
-// ParseKeys reads of a discovery document where the keys of an issuer are, and nothing else: issuers that sign nobody in,
-// such as those of build systems and clusters, have no other endpoints. The rules are those of Parse; only Issuer and JWKS
-// are set.
+// ParseKeys reads only the issuer and the address of its keys from a discovery document. Issuers without sign-in, such
+// as build systems and clusters, have no other endpoints. The rules are those of Parse; only Issuer and JWKS are set.
 func ParseKeys(doc, issuer string, loopback bool) (*Metadata, error) {
 	return parse(doc, issuer, nil, loopback, true)
 }
@@ -39,7 +42,7 @@ func ParseKeys(doc, issuer string, loopback bool) (*Metadata, error) {
 func parse(doc, issuer string, issuerOK func(string) bool, loopback, keysOnly bool) (*Metadata, error) {
 	m := &Metadata{}
 	err := jose.Object(doc, func(name, value string) (err error) {
-		if keysOnly && name != "issuer" && name != "jwks_uri" {
+		if value == "null" || keysOnly && name != "issuer" && name != "jwks_uri" { // null counts as absent
 			return nil
 		}
 		switch name {
@@ -52,11 +55,13 @@ func parse(doc, issuer string, issuerOK func(string) bool, loopback, keysOnly bo
 		case "jwks_uri":
 			m.JWKS, err = jose.String(value)
 		case "userinfo_endpoint":
-			if value != "null" { // said to be absent
-				m.UserInfo, err = jose.String(value)
-			}
+			m.UserInfo, err = jose.String(value)
 		case "authorization_response_iss_parameter_supported":
 			m.IssParameter, err = jose.Bool(value)
+		case "require_pushed_authorization_requests":
+			m.RequirePAR, err = jose.Bool(value)
+		case "require_signed_request_object":
+			m.RequireSigned, err = jose.Bool(value)
 		case "token_endpoint_auth_methods_supported":
 			m.AuthMethods, err = jose.Strings(value)
 		}
@@ -84,7 +89,7 @@ func parse(doc, issuer string, issuerOK func(string) bool, loopback, keysOnly bo
 			return nil, fmt.Errorf("%w: %s: %w", ErrMetadata, e.name, err)
 		}
 	}
-	// One copy of what is kept, so that a small part does not keep a document of a mebibyte alive.
+	// Copies, because a substring would keep the whole document, up to a mebibyte, in memory.
 	for _, s := range []*string{&m.Issuer, &m.AuthURL, &m.TokenURL, &m.UserInfo, &m.JWKS} {
 		*s = strings.Clone(*s)
 	}
@@ -95,7 +100,7 @@ func parse(doc, issuer string, issuerOK func(string) bool, loopback, keysOnly bo
 	return m, nil
 }
 
-// clip keeps an error short, whatever a document says.
+// clip shortens a text of a document for an error.
 func clip(s string) string {
 	if len(s) > 200 {
 		return s[:200] + "..."
@@ -103,7 +108,7 @@ func clip(s string) string {
 	return s
 }
 
-// URL is where the document of an issuer is found (Discovery section 4.1).
+// URL returns the address of the discovery document of an issuer (Discovery section 4.1).
 func URL(issuer string) string {
 	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 }

@@ -5,11 +5,13 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/posternauth/postern/internal/loopback"
 )
 
-// CheckURL says whether raw may be an endpoint of a provider: an absolute https URL with a host, without credentials,
-// fragment, white space or control characters. http is for this machine, and only if loopback is set.
-func CheckURL(raw string, loopback bool) error {
+// CheckURL returns an error unless raw can be an endpoint of a provider: an absolute https URL with a host, without
+// credentials, fragment, white space or control characters. http is allowed for this machine if local is set.
+func CheckURL(raw string, local bool) error {
 	if raw == "" {
 		return fmt.Errorf("%w: no URL", ErrRefused)
 	}
@@ -20,19 +22,19 @@ func CheckURL(raw string, loopback bool) error {
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return fmt.Errorf("%w: not a URL", ErrRefused) // err would repeat the URL, query and all
+		return fmt.Errorf("%w: not a URL", ErrRefused) // err would contain the URL with its query
 	}
-	return checkURL(u, loopback)
+	return checkURL(u, local)
 }
 
-func checkURL(u *url.URL, loopback bool) error {
+func checkURL(u *url.URL, local bool) error {
 	host := u.Hostname()
 	switch {
 	case u.Opaque != "" || host == "":
 		return fmt.Errorf("%w: the URL has no host", ErrRefused)
 	case u.User != nil:
 		return fmt.Errorf("%w: the URL holds credentials", ErrRefused)
-	case u.Scheme == "http" && !(loopback && isLoopback(host)):
+	case u.Scheme == "http" && !(local && loopback.Host(host)):
 		return fmt.Errorf("%w: http://%s is not https", ErrRefused, u.Host)
 	case u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("%w: the URL is not https", ErrRefused)
@@ -42,16 +44,9 @@ func checkURL(u *url.URL, loopback bool) error {
 	return nil
 }
 
-func isLoopback(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback()
-	}
-	return strings.EqualFold(host, "localhost")
-}
-
-// oddNumber reports a host that ends in a number without being a dotted IPv4 address: 2130706433, 0x7f.1, 0177.0.0.1.
-// Some resolvers read those as addresses (the C library's does), others as names: nobody needs them.
-// The rule is that of the WHATWG URL standard, section 3.5 ("ends in a number").
+// oddNumber reports whether a host ends in a number but is not a dotted IPv4 address: 2130706433, 0x7f.1, 0177.0.0.1.
+// Some resolvers (that of the C library) read these as addresses, others as names. The rule is that of the WHATWG URL
+// standard, section 3.5 ("ends in a number").
 func oddNumber(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return false
@@ -78,15 +73,15 @@ func checkAddress(network, address string, loopback, private bool) error {
 	return nil
 }
 
-// allowed decides about an address after the name lookup. Only unicast addresses of the public Internet are allowed
-// (IANA special-purpose address registries, RFC 6890), and those the options add.
+// allowed reports whether an address may be called, after the name lookup. It allows unicast addresses of the public
+// Internet (IANA special-purpose address registries, RFC 6890), and those that the options add.
 func allowed(ip netip.Addr, loopback, private bool) bool {
 	if ip.Zone() != "" {
 		return false
 	}
 	ip = ip.Unmap()
 	if nat64.Contains(ip) {
-		// An IPv6-only network reaches IPv4 through this prefix (RFC 6052): what counts is the address inside.
+		// An IPv6-only network reaches IPv4 through this prefix (RFC 6052): the IPv4 address inside is checked.
 		b := ip.As16()
 		return allowed(netip.AddrFrom4([4]byte(b[12:])), false, private)
 	}
@@ -122,13 +117,13 @@ func prefixes(list ...string) []netip.Prefix {
 	return out
 }
 
-// The lists below are constants in all but name: nothing changes them.
+// These lists are used as constants: no code changes them.
 var (
 	nat64          = netip.MustParsePrefix("64:ff9b::/96")
 	sharedSpace    = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598, carrier-grade NAT
 	globalUnicast6 = netip.MustParsePrefix("2000::/3")
 
-	// Where clouds answer questions about the machine. They are refused even where private networks are allowed.
+	// The metadata services of clouds. They are refused even if private networks are allowed.
 	metadata = prefixes(
 		"169.254.0.0/16",     // AWS, Google, Azure and all of link-local
 		"fe80::/10",          // link-local

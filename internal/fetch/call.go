@@ -10,44 +10,54 @@ import (
 	"strings"
 )
 
-// A Response is an answer that was read to its end.
+// A Response is an answer that was read completely.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// Get asks for JSON at target. header is added to the request and may be nil. Any status is an answer, not an error.
-// An error never holds more of the URL than its host.
+// Get requests target and accepts JSON, unless header has another Accept. header is added to the request and may be
+// nil. Any status is an answer, not an error. An error contains only the host of the URL.
 func Get(ctx context.Context, c *http.Client, target string, header http.Header) (*Response, error) {
 	return call(ctx, c, http.MethodGet, target, nil, header)
 }
 
-// PostForm posts a form and asks for JSON. It is otherwise like Get.
-func PostForm(ctx context.Context, c *http.Client, target string, form url.Values, header http.Header) (*Response, error) {
-	return call(ctx, c, http.MethodPost, target, form, header)
+// PostJSON posts body, which is JSON. Otherwise it is like Get.
+func PostJSON(ctx context.Context, c *http.Client, target string, body []byte, header http.Header) (*Response, error) {
+	return call(ctx, c, http.MethodPost, target, &payload{"application/json", string(body)}, header)
 }
 
-func call(ctx context.Context, c *http.Client, method, target string, form url.Values, header http.Header) (*Response, error) {
+// PostForm posts a form. Otherwise it is like Get.
+func PostForm(ctx context.Context, c *http.Client, target string, form url.Values, header http.Header) (*Response, error) {
+	return call(ctx, c, http.MethodPost, target, &payload{"application/x-www-form-urlencoded", form.Encode()}, header)
+}
+
+// payload is the body of a request and its media type.
+type payload struct{ mediaType, text string }
+
+func call(ctx context.Context, c *http.Client, method, target string, load *payload, header http.Header) (*Response, error) {
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
 	}
 	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
+	if load != nil {
+		body = strings.NewReader(load.text)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: not a URL", ErrRefused) // err would repeat it
+		return nil, fmt.Errorf("%w: not a URL", ErrRefused) // err would contain it
 	}
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	req.Header.Set("Accept", "application/json")
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json")
+	}
+	if load != nil {
+		req.Header.Set("Content-Type", load.mediaType)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
@@ -56,8 +66,8 @@ func call(ctx context.Context, c *http.Client, method, target string, form url.V
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err == nil {
-		// A server that sees us hang up may end its answer in good order in the very last moment: half an answer that
-		// looks whole. So an answer counts only if it was there in time.
+		// At a timeout a server may end its answer normally, so that half an answer looks complete. So an answer counts
+		// only if it was complete in time.
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -66,7 +76,7 @@ func call(ctx context.Context, c *http.Client, method, target string, form url.V
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: string(text)}, nil
 }
 
-// scrub takes the URL out of an error of net/http: a query can hold what no log may.
+// scrub removes the URL from an error of net/http, because a query can contain a secret.
 func scrub(req *http.Request, err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {

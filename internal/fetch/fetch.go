@@ -1,10 +1,10 @@
-// Package fetch makes the one HTTP client Postern calls providers with: discovery documents, token and profile
-// endpoints, key sets.
+// Package fetch makes the HTTP client for all calls to providers: discovery documents, token and profile endpoints, key
+// sets.
 //
-// The addresses called come from configuration and from documents of providers, and some of those are chosen by a
-// tenant's administrator. So the client trusts none of them: https only, no redirects, no proxy from the environment,
-// no cookies, no compressed answers, a bound on time and on bytes, and a check of the network address at the moment of
-// connecting, when no name can change its meaning any more.
+// The addresses come from the configuration and from documents of providers; some are chosen by the administrator of a
+// tenant. So the client trusts none of them: https only, no redirects, no proxy from the environment, no cookies, no
+// compressed answers, and limits of time and bytes. It checks the network address when it connects, after the name
+// lookup.
 //
 //	c := fetch.Client(fetch.Options{})
 //	resp, err := fetch.Get(ctx, c, "https://id.example.com/.well-known/openid-configuration", nil)
@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// What the zero Options give.
+// The defaults of Options.
 const (
 	DefaultTimeout = 5 * time.Second
 	DefaultConnect = 2 * time.Second
@@ -29,11 +29,11 @@ const (
 )
 
 var (
-	// ErrRefused says that the URL or the address behind it may not be called. No connection was made.
+	// ErrRefused is the error for a URL or a network address that must not be called. No connection was made.
 	ErrRefused = errors.New("address refused")
-	// ErrTooLarge says that the answer is longer than allowed.
+	// ErrTooLarge is the error for an answer that is too long.
 	ErrTooLarge = errors.New("answer too large")
-	// ErrEncoded says that the answer is compressed although the request forbade it.
+	// ErrEncoded is the error for a compressed answer; the request forbids compression.
 	ErrEncoded = errors.New("compressed answer")
 )
 
@@ -44,16 +44,20 @@ type Options struct {
 	// AllowPrivate lets the client call private networks (RFC 1918, RFC 4193, RFC 6598): for a provider inside a
 	// company. Link-local and metadata addresses stay refused.
 	AllowPrivate bool
-	// Timeout bounds a call from the name lookup to the last byte of the answer. Default: 5 s.
+	// Timeout is the time of a call, from the name lookup to the last byte of the answer.
+	// Defaults to 5 seconds.
 	Timeout time.Duration
-	// Connect bounds name lookup and connecting. Default: 2 s.
+	// Connect is the time of name lookup and connecting.
+	// Defaults to 2 seconds.
 	Connect time.Duration
-	// MaxBody is how many bytes of an answer are read. Default: 1 MiB.
+	// MaxBody is the largest size of an answer, in bytes.
+	// Defaults to 1 MiB.
 	MaxBody int64
-	// Resolver looks up names. Default: net.DefaultResolver.
+	// Resolver looks up names.
+	// Defaults to net.DefaultResolver.
 	Resolver *net.Resolver
-	// HTTPClient, if set, gives the transport, for callers who need a proxy or certificates of their own. Which
-	// addresses it may reach is then its business; all other rules stay.
+	// HTTPClient, if set, has the transport to use, for a proxy or for private certificates. Then network addresses are
+	// not checked; all other rules stay.
 	HTTPClient *http.Client
 }
 
@@ -69,9 +73,9 @@ func (o *Options) defaults() {
 	}
 }
 
-// Client returns a client that keeps the rules of this package, whoever uses it. It follows no redirect: a redirect
-// is an answer with its status. It keeps no connection open between calls: signing in is rare, nothing is left running,
-// and a function that was frozen does not post a code into a dead connection.
+// Client returns a client with the rules of this package. It follows no redirect: a redirect is an answer with its
+// status. It keeps no connection open between calls, because sign-ins are rare, no goroutine should be left behind, and
+// a frozen function must not send a code over a dead connection.
 func Client(o Options) *http.Client {
 	o.defaults()
 	timeout := o.Timeout
@@ -94,16 +98,16 @@ func Client(o Options) *http.Client {
 	}
 }
 
-// Transport is what Client connects with: it calls no address that the options forbid. Alone it bounds neither the time
-// of a call nor the bytes of an answer, and takes any URL: it is for callers with bounds of their own. Of the options,
-// it heeds AllowLoopback, AllowPrivate, Timeout, Connect and Resolver.
+// Transport returns the transport of Client: it calls no address that the options forbid. It limits neither the time of
+// a call nor the bytes of an answer, and accepts any URL, so the caller must have its own limits. It uses the options
+// AllowLoopback, AllowPrivate, Timeout, Connect and Resolver.
 func Transport(o Options) *http.Transport {
 	o.defaults()
 	dialer := &net.Dialer{
 		Timeout:  o.Connect,
 		Resolver: o.Resolver,
-		// Control runs for each address after the name was looked up and before anything is sent to it, so there is no
-		// time between check and use in which a name could point elsewhere (DNS rebinding).
+		// Control runs for each address after the name lookup and before the first byte is sent. Between check and use
+		// the name cannot change its address (DNS rebinding).
 		Control: func(network, address string, _ syscall.RawConn) error {
 			return checkAddress(network, address, o.AllowLoopback, o.AllowPrivate)
 		},
@@ -119,7 +123,7 @@ func Transport(o Options) *http.Transport {
 	}
 }
 
-// guard keeps the rules that do not depend on the transport.
+// guard applies the rules that do not depend on the transport.
 type guard struct {
 	base     http.RoundTripper
 	loopback bool
@@ -129,12 +133,12 @@ type guard struct {
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := checkURL(req.URL, g.loopback); err != nil {
 		if req.Body != nil {
-			_ = req.Body.Close() // a RoundTripper must close it, also on errors
+			_ = req.Body.Close() // a RoundTripper must close the body, also on errors
 		}
 		return nil, err
 	}
 	req = req.Clone(req.Context())
-	// Naming an encoding keeps any transport from asking for gzip and unpacking it on its own, uncounted.
+	// With an explicit encoding no transport asks for gzip and unpacks it uncounted.
 	req.Header.Set("Accept-Encoding", "identity")
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", "postern") // GitHub refuses calls without one
@@ -151,14 +155,14 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close() // the answer is thrown away
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, g.maxBody)
 	}
-	// A redirect is an answer with its status. Where it leads must not even be read: net/http would repeat a Location that it
-	// cannot parse in its error, with whatever a server put into it.
+	// A redirect is an answer with its status. Its Location is removed, because an error of net/http would repeat a
+	// Location that it cannot parse.
 	resp.Header.Del("Location")
 	resp.Body = &bounded{body: resp.Body, left: g.maxBody, max: g.maxBody}
 	return resp, nil
 }
 
-// bounded fails instead of ending quietly where the bytes run out, so that no half answer is taken for a whole one.
+// bounded returns an error after the allowed bytes, not an end, so that half an answer does not look complete.
 type bounded struct {
 	body io.ReadCloser
 	left int64

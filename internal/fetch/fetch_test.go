@@ -67,7 +67,7 @@ func TestC7_BoundedCalls(t *testing.T) {
 	down := httptest.NewServer(nil)
 	down.Close()
 
-	// Only what must run into the timeout has a short one, so that a busy machine fails nothing else.
+	// Only a case that must time out has a short timeout, so that no other case fails on a busy machine.
 	const short, long = 300 * time.Millisecond, 20 * time.Second
 	own := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	defer own.CloseIdleConnections()
@@ -133,7 +133,7 @@ func TestC7_ContextEndsACall(t *testing.T) {
 	}
 }
 
-// TestC7_LongBodyNeverPassesForAWholeOne: reading piece by piece, the end of the allowance is an error, not an end.
+// TestC7_LongBodyNeverPassesForAWholeOne: a reader of small pieces gets an error after the allowed bytes, not an end.
 func TestC7_LongBodyNeverPassesForAWholeOne(t *testing.T) {
 	for length := range 12 {
 		for piece := 1; piece <= 12; piece++ {

@@ -43,7 +43,8 @@ func listen(t *testing.T) (port string, l *listener) {
 	return port, l
 }
 
-// nameserver answers every A and AAAA question by asking answer; it speaks DNS over the pipe it is dialled on.
+// nameserver answers A and AAAA queries with the addresses that answer returns, over the pipe of the dialled
+// connection.
 func nameserver(answer func(name string) netip.Addr) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -67,7 +68,7 @@ func nameserver(answer func(name string) netip.Addr) *net.Resolver {
 	}}
 }
 
-// reply makes the DNS answer (RFC 1035 section 4) to a query of one question.
+// reply returns the DNS answer (RFC 1035 section 4) to a query with one question.
 func reply(q []byte, answer func(string) netip.Addr) []byte {
 	end, name := 12, ""
 	for q[end] != 0 {
@@ -124,7 +125,7 @@ func TestC6_NoConnectionToPrivateAddresses(t *testing.T) {
 	}
 }
 
-// TestC6_OtherSchemes: nothing but https.
+// TestC6_OtherSchemes: only https is allowed.
 func TestC6_OtherSchemes(t *testing.T) {
 	c := Client(Options{})
 	for _, target := range []string{
@@ -143,7 +144,7 @@ func TestC6_OtherSchemes(t *testing.T) {
 		"https://2130706433/", "https://0x7f000001/", "https://0X7F.1/", "https://017700000001/", "https://127.1/", "https://127.0.0.1./", "https://1.2.3.4.5/",
 		"https://[fe80::1%25eth0]/", "https://example.com%2eevil/",
 	} {
-		if err := CheckURL(target, true); !errors.Is(err, ErrRefused) { // nobody is asked what such a host means
+		if err := CheckURL(target, true); !errors.Is(err, ErrRefused) { // such a host is refused without a lookup
 			t.Errorf("CheckURL(%q) = %v", target, err)
 		}
 	}
@@ -167,7 +168,7 @@ func TestC6_OtherSchemes(t *testing.T) {
 	}
 }
 
-// TestC6_Rebinding: a name that looks public is judged by the address that is about to be connected to.
+// TestC6_Rebinding: a public name is checked by the address of the connection.
 func TestC6_Rebinding(t *testing.T) {
 	port, l := listen(t)
 	for _, ip := range []string{

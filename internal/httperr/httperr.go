@@ -1,4 +1,4 @@
-// Package httperr writes the one shape in which Postern refuses a request over HTTP:
+// Package httperr writes the JSON in which Postern refuses a request over HTTP:
 //
 //	{"error":"invalid_token","error_description":"token has expired"}
 //
@@ -16,7 +16,7 @@ import (
 
 // Write answers with status and the error as JSON. The answer is never cached and never sniffed.
 func Write(w http.ResponseWriter, status int, code, description string) {
-	// Two strings in a struct cannot fail to encode.
+	// A struct of two strings always encodes.
 	body, _ := json.Marshal(struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
@@ -27,29 +27,41 @@ func Write(w http.ResponseWriter, status int, code, description string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	NoStore(h)
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that has gone needs no answer
+	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
 }
 
-// Method answers 405 and names the methods that are served.
+// Method answers with 405 and lists the allowed methods.
 func Method(w http.ResponseWriter, allow ...string) {
 	w.Header().Set("Allow", strings.Join(allow, ", "))
 	Write(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+strings.Join(allow, " or "))
 }
 
-// Unavailable answers 503: nothing is wrong with the request, try again after the given time.
+// Unavailable answers with 503: the request is good and can be tried again after the given time.
 func Unavailable(w http.ResponseWriter, after time.Duration, description string) {
-	seconds := max(1, int64((after+time.Second-1)/time.Second))
-	w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	retryAfter(w, after)
 	Write(w, http.StatusServiceUnavailable, "temporarily_unavailable", description)
 }
 
-// NoStore marks an answer that no cache may keep (RFC 9111 section 5.2.2.5).
+// Limited answers with 429 (RFC 6585 section 4): the client made too many requests and can try again after the given
+// time.
+func Limited(w http.ResponseWriter, after time.Duration, description string) {
+	retryAfter(w, after)
+	Write(w, http.StatusTooManyRequests, "rate_limited", description)
+}
+
+// retryAfter sets the Retry-After header in whole seconds, rounded up (RFC 9110 section 10.2.3).
+func retryAfter(w http.ResponseWriter, after time.Duration) {
+	seconds := max(1, int64((after+time.Second-1)/time.Second))
+	w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+}
+
+// NoStore forbids every cache to keep the answer (RFC 9111 section 5.2.2.5).
 func NoStore(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// Harden sets what a browser should know about an answer that is no page: run nothing, frame nothing, guess nothing,
-// tell no one where you came from. https says whether the configured URL is https; browsers ignore HSTS elsewhere.
+// Harden sets the security headers of an answer that is not a page: no scripts, no frames, no guess of the content
+// type, no Referer. https is true if the configured URL is https; browsers ignore HSTS over http.
 func Harden(h http.Header, https bool) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -60,7 +72,8 @@ func Harden(h http.Header, https bool) {
 	}
 }
 
-// Description keeps the characters RFC 6749 section 5.2 allows in an error_description and turns the others into '_'.
+// Description keeps the characters that RFC 6749 section 5.2 allows in an error_description, and replaces others by
+// '_'.
 func Description(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
@@ -70,11 +83,11 @@ func Description(s string) string {
 	}, s)
 }
 
-// Quote makes an RFC 9110 quoted-string of s for a header; what cannot stand in one becomes '_'.
+// Quote returns s as a quoted-string (RFC 9110) for a header, with '_' for characters that are not allowed.
 func Quote(s string) string { return `"` + Description(s) + `"` }
 
-// MediaType returns the media type of the request's body in lower case, without parameters: empty if there is none or
-// it cannot be read.
+// MediaType returns the media type of the request's body in lower case, without parameters. It is empty if the header
+// is missing or cannot be read.
 func MediaType(r *http.Request) string {
 	values := r.Header.Values("Content-Type")
 	if len(values) != 1 {

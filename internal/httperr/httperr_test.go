@@ -38,6 +38,11 @@ func TestMethodAndUnavailable(t *testing.T) {
 		if w.Code != 503 || w.Header().Get("Retry-After") != want {
 			t.Errorf("%v: %d Retry-After %q, want %s", after, w.Code, w.Header().Get("Retry-After"), want)
 		}
+		w = httptest.NewRecorder()
+		Limited(w, after, "too often")
+		if body := w.Body.String(); w.Code != 429 || w.Header().Get("Retry-After") != want || body != `{"error":"rate_limited","error_description":"too often"}`+"\n" {
+			t.Errorf("%v: %d Retry-After %q, want %s: %s", after, w.Code, w.Header().Get("Retry-After"), want, body)
+		}
 	}
 }
 

@@ -73,13 +73,13 @@ func lookup(alg string) (algorithm, bool) {
 	return algorithm{}, false
 }
 
-// Known tells whether alg is an algorithm of this package. The comparison is exact: "rs256" is not.
+// Known reports whether alg is an algorithm of this package. The comparison is exact: "rs256" is not.
 func Known(alg string) bool {
 	_, ok := lookup(alg)
 	return ok
 }
 
-// Symmetric tells whether alg is a MAC: whoever can check it can also make it.
+// Symmetric reports whether alg is a MAC: who can check it can also make it.
 func Symmetric(alg string) bool {
 	a, ok := lookup(alg)
 	return ok && a.family == mac
@@ -148,7 +148,7 @@ func NewChecker(alg string, key any) (*Checker, error) {
 	return c, nil
 }
 
-// Check tells whether sig, in raw JWS form, is the signature of message.
+// Check reports whether sig, in raw JWS form, is the signature of message.
 func (c *Checker) Check(message, sig []byte) bool {
 	if len(sig) != c.size {
 		return false
@@ -182,8 +182,8 @@ func (c *Checker) checkEC(message, sig []byte) bool {
 	return ok && ecdsa.VerifyASN1(c.ec, c.digest(digest[:0], message), asn1)
 }
 
-// keyed is a hash with the key worked in, which is half the work for a short message, and room for what goes in and out:
-// what is handed to an interface cannot stay on a stack.
+// keyed is a hash with the key worked in, which is half the work for a short message, and room for what goes in and
+// out: what is handed to an interface cannot stay on a stack.
 type keyed struct {
 	hash.Hash
 	message []byte
@@ -235,7 +235,7 @@ func (c *Checker) Digest(message []byte) []byte {
 // Hash is the hash function of the algorithm; 0 for EdDSA.
 func (c *Checker) Hash() crypto.Hash { return c.hash }
 
-// PSS tells whether signatures are of RSASSA-PSS.
+// PSS reports whether signatures are of RSASSA-PSS.
 func (c *Checker) PSS() bool { return c.family == rsaPSS }
 
 // Size is the length of a signature in bytes.

@@ -14,6 +14,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -217,13 +218,18 @@ func TestJ16_ROCA(t *testing.T) {
 			}
 		}
 	}
-	n := new(big.Int).Mul(prime(), prime())
-	if !isROCA(n) {
-		t.Error("a modulus of the broken generator is not recognised")
+	n := new(big.Int)
+	for n.BitLen() != 2048 { // a shorter one is refused by another rule
+		n.Mul(prime(), prime())
+	}
+	for _, alg := range []string{RS256, RS512, PS256} {
+		if c, err := NewChecker(alg, &rsa.PublicKey{N: n, E: 65537}); c != nil || !errors.Is(err, ErrKey) || !strings.Contains(err.Error(), "CVE-2017-15361") {
+			t.Errorf("%s: a modulus of the broken generator: %v", alg, err)
+		}
 	}
 	for range 5 {
-		if isROCA(must(rsa.GenerateKey(rand.Reader, 2048)).N) {
-			t.Error("an honest modulus is refused")
+		if _, err := NewChecker(RS256, &must(rsa.GenerateKey(rand.Reader, 2048)).PublicKey); err != nil {
+			t.Errorf("an honest modulus: %v", err)
 		}
 	}
 }

@@ -1,10 +1,10 @@
 // Package jose reads compact JWS tokens (RFC 7515) and JSON (RFC 8259) the strict way, and checks signatures of the
 // algorithms of RFC 7518 and RFC 8037 with the standard library's cryptography.
 //
-// Two rules shape it. Nothing is lenient: what two readers could understand differently (a member named twice, base64url
-// with stray bits, invalid UTF-8) is refused, because a token that means one thing here and another thing elsewhere is
-// how checks are walked around. And nothing is decided by a token: a header names an algorithm and a key, it never
-// chooses or brings one.
+// Two rules shape it. Nothing is lenient: what two readers could understand differently (a member named twice,
+// base64url with stray bits, invalid UTF-8) is refused, because a token that means one thing here and another thing
+// elsewhere is how checks are walked around. And nothing is decided by a token: a header names an algorithm and a
+// key, it never chooses or brings one.
 //
 // A token is cut up by [Parse], its claims are read member by member with [Object] and the readers [String], [Strings],
 // [NumericDate] and [Bool]. All of them work on strings and return parts of their input where they can, so a claim

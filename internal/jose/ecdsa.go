@@ -9,8 +9,8 @@ import (
 // derOverhead is what the ASN.1 form of a signature has at most beyond r and s.
 const derOverhead = 3 + 2*3
 
-// derFromRaw appends to der the ASN.1 form, which the standard library checks, of r‖s (RFC 7518 section 3.4). A zero r or s is
-// refused here, one that is not below the order of the curve by the standard library (CVE-2022-21449).
+// derFromRaw appends to der the ASN.1 form, which the standard library checks, of r‖s (RFC 7518 section 3.4). A zero
+// r or s is refused here, one that is not below the order of the curve by the standard library (CVE-2022-21449).
 func derFromRaw(der, sig []byte) (out []byte, ok bool) {
 	half := len(sig) / 2
 	r, s := trimZeros(sig[:half]), trimZeros(sig[half:])

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// checkEd25519 refuses what is not the public key of anybody: a signature for a point of small order can be made without
-// a private key, and crypto/ed25519 decodes those points, and y modulo p, when it verifies.
+// checkEd25519 refuses what is not the public key of anybody: a signature for a point of small order can be made
+// without a private key, and crypto/ed25519 decodes those points, and y modulo p, when it verifies.
 func checkEd25519(key ed25519.PublicKey) error {
 	if len(key) != ed25519.PublicKeySize {
 		return fmt.Errorf("%w: an Ed25519 key has %d bytes", ErrKey, ed25519.PublicKeySize)
@@ -27,7 +27,8 @@ func checkEd25519(key ed25519.PublicKey) error {
 		return fmt.Errorf("%w: an Ed25519 key of small order, for which anyone can sign", ErrKey)
 	}
 
-	// RFC 8032 section 5.1.3: x^2 = (y^2-1)/(d*y^2+1), d = -121665/121666. The divisor is never 0, for -1/d has no root.
+	// RFC 8032 section 5.1.3: x^2 = (y^2-1)/(d*y^2+1), d = -121665/121666. The divisor is never 0, for -1/d has no
+	// root.
 	d := new(big.Int).ModInverse(big.NewInt(121666), p)
 	d.Mul(d, big.NewInt(-121665)).Mod(d, p)
 	square := new(big.Int).Mul(y, y)
@@ -41,8 +42,8 @@ func checkEd25519(key ed25519.PublicKey) error {
 	return nil
 }
 
-// smallOrder tells whether y, below p, is that of one of the eight points whose order divides eight: 1 and -1 have the
-// orders 1 and 2, 0 the order 4, and order8 and -order8 the order 8.
+// smallOrder reports whether y, below p, is that of one of the eight points whose order divides eight: 1 and -1 have
+// the orders 1 and 2, 0 the order 4, and order8 and -order8 the order 8.
 func smallOrder(y, p *big.Int) bool {
 	order8, _ := new(big.Int).SetString("05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826", 16)
 	negative := new(big.Int).Sub(p, y)

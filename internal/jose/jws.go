@@ -10,8 +10,8 @@ import (
 
 // Limits of a compact token. They are checked before any work is done on it.
 const (
-	MaxToken  = 16 << 10 // bytes of the whole token
-	MaxHeader = 2 << 10  // bytes of its first part, encoded
+	MaxToken  = 16 << 10 // bytes of the whole token; see ParseLong
+	MaxHeader = 8 << 10  // bytes of its first part, encoded: some issuers put a chain of certificates there
 	MaxKid    = 256      // bytes of kid
 )
 
@@ -31,22 +31,31 @@ type Text struct {
 	Payload string // decoded
 }
 
-// Parse cuts up a compact JWS. It refuses, with [ErrFormat], what is not exactly three parts of canonical base64url, a
-// header that is not a flat JSON object of distinct names with a string alg, alg "none" however written, and headers
-// that would change what a signature means or who made it: crit (no extension is supported), b64, zip, enc, a nested
-// token (cty JWT), and the sources of keys jwk, jku, x5u and x5c. x5t and unknown members are ignored, as RFC 7515
-// section 4 wants it. The payload is decoded but not read.
-func Parse(token string) (Token, error) {
-	text, input, signature, err := ParseIn(nil, token)
+// Parse cuts up a compact JWS of at most [MaxToken] bytes. It refuses, with [ErrFormat], what is not exactly three
+// parts of canonical base64url, a header that is not a JSON object of distinct names with a string alg, alg "none" in
+// any spelling, and headers that change the meaning of a signature: crit (no extension is supported), b64, zip, enc,
+// and a nested token (cty JWT).
+//
+// All other members are ignored, as RFC 7515 section 4 requires. Among them are the sources of keys jwk, jku, x5u and
+// x5c: a key comes from configuration, so they choose no key and cause no request. The payload is decoded but not read.
+func Parse(token string) (Token, error) { return ParseLong(token, MaxToken) }
+
+// ParseLong is Parse for tokens of at most limit bytes.
+func ParseLong(token string, limit int) (Token, error) {
+	text, input, signature, err := parse(nil, token, limit)
 	return Token{text, input, signature}, err
 }
 
-// ParseIn is Parse with room for the bytes to check, so that a caller can keep them on its stack. They are on the heap if
-// the room is too small; len(token)+8 is enough.
+// ParseIn is Parse with room for the bytes to check, so that a caller can keep them on its stack. They are on the
+// heap if the room is too small; len(token)+8 is enough.
 func ParseIn(room []byte, token string) (t Text, input, signature []byte, err error) {
-	// Work on input nobody has vouched for stays bounded: length and dots come first (CVE-2025-30204).
-	if len(token) > MaxToken {
-		return Text{}, nil, nil, fmt.Errorf("%w token: longer than %d bytes", ErrFormat, MaxToken)
+	return parse(room, token, MaxToken)
+}
+
+func parse(room []byte, token string, limit int) (t Text, input, signature []byte, err error) {
+	// Work on input that nobody has vouched for stays bounded: length and dots come first (CVE-2025-30204).
+	if len(token) > limit {
+		return Text{}, nil, nil, fmt.Errorf("%w token: longer than %d bytes", ErrFormat, limit)
 	}
 	if strings.Count(token, ".") != 2 {
 		return Text{}, nil, nil, fmt.Errorf("%w token: not three parts", ErrFormat)
@@ -87,9 +96,13 @@ const stackText = 1 << 10
 
 func (t *Text) readHeader(header string) error {
 	haveAlg := false
-	err := Object(header, func(name, value string) (err error) {
-		if value[0] == '{' || value[0] == '[' {
-			return fmt.Errorf("%w token header: %q is not a plain value", ErrFormat, name)
+	err := FoldedObject(header, func(name, value string) (err error) {
+		switch name {
+		case "crit", "b64", "zip", "enc":
+			return fmt.Errorf("%w token header: %q: not supported", ErrFormat, name)
+		}
+		if value == "null" { // absent
+			return nil
 		}
 		switch name {
 		case "alg":
@@ -104,11 +117,9 @@ func (t *Text) readHeader(header string) error {
 			t.Typ, err = String(value)
 		case "cty":
 			var cty string
-			if cty, err = String(value); err == nil && isJWT(cty) {
+			if cty, err = String(value); err == nil && HasType(cty, "JWT") {
 				err = errors.New("a token within a token")
 			}
-		case "crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c":
-			err = errors.New("not supported")
 		}
 		if err != nil {
 			return fmt.Errorf("%w token header: %q: %w", ErrFormat, name, err)
@@ -126,12 +137,18 @@ func (t *Text) readHeader(header string) error {
 	return nil
 }
 
-func isJWT(cty string) bool {
+// HasType compares typ or cty of a header with the wanted one. It is a media type: letter case does not matter, and
+// "application/" may be left out (RFC 7515 section 4.1.9).
+func HasType(typ, want string) bool {
+	return typ == want || strings.EqualFold(shortType(typ), shortType(want))
+}
+
+func shortType(typ string) string {
 	const prefix = "application/"
-	if len(cty) > len(prefix) && strings.EqualFold(cty[:len(prefix)], prefix) {
-		cty = cty[len(prefix):]
+	if len(typ) > len(prefix) && strings.EqualFold(typ[:len(prefix)], prefix) && !strings.Contains(typ[len(prefix):], "/") {
+		return typ[len(prefix):]
 	}
-	return strings.EqualFold(cty, "JWT")
+	return typ
 }
 
 // SigningInput returns header and payload in compact form, ready to be signed. kid and typ are left out if empty.

@@ -7,26 +7,39 @@ import (
 	"unicode/utf8"
 )
 
-// Valid tells whether data is one JSON value: RFC 8259 by the letter, valid UTF-8 without lone surrogates, no byte order
-// mark, nothing after the value, at most [MaxDepth] deep, and no member named twice in an object at any depth.
-func Valid(data string) error {
+// Valid reports whether data is one JSON value: RFC 8259 by the letter, valid UTF-8 without lone surrogates, no byte
+// order mark, nothing after the value, at most [MaxDepth] deep, and no member named twice in an object at any depth.
+func Valid(data string) error { return ValidInside(data, 0) }
+
+// ValidInside is Valid for a value that is to stand inside a number of arrays and objects: it leaves them their depth.
+func ValidInside(data string, enclosing int) error {
 	sc := scanner{s: data}
-	if err := sc.value(1); err != nil {
+	if err := sc.value(1 + enclosing); err != nil {
 		return err
 	}
 	return sc.end()
 }
 
 // Object reads data, which must be one JSON object and valid in the sense of [Valid], and calls member for each of its
-// members in turn: the name with escapes resolved, and the value as JSON text without white space around it. Names that
-// differ by letter case only are refused too (Unicode simple folding, so that U+212A counts as k): other JSON readers
-// fold case, and must not see another token than this one does. An error of member ends the reading and is returned.
+// members in turn: the name with escapes resolved, and the value as JSON text without white space around it. Names are
+// case-sensitive, as JSON has them. An error of member ends the reading and is returned.
 func Object(data string, member func(name, value string) error) error {
+	return object(data, member, false)
+}
+
+// FoldedObject is Object for text that encoding/json may read into a struct afterwards. That package finds fields
+// without regard to letter case, and must not see another object than this one does: so two names that differ in
+// letter case only are refused (Unicode simple folding: U+212A counts as k).
+func FoldedObject(data string, member func(name, value string) error) error {
+	return object(data, member, true)
+}
+
+func object(data string, member func(name, value string) error, fold bool) error {
 	sc := scanner{s: data}
 	if sc.next() != '{' {
 		return sc.fail("not an object")
 	}
-	if err := sc.object(1, member); err != nil {
+	if err := sc.object(1, member, fold); err != nil {
 		return err
 	}
 	return sc.end()
@@ -52,8 +65,8 @@ func (sc *scanner) end() error {
 	return nil
 }
 
-// object scans an object. With member set it is the outermost one: its names are compared without case as well.
-func (sc *scanner) object(depth int, member func(name, value string) error) error {
+// object scans an object. With fold set its names are compared without case as well; those of objects inside are not.
+func (sc *scanner) object(depth int, member func(name, value string) error, fold bool) error {
 	if depth > MaxDepth {
 		return sc.fail("nested too deep")
 	}
@@ -77,8 +90,11 @@ func (sc *scanner) object(depth int, member func(name, value string) error) erro
 			name = unescape(name)
 			ascii = isASCII(name)
 		}
-		if !seen.add(name, ascii, member != nil) {
+		if earlier, ok := seen.add(name, ascii, fold); !ok {
 			sc.pos = start
+			if earlier != name {
+				return sc.fail("the names of two members differ in letter case only")
+			}
 			return sc.fail("member named twice")
 		}
 		if sc.next() != ':' {
@@ -145,20 +161,21 @@ type names struct {
 	few  [16]string
 	sums [16]uint32 // of few, so that most comparisons are of numbers
 	n    int
-	bits uint64 // a bit for each sum: most names are new, and one look tells
-	odd  bool   // one of them has anySum
-	many map[string]struct{}
+	bits uint64            // a bit for each sum: most names are new, and one look decides
+	odd  bool              // one of them has anySum
+	many map[string]string // by key
 }
 
-// add tells whether name is new, and without case too if fold is set. ascii is whether name is of ASCII.
-func (ns *names) add(name string, ascii, fold bool) bool {
+// add returns true if name is new, and the earlier equal name otherwise; with fold set, names are compared without
+// case. ascii is whether name is of ASCII.
+func (ns *names) add(name string, ascii, fold bool) (earlier string, ok bool) {
 	if ns.many == nil {
 		sum := foldSum(name, ascii)
 		bit := uint64(1) << (sum * 0x9e3779b1 >> 26)
 		if ns.bits&bit != 0 || ns.odd || sum == anySum {
 			for i := range ns.n {
 				if (ns.sums[i] == sum || sum == anySum || ns.sums[i] == anySum) && same(ns.few[i], name, fold) {
-					return false
+					return ns.few[i], false
 				}
 			}
 		}
@@ -166,19 +183,19 @@ func (ns *names) add(name string, ascii, fold bool) bool {
 			ns.few[ns.n], ns.sums[ns.n] = name, sum
 			ns.bits, ns.odd = ns.bits|bit, ns.odd || sum == anySum
 			ns.n++
-			return true
+			return "", true
 		}
-		ns.many = make(map[string]struct{}, 4*len(ns.few))
+		ns.many = make(map[string]string, 4*len(ns.few))
 		for _, old := range ns.few {
-			ns.many[key(old, fold)] = struct{}{}
+			ns.many[key(old, fold)] = old
 		}
 	}
 	k := key(name, fold)
-	if _, ok := ns.many[k]; ok {
-		return false
+	if earlier, found := ns.many[k]; found {
+		return earlier, false
 	}
-	ns.many[k] = struct{}{}
-	return true
+	ns.many[k] = name
+	return "", true
 }
 
 func same(a, b string, fold bool) bool { return a == b || fold && strings.EqualFold(a, b) }

@@ -55,7 +55,7 @@ func (sc *scanner) value(depth int) error {
 		_, _, err := sc.str()
 		return err
 	case c == '{':
-		return sc.object(depth, nil)
+		return sc.object(depth, nil, false)
 	case c == '[':
 		return sc.array(depth, nil)
 	case c == '-' || '0' <= c && c <= '9':
@@ -116,7 +116,7 @@ func (sc *scanner) digits() int {
 	return sc.pos - start
 }
 
-// str scans a string and tells whether it holds an escape, and whether all the rest is ASCII.
+// str scans a string and reports whether it holds an escape, and whether all the rest is ASCII.
 func (sc *scanner) str() (escaped, ascii bool, err error) {
 	s, i := sc.s, sc.pos+1
 	ascii = true
@@ -177,7 +177,7 @@ func specials(v uint64) uint64 {
 	return (v | (v - ' '*ones) | ((v ^ '"'*ones) - ones) | ((v ^ '\\'*ones) - ones)) & (0x80 * ones)
 }
 
-// plain tells which bytes stand in a string for themselves: ASCII but for control characters, quote and backslash.
+// plain marks the bytes that stand in a string for themselves: ASCII except control characters, quote and backslash.
 const plain = "" +
 	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
 	"\x01\x01\x00\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01" +

@@ -39,7 +39,7 @@ func Strings(value string) ([]string, error) {
 	return list, nil
 }
 
-// Has tells whether value, a string or an array of strings, holds want, without making a list of it.
+// Has reports whether value, a string or an array of strings, holds want, without making a list of it.
 func Has(value, want string) (bool, error) {
 	if value != "" && value[0] == '"' {
 		s, err := String(value)

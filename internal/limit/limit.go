@@ -1,20 +1,23 @@
 // Package limit counts what may happen only so often: guesses, mails, sign-in attempts.
 //
 // Call [Take] before the work that it guards. A limit is exact: in no stretch of time as long as the rule's Every do
-// more than Burst takes succeed, whoever races. A take that is denied only reads, so that a flood leaves the store alone.
+// more than Burst takes succeed, even if many callers race. A denied take only reads, so a flood does not write.
 //
-// The state of a limit is one item, changed by compare-and-set, that holds the recent takes in at most 65 steps of
-// Every/64 whatever Burst is. A take counts until its step is a whole Every ago, so it comes back late by one step at most.
+// The state of a limit is one item, changed by compare-and-set. It holds the recent takes in at most 65 steps of
+// Every/64, whatever Burst is. A take counts until its step is a whole Every ago, so it comes back late by at most one
+// step.
+//
+// A limit for client addresses is several limits at once, see [Client]. [Read], [State.Take] and [TakeAll] count
+// several limits with one read.
 package limit
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -22,13 +25,16 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// ErrLimited is what [Take]'s answer matches when the limit is reached.
+// ErrLimited is matched by the error of a denied take.
 var ErrLimited = errors.New("limit reached")
 
-// An Error is a take denied. It matches [ErrLimited].
+// An Error is a denied take. It matches [ErrLimited].
 type Error struct {
 	Rule       string        // Name of the rule
-	RetryAfter time.Duration // when a take can succeed again, if nobody else comes first; more than zero
+	RetryAfter time.Duration // when a take can succeed again, if nobody else takes first; more than zero
+	Bucket     Bucket        // the bucket that is full; of several, the one that is full the longest
+
+	until time.Time // the end of RetryAfter, see Denials
 }
 
 func (e *Error) Error() string {
@@ -38,84 +44,163 @@ func (e *Error) Error() string {
 // Is makes errors.Is(err, ErrLimited) true.
 func (e *Error) Is(target error) bool { return target == ErrLimited }
 
-// RetryAfterSeconds is RetryAfter as the Retry-After header wants it: whole seconds, rounded up.
+// RetryAfterSeconds returns RetryAfter for the Retry-After header: whole seconds, rounded up.
 func (e *Error) RetryAfterSeconds() int64 {
 	return int64((e.RetryAfter + time.Second - 1) / time.Second)
 }
 
 // A Rule allows Burst takes in any stretch of time of length Every.
 type Rule struct {
-	Name  string        // what is limited, such as "mail"; a name of its own has a bucket of its own
+	Name  string        // what is limited, such as "mail"; rules of different names share nothing
 	Every time.Duration // at least a millisecond
 	Burst int           // at least 1
 }
 
-const (
-	// steps is the number of parts into which Every is cut, and so the size of a row.
-	steps = 64
-
-	// tries bounds the compare-and-sets of one Take. Each conflict means that another take succeeded, so it is reached
-	// only in a crowd, and a crowd may be told to wait a second.
-	tries = 10
-)
-
-// Take counts one take of the rule for a key (an account, an address, a client's network), at the moment now. It returns
-// nil when the take is allowed and an [*Error] when it is not. Any other error is the store's: the caller answers 503
-// and does not do the work.
-//
-// The key goes into the store as a SHA-256 hash, together with the rule's name. Separate tenants and issuers by making
-// them part of the key.
-func Take(ctx context.Context, s store.Store, rule Rule, key string, now time.Time) error {
-	if rule.Name == "" || rule.Every < time.Millisecond || rule.Burst < 1 {
-		return fmt.Errorf("limit %q: a rule needs a name, an Every of a millisecond or more and a Burst of 1 or more", rule.Name)
+func (r Rule) check() error {
+	if r.Name == "" || r.Every < time.Millisecond || r.Burst < 1 {
+		return fmt.Errorf("limit %q: a rule needs a name, an Every of a millisecond or more and a Burst of 1 or more", r.Name)
 	}
-	k := rowKey(rule, key)
-	for try := range tries {
-		if err := pause(ctx, try); err != nil {
-			return fmt.Errorf("limit %s: %w", rule.Name, err)
-		}
-		items, err := s.Get(ctx, k)
+	return nil
+}
+
+// A Bucket is a rule for one account or client, and the place of its state in the store.
+type Bucket struct {
+	Rule Rule
+	Key  store.Key
+}
+
+// For returns the bucket of a rule for a key: an account, an address. The key goes into the store as a SHA-256 hash,
+// together with the rule's name. To keep tenants and issuers apart, make them part of the key.
+func For(rule Rule, key string) Bucket {
+	return Bucket{rule, store.Key{Part: partOf(rule, key), ID: "takes"}}
+}
+
+// partOf returns a part that belongs to one rule and key: limits are many, and none is ever listed.
+func partOf(rule Rule, key string) string { return "limit:" + hash(rule.Name+"\x00"+key) }
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// tries bounds the compare-and-sets of one take. Each conflict means that another take succeeded, so only a crowd
+// reaches it, and a crowd can wait a second.
+const tries = 10
+
+// Take counts one take of the rule for a key, see [For], at the moment now. It returns nil if the take is allowed and
+// an [*Error] if it is denied. Any other error is the store's: the caller answers 503 and does not do the work.
+func Take(ctx context.Context, s store.Store, rule Rule, key string, now time.Time) error {
+	return TakeAll(ctx, s, now, For(rule, key))
+}
+
+// TakeAll counts one take in each of the buckets, if all of them allow it. The errors are those of [Take].
+//
+// The buckets of one part change together. Between parts, a racer can use up the second after the first was written:
+// the take is then denied and has been counted in the first.
+func TakeAll(ctx context.Context, s store.Store, now time.Time, buckets ...Bucket) error {
+	return Retry(ctx, nameOf(buckets), taking(ctx, s, now, buckets))
+}
+
+// Count is TakeAll for work that was done already, such as a failed attempt. It does not give up in a crowd: it tries
+// until ctx ends, since each failure that is not counted is one more guess.
+func Count(ctx context.Context, s store.Store, now time.Time, buckets ...Bucket) error {
+	return retry(ctx, math.MaxInt, nameOf(buckets), taking(ctx, s, now, buckets))
+}
+
+// taking returns one try of a take, to be repeated until it is done.
+func taking(ctx context.Context, s store.Store, now time.Time, buckets []Bucket) func() (done bool, err error) {
+	left := buckets
+	return func() (bool, error) {
+		state, err := Read(ctx, s, left...)
 		if err != nil {
-			return fmt.Errorf("limit %s: reading the store: %w", rule.Name, err)
+			return false, err
 		}
-		it := store.Item{Key: k}
-		var r row
-		if len(items) == 1 {
-			it = items[0]
-			if err := json.Unmarshal(it.Value, &r); err != nil {
-				return fmt.Errorf("limit %s: its item in the store is damaged: %w", rule.Name, err)
+		changes, err := state.Take(now)
+		if err != nil {
+			return false, err
+		}
+		for len(changes) > 0 {
+			part := changes[0].Item.Key.Part
+			n := 0
+			for n < len(changes) && changes[n].Item.Key.Part == part {
+				n++
+			}
+			switch err := s.Write(ctx, changes[:n]...); {
+			case errors.Is(err, store.ErrConflict):
+				return false, nil
+			case err != nil:
+				return false, fmt.Errorf("limit %s: writing the store: %w", nameOf(left), err)
+			}
+			changes = changes[n:]
+			left = slices.DeleteFunc(slices.Clone(left), func(b Bucket) bool { return b.Key.Part == part })
+		}
+		return true, nil
+	}
+}
+
+// GiveBack takes back what was counted at the moment taken: the work turned out not to count. written are the items
+// that the take wrote, if the caller has them, which saves a read. It is best effort. The caller may ignore an error:
+// the take then counts until it is old.
+func GiveBack(ctx context.Context, s store.Store, taken time.Time, written []store.Item, buckets ...Bucket) error {
+	return Retry(ctx, nameOf(buckets), func() (bool, error) {
+		items := written
+		written = nil
+		if items == nil {
+			var err error
+			if items, err = s.Get(ctx, Keys(buckets...)...); err != nil {
+				return false, fmt.Errorf("limit %s: reading the store: %w", nameOf(buckets), err)
 			}
 		}
-		if wait := r.take(rule, now); wait > 0 {
-			return &Error{Rule: rule.Name, RetryAfter: wait}
+		state, err := Decode(items, buckets...)
+		if err != nil {
+			return false, err
 		}
-		if it.Value, err = json.Marshal(r); err != nil {
-			return fmt.Errorf("limit %s: %w", rule.Name, err)
+		changes, err := state.giveBack(taken)
+		if err != nil || len(changes) == 0 {
+			return true, err
 		}
-		it.Expires = r.last().Add(rule.Every)
-		err = s.Write(ctx, store.Put(it))
-		if err == nil {
-			return nil
+		err = s.Write(ctx, changes...)
+		if errors.Is(err, store.ErrConflict) {
+			return false, nil
 		}
-		if !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("limit %s: writing the store: %w", rule.Name, err)
+		if err != nil {
+			err = fmt.Errorf("limit %s: writing the store: %w", nameOf(buckets), err)
+		}
+		return true, err
+	})
+}
+
+// nameOf returns the name for errors about several buckets: that of the first.
+func nameOf(buckets []Bucket) string {
+	if len(buckets) == 0 {
+		return ""
+	}
+	return buckets[0].Rule.Name
+}
+
+// Retry calls try until it is done or fails, with a pause after each conflict, and gives up with an [*Error].
+func Retry(ctx context.Context, name string, try func() (done bool, err error)) error {
+	return retry(ctx, tries, name, try)
+}
+
+func retry(ctx context.Context, most int, name string, try func() (done bool, err error)) error {
+	for n := range most {
+		if err := pause(ctx, n); err != nil {
+			return fmt.Errorf("limit %s: %w", name, err)
+		}
+		if done, err := try(); done || err != nil {
+			return err
 		}
 	}
-	return &Error{Rule: rule.Name, RetryAfter: time.Second}
+	return &Error{Rule: name, RetryAfter: time.Second}
 }
 
-// rowKey hashes the rule and the key into a part of their own: limits are many, and none is ever listed.
-func rowKey(rule Rule, key string) store.Key {
-	sum := sha256.Sum256([]byte(rule.Name + "\x00" + key))
-	return store.Key{Part: "limit:" + base64.RawURLEncoding.EncodeToString(sum[:16]), ID: "takes"}
-}
-
-// pause waits before a second and later try, longer each time and never the same for two racers.
+// pause waits before a second and later try: longer each time, and for a random time, so that racers part.
 func pause(ctx context.Context, try int) error {
 	if try == 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(rand.N(time.Duration(try) * 2 * time.Millisecond))
+	timer := time.NewTimer(rand.N(time.Duration(min(try, 10)) * 2 * time.Millisecond))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -123,43 +208,4 @@ func pause(ctx context.Context, try int) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// row is the state of one limit: steps in which takes happened, the oldest first.
-type row struct {
-	Steps []step `json:"s"`
-}
-
-// step is the end of a step in Unix milliseconds, and the number of takes in it.
-type step [2]int64
-
-func (r row) last() time.Time { return time.UnixMilli(r.Steps[len(r.Steps)-1][0]) }
-
-// take counts a take at now, or says how long to wait.
-func (r *row) take(rule Rule, now time.Time) (wait time.Duration) {
-	every := rule.Every.Milliseconds()
-	at := now.UnixMilli()
-	// A take counts as made at the end of its step: late, never early, so that no window can hold one too many.
-	size := (every + steps - 1) / steps
-	end := (at/size + 1) * size
-
-	var taken int64
-	r.Steps = slices.DeleteFunc(r.Steps, func(s step) bool { return s[0]+every <= at })
-	for _, s := range r.Steps {
-		taken += s[1]
-	}
-	if over := taken - int64(rule.Burst) + 1; over > 0 {
-		for _, s := range r.Steps {
-			if over -= s[1]; over <= 0 {
-				return time.UnixMilli(s[0] + every).Sub(now)
-			}
-		}
-	}
-	// Clocks of several machines differ: a step may belong before the last one.
-	i, found := slices.BinarySearchFunc(r.Steps, end, func(s step, end int64) int { return cmp.Compare(s[0], end) })
-	if !found {
-		r.Steps = slices.Insert(r.Steps, i, step{end, 0})
-	}
-	r.Steps[i][1]++
-	return 0
 }

@@ -10,15 +10,11 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/limit"
+	"github.com/posternauth/postern/internal/test/testclock"
 	"github.com/posternauth/postern/store"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-// clock is a time that only the test moves.
-type clock struct{ t time.Time }
-
-func (c *clock) now() time.Time { return c.t }
 
 // spy counts the writes that reach a store, remembers the keys, and fails on demand.
 type spy struct {
@@ -48,19 +44,19 @@ func (s *spy) Write(ctx context.Context, changes ...store.Change) error {
 	return s.Store.Write(ctx, changes...)
 }
 
-func newSpy(c *clock) *spy { return &spy{Store: &store.Memory{Now: c.now}} }
+func newSpy(c *testclock.Clock) *spy { return &spy{Store: &store.Memory{Now: c.Now}} }
 
 func TestTake(t *testing.T) {
-	c := &clock{start}
+	c := testclock.New(start)
 	s := newSpy(c)
 	rule := limit.Rule{Name: "mail", Every: time.Hour, Burst: 3}
-	take := func(key string) error { return limit.Take(t.Context(), s, rule, key, c.t) }
+	take := func(key string) error { return limit.Take(t.Context(), s, rule, key, c.Now()) }
 
 	for i := range 3 {
 		if err := take("a@example.com"); err != nil {
 			t.Fatalf("take %d of 3: %v", i+1, err)
 		}
-		c.t = c.t.Add(time.Minute)
+		c.Advance(time.Minute)
 	}
 	var denied *limit.Error
 	err := take("a@example.com")
@@ -78,7 +74,7 @@ func TestTake(t *testing.T) {
 		t.Errorf("another key: %v", err)
 	}
 	other := limit.Rule{Name: "guess", Every: time.Hour, Burst: 1}
-	if err := limit.Take(t.Context(), s, other, "a@example.com", c.t); err != nil {
+	if err := limit.Take(t.Context(), s, other, "a@example.com", c.Now()); err != nil {
 		t.Errorf("another rule, same key: %v", err)
 	}
 
@@ -92,11 +88,11 @@ func TestTake(t *testing.T) {
 		t.Errorf("denied takes wrote %d times, want none", s.writes-writes)
 	}
 
-	c.t = c.t.Add(denied.RetryAfter - time.Millisecond)
+	c.Advance(denied.RetryAfter - time.Millisecond)
 	if err := take("a@example.com"); !errors.Is(err, limit.ErrLimited) {
 		t.Errorf("a millisecond before RetryAfter: %v", err)
 	}
-	c.t = c.t.Add(time.Millisecond)
+	c.Advance(time.Millisecond)
 	if err := take("a@example.com"); err != nil {
 		t.Errorf("after RetryAfter: %v", err)
 	}
@@ -118,15 +114,15 @@ func TestTake_ExactWindow(t *testing.T) {
 		{Name: "r", Every: time.Minute, Burst: 500},
 	} {
 		t.Run(fmt.Sprintf("%d per %v", rule.Burst, rule.Every), func(t *testing.T) {
-			c := &clock{start.Add(time.Duration(rng.Int64N(int64(time.Hour))))}
+			c := testclock.New(start.Add(time.Duration(rng.Int64N(int64(time.Hour)))))
 			s := newSpy(c)
 			var allowed []time.Time
 			denials := 0
 			for range 10 * (rule.Burst + 20) {
-				c.t = c.t.Add(time.Duration(rng.Int64N(int64(rule.Every)/int64(rule.Burst) + 1)))
-				switch err := limit.Take(t.Context(), s, rule, "k", c.t); {
+				c.Advance(time.Duration(rng.Int64N(int64(rule.Every)/int64(rule.Burst) + 1)))
+				switch err := limit.Take(t.Context(), s, rule, "k", c.Now()); {
 				case err == nil:
-					allowed = append(allowed, c.t)
+					allowed = append(allowed, c.Now())
 				case errors.Is(err, limit.ErrLimited):
 					denials++
 				default:
@@ -141,9 +137,9 @@ func TestTake_ExactWindow(t *testing.T) {
 			if denials == 0 || len(allowed) < 2*rule.Burst {
 				t.Fatalf("%d allowed, %d denied: the load does not press on the limit", len(allowed), denials)
 			}
-			c.t = c.t.Add(rule.Every + rule.Every/64 + 2*time.Millisecond)
+			c.Advance(rule.Every + rule.Every/64 + 2*time.Millisecond)
 			for i := range rule.Burst {
-				if err := limit.Take(t.Context(), s, rule, "k", c.t); err != nil {
+				if err := limit.Take(t.Context(), s, rule, "k", c.Now()); err != nil {
 					t.Fatalf("take %d after a quiet window: %v", i+1, err)
 				}
 			}
@@ -158,7 +154,7 @@ func TestTake_ExactWindow(t *testing.T) {
 
 // A machine whose clock is behind must neither lose takes nor grow the row out of order.
 func TestTake_ClocksApart(t *testing.T) {
-	c := &clock{start}
+	c := testclock.New(start)
 	s := newSpy(c)
 	rule := limit.Rule{Name: "r", Every: time.Hour, Burst: 4}
 	for i, skew := range []time.Duration{0, -10 * time.Minute, 10 * time.Minute, -20 * time.Minute} {
@@ -174,9 +170,9 @@ func TestTake_ClocksApart(t *testing.T) {
 }
 
 func TestTake_RowExpires(t *testing.T) {
-	c := &clock{start}
+	c := testclock.New(start)
 	s := newSpy(c)
-	if err := limit.Take(t.Context(), s, limit.Rule{Name: "r", Every: time.Hour, Burst: 1}, "k", c.t); err != nil {
+	if err := limit.Take(t.Context(), s, limit.Rule{Name: "r", Every: time.Hour, Burst: 1}, "k", c.Now()); err != nil {
 		t.Fatal(err)
 	}
 	items, err := s.Store.Get(t.Context(), s.keys...)
@@ -189,10 +185,10 @@ func TestTake_RowExpires(t *testing.T) {
 }
 
 func TestD3_KeysAreHashed(t *testing.T) {
-	c := &clock{start}
+	c := testclock.New(start)
 	s := newSpy(c)
 	for _, key := range []string{"203.0.113.7", "ada@example.com"} {
-		if err := limit.Take(t.Context(), s, limit.Rule{Name: "r", Every: time.Hour, Burst: 1}, key, c.t); err != nil {
+		if err := limit.Take(t.Context(), s, limit.Rule{Name: "r", Every: time.Hour, Burst: 1}, key, c.Now()); err != nil {
 			t.Fatal(err)
 		}
 		seen := fmt.Sprint(s.keys, s.values)
@@ -213,7 +209,7 @@ func TestT3_StoreErrorIsNeverAllowed(t *testing.T) {
 		"write": func(s *spy) { s.failWrite = broken },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSpy(&clock{start})
+			s := newSpy(testclock.New(start))
 			prepare(s)
 			err := limit.Take(t.Context(), s, rule, "k", start)
 			if !errors.Is(err, broken) || errors.Is(err, limit.ErrLimited) {
@@ -222,7 +218,7 @@ func TestT3_StoreErrorIsNeverAllowed(t *testing.T) {
 		})
 	}
 	t.Run("damaged row", func(t *testing.T) {
-		s := newSpy(&clock{start})
+		s := newSpy(testclock.New(start))
 		if err := limit.Take(t.Context(), s, rule, "k", start); err != nil {
 			t.Fatal(err)
 		}
@@ -241,12 +237,21 @@ func TestT3_StoreErrorIsNeverAllowed(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := limit.Take(ctx, newSpy(&clock{start}), rule, "k", start); !errors.Is(err, context.Canceled) {
+		if err := limit.Take(ctx, newSpy(testclock.New(start)), rule, "k", start); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want context.Canceled", err)
 		}
 	})
+	t.Run("cancelled between two tries", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := newSpy(testclock.New(start))
+		busy := &intruder{Store: s, at: 1, intrude: cancel}
+		s.failWrite = store.ErrConflict
+		if err := limit.Take(ctx, busy, rule, "k", start); !errors.Is(err, context.Canceled) || s.writes != 1 {
+			t.Errorf("got %v after %d writes, want context.Canceled after 1", err, s.writes)
+		}
+	})
 	t.Run("endless conflict", func(t *testing.T) {
-		s := newSpy(&clock{start})
+		s := newSpy(testclock.New(start))
 		s.failWrite = store.ErrConflict
 		err := limit.Take(t.Context(), s, rule, "k", start)
 		if !errors.Is(err, limit.ErrLimited) || s.writes != 10 {
@@ -263,7 +268,7 @@ func TestTake_RefusesBadRules(t *testing.T) {
 		{Name: "r", Every: time.Hour},
 		{Name: "r", Every: time.Hour, Burst: -1},
 	} {
-		if err := limit.Take(t.Context(), newSpy(&clock{start}), rule, "k", start); err == nil || errors.Is(err, limit.ErrLimited) {
+		if err := limit.Take(t.Context(), newSpy(testclock.New(start)), rule, "k", start); err == nil || errors.Is(err, limit.ErrLimited) {
 			t.Errorf("%+v: %v, want an error that says what a rule needs", rule, err)
 		}
 	}

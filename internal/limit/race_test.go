@@ -1,6 +1,7 @@
 package limit_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"path/filepath"
@@ -73,5 +74,37 @@ func TestT2_RacersSQLite(t *testing.T) {
 		}
 		defer s.Close()
 		race(t, s, limit.Rule{Name: "r", Every: time.Hour, Burst: burst})
+	}
+}
+
+// crowded is a store in which a racer was faster before each of the next writes.
+type crowded struct {
+	store.Store
+	faster int
+}
+
+func (s *crowded) Write(ctx context.Context, changes ...store.Change) error {
+	if s.faster--; s.faster >= 0 {
+		return store.ErrConflict
+	}
+	return s.Store.Write(ctx, changes...)
+}
+
+// What was done already is counted, however many racers are faster. A take gives up there, and its work is not done.
+func TestT2_CountDoesNotGiveUpInACrowd(t *testing.T) {
+	memory := &store.Memory{Now: func() time.Time { return start }}
+	bucket := limit.For(limit.Rule{Name: "r", Every: time.Hour, Burst: 5}, "k")
+	left := func() int {
+		state, err := limit.Read(t.Context(), memory, bucket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Left(start)
+	}
+	if err := limit.TakeAll(t.Context(), &crowded{memory, 30}, start, bucket); !errors.Is(err, limit.ErrLimited) || left() != 5 {
+		t.Errorf("a take in a crowd: %v, %d left; want a refusal and all 5", err, left())
+	}
+	if err := limit.Count(t.Context(), &crowded{memory, 30}, start, bucket); err != nil || left() != 4 {
+		t.Errorf("a count in a crowd: %v, %d left; want 4", err, left())
 	}
 }

@@ -1,20 +1,22 @@
 // Package mailaddr reads one mail address and brings it into the one form that is stored, compared and written to.
 //
-//	a, err := mailaddr.Parse(r.PostFormValue("email"))
+//	a, err := mailaddr.ParseTyped(r.PostFormValue("email"))
 //	send(a.String())       // the canonical form, never what was typed
 //	show(a.Mask())         // "a…@example.com"
 //
-// The canonical form is lower case throughout. RFC 5321 section 2.4 lets a server tell "Ada" from "ada"; no mail service
-// in use does, and two accounts that differ in case only are how one person takes over another's. Nothing else is
-// folded: dots and +tags mean different things at different services, so they make different addresses.
+// The canonical form is lower case throughout. RFC 5321 section 2.4 lets a server treat "Ada" and "ada" as two
+// addresses; no mail service in use does, and two accounts that differ in case only are how one person takes over
+// another's. Nothing else is folded: dots and +tags mean different things at different services, so they make different
+// addresses.
 //
-// Only ASCII is taken, because what looks alike in Unicode is not alike: a domain with other letters is written in
-// punycode ("xn--…"), and other letters before the @ are refused.
+// Only ASCII is taken, because letters that look alike in Unicode are different letters: a domain with other letters is
+// written in punycode ("xn--…"), and other letters before the @ are refused.
 package mailaddr
 
 import (
 	"errors"
 	"strings"
+	"unicode"
 )
 
 // Limits of RFC 5321 section 4.5.3.1 and RFC 1035 section 2.3.4, in bytes.
@@ -27,7 +29,7 @@ const (
 // ErrInvalid is matched by every error of Parse.
 var ErrInvalid = errors.New("mailaddr: not a mail address")
 
-// An Error says what is wrong with an address, without repeating it.
+// An Error is the reason why an address is refused. It does not repeat the address.
 type Error struct {
 	// Text is for the person who typed the address. It is one sentence of plain text.
 	Text string
@@ -65,8 +67,14 @@ func (a Address) Mask() string {
 	return first + "…@" + a.domain
 }
 
-// Parse reads one bare address, such as "ada@example.com". It takes no display name, no list, no comment, no quoting, no
-// address literal and no white space, not even around the address. The error is an *Error.
+// ParseTyped reads an address as a person typed or pasted it: characters around it that a person cannot see (white
+// space, zero-width and direction marks) are left out. Otherwise it is Parse.
+func ParseTyped(s string) (Address, error) {
+	return Parse(strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }))
+}
+
+// Parse reads one bare address, such as "ada@example.com". It takes no display name, no list, no comment, no quoting,
+// no address literal and no white space, not even around the address. The error is an *Error.
 func Parse(s string) (Address, error) {
 	if s == "" {
 		return refuse("A mail address is needed.")
@@ -105,9 +113,11 @@ func badLocal(s string) string {
 	for i := range len(s) {
 		switch {
 		case s[i] >= 0x80:
-			return "The part before the @ may hold only plain letters, digits and signs (ASCII)."
+			return "The part before the @ has a letter or sign other than a to z, 0 to 9 and those of plain text. " +
+				"Type it anew; an address with such letters can't be used here."
 		case s[i] != '.' && !atext(s[i]):
-			return "There is a character before the @ that is not allowed there; write one bare address, without spaces or quotes."
+			return "There is a character before the @ that is not allowed there. Type the address alone, such as ada@example.com, " +
+				"without a name, spaces or quotes."
 		}
 	}
 	return ""
@@ -118,16 +128,17 @@ func badDomain(s string) string {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c >= 0x80:
-			return "The domain has letters outside ASCII: write it in punycode (xn--…)."
+			return "The domain (after the @) has letters other than a to z. Mail programs have another spelling for such a domain, " +
+				"which begins with xn--: type that, or use another address."
 		case c != '.' && c != '-' && !alphanumeric(c):
-			return "There is a character in the domain that is not allowed there; write one bare address."
+			return "There is a character after the @ that is not allowed there. Type the address alone, such as ada@example.com."
 		}
 	}
 	labels := strings.Split(s, ".")
 	for _, l := range labels {
 		switch {
 		case l == "":
-			return "The domain has a dot too many, or nothing in it."
+			return "The domain (after the @) has a dot too many, or nothing in it."
 		case len(l) > maxLabel:
 			return "A part of the domain is too long."
 		case l[0] == '-' || l[len(l)-1] == '-':

@@ -56,7 +56,8 @@ func TestErrorsRepeatNothing(t *testing.T) {
 	}
 }
 
-// Each pair looks or compares alike somewhere. The second never becomes an account of its own, and never a mail to somewhere else.
+// Each pair looks or compares alike somewhere. The second never becomes another account, and never a mail to
+// somewhere else.
 func TestA4_LookAlikes(t *testing.T) {
 	pairs := [][2]string{
 		// Case, plain and special.

@@ -10,8 +10,8 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// MAC fingerprints parts (HMAC-SHA256) under the secret that s gives for new values, as "v1.kid.tag". It is what a store
-// keeps of a value that works once, instead of the value. Errors are those of s.
+// MAC returns the HMAC-SHA256 of parts under the current secret of s, as "v1.kid.tag". A store keeps it in place of a
+// value that works once. Errors come from s.
 func MAC(ctx context.Context, s keys.Secrets, purpose string, parts ...string) (string, error) {
 	secret, err := s.Secret(ctx, "")
 	if err != nil {
@@ -21,8 +21,8 @@ func MAC(ctx context.Context, s keys.Secrets, purpose string, parts ...string) (
 	return version + "." + secret.ID + "." + base64.RawURLEncoding.EncodeToString(tag), nil
 }
 
-// CheckMAC tells, in constant time, whether mac was made by MAC of the same purpose and parts: nil, or ErrOpen. Other
-// errors as Open.
+// CheckMAC returns nil if MAC made mac with the same purpose and parts, and else ErrOpen. It compares in constant time.
+// Other errors are those of Open.
 func CheckMAC(ctx context.Context, s keys.Secrets, purpose, mac string, parts ...string) error {
 	kid, text, ok := cut(mac)
 	if !ok {

@@ -1,13 +1,13 @@
 // Package seal protects small values that leave the program and come back: cookies, and values that work once.
 //
-// [Seal] encrypts, so that the value can be neither read nor changed nor used for another purpose. [MAC] fingerprints,
-// so that a store can keep what proves a value without keeping the value.
+// [Seal] encrypts a value: nobody else can read it, change it or use it for another purpose. [MAC] makes a fingerprint:
+// a store keeps it as proof of a value, without the value.
 //
-// Both take keys derived, one for each purpose, from the master secrets of a ring. The name of the secret is in the
-// result, so values stay readable while newer secrets take over.
+// Both derive a key for each purpose from the master secrets of a ring. The result contains the name of the secret, so
+// old values stay readable after a newer secret is in use.
 //
 //	cookie, err := seal.Seal(ctx, ring, "flow", state, issuer, provider)
-//	state, err := seal.Open(ctx, ring, "flow", cookie, issuer, provider) // the same purpose and associated data, or ErrOpen
+//	state, err := seal.Open(ctx, ring, "flow", cookie, issuer, provider) // or ErrOpen
 package seal
 
 import (
@@ -24,18 +24,18 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// ErrOpen is the answer to a sealed value or MAC that was not made here, for this purpose and associated data, with a
-// secret that is still known. Why is not told.
+// ErrOpen is the error for a sealed value or MAC that is wrong: changed, made for another purpose or other associated
+// data, or made with an unknown secret. It does not contain the reason.
 var ErrOpen = errors.New("seal: value does not open")
 
-// MaxSize is the longest sealed value there is, in bytes.
+// MaxSize is the length of the longest sealed value, in bytes.
 const MaxSize = 64 << 10
 
 const version = "v1"
 
-// Seal encrypts plaintext (AES-256-GCM, NIST SP 800-38D, random nonce) under the secret that s gives for new values.
-// The associated data is authenticated, not contained. The result is URL-safe and longer than plaintext by a third and
-// about 60 bytes. Errors are those of s, and one for a plaintext that would be longer than MaxSize when sealed.
+// Seal encrypts plaintext (AES-256-GCM, NIST SP 800-38D, random nonce) under the current secret of s. The associated
+// data is authenticated but not part of the result. The result is URL-safe and longer than plaintext by a third and
+// about 60 bytes. Errors come from s, and from a plaintext whose sealed form would be longer than MaxSize.
 func Seal(ctx context.Context, s keys.Secrets, purpose string, plaintext []byte, associated ...string) (string, error) {
 	secret, err := s.Secret(ctx, "")
 	if err != nil {
@@ -48,13 +48,13 @@ func Seal(ctx context.Context, s keys.Secrets, purpose string, plaintext []byte,
 	box := aead.Seal(nil, nil, plaintext, bind(secret.ID, purpose, associated))
 	sealed := version + "." + secret.ID + "." + base64.RawURLEncoding.EncodeToString(box)
 	if len(sealed) > MaxSize {
-		return "", fmt.Errorf("seal: %d bytes are too many to seal", len(plaintext))
+		return "", fmt.Errorf("seal: a plaintext of %d bytes is too long", len(plaintext))
 	}
 	return sealed, nil
 }
 
-// Open returns what was sealed for the same purpose and associated data. Everything wrong with the value is ErrOpen. An
-// error of s other than keys.ErrUnknownKey says nothing about the value and is passed on: keys.ErrUnavailable.
+// Open returns the plaintext of a value that was sealed for the same purpose and associated data. The error is ErrOpen
+// if the value is wrong. Any other error comes from s, such as keys.ErrUnavailable: the value may be good.
 func Open(ctx context.Context, s keys.Secrets, purpose, sealed string, associated ...string) ([]byte, error) {
 	if len(sealed) > MaxSize {
 		return nil, ErrOpen
@@ -110,7 +110,7 @@ func find(ctx context.Context, s keys.Secrets, kid string) (keys.Secret, error) 
 	return secret, nil
 }
 
-// bind writes what a value is tied to, each part after its length, so that no two lists of parts read the same.
+// bind returns the data that a value is bound to. Each part follows its length, so different lists of parts differ.
 func bind(kid, purpose string, parts []string) []byte {
 	out := make([]byte, 0, 128)
 	out = appendPart(out, version)

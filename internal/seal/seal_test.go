@@ -203,11 +203,11 @@ func TestUnavailable(t *testing.T) {
 		}
 	}
 	if _, err := seal.Open(t.Context(), broken{}, "p", "nonsense"); !errors.Is(err, seal.ErrOpen) {
-		t.Errorf("nonsense needs no secret to be refused: %v", err)
+		t.Errorf("nonsense must be refused without a secret: %v", err)
 	}
 }
 
-// TestRotation: what was sealed stays readable while newer secrets take over, until its secret retires.
+// TestRotation: a sealed value stays readable after a newer secret is in use, until its own secret retires.
 func TestRotation(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	ring, err := keys.Open(t.Context(), keys.RingConfig{
@@ -247,8 +247,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// golden was sealed, and goldenMAC made, when the format was. Values in browsers and stores are of it: they must go on
-// opening.
+// goldenMAC and golden were made when the format was fixed. Browsers and stores keep values in this format, so both
+// must still open.
 const goldenMAC = "v1.a1.UVfRIAduM8Is5erYcfjGN1UcUfyVIBp3ASTvGXrG_sY"
 const golden = "v1.a1.ts1hpKJ3I2Nn0vu6QWH793qWZ96nMYrMDaQcOunLoogX1w"
 
@@ -263,7 +263,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// FuzzOpen: nothing opens but what was sealed, byte for byte.
+// FuzzOpen: only a sealed value opens, unchanged in every byte.
 func FuzzOpen(f *testing.F) {
 	s := secrets(f, "a1")
 	for _, v := range []string{golden, goldenMAC, "v1.a1.", "v1..AA", "..", "v1.a1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"} {

@@ -10,8 +10,8 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// Tag is the HMAC-SHA256 of parts under the secret named kid, in base64url: the same each time it is asked for. ErrOpen
-// if there is no such secret; other errors are those of s.
+// Tag returns the HMAC-SHA256 of parts under the secret named kid, in base64url. It is the same at every call. The
+// error is ErrOpen if there is no such secret; other errors come from s.
 func Tag(ctx context.Context, s keys.Secrets, kid, purpose string, parts ...string) (string, error) {
 	secret, err := find(ctx, s, kid)
 	if err != nil {
@@ -20,8 +20,8 @@ func Tag(ctx context.Context, s keys.Secrets, kid, purpose string, parts ...stri
 	return base64.RawURLEncoding.EncodeToString(tag(secret, purpose, parts)), nil
 }
 
-// CheckTag tells, in constant time, whether text is the Tag of the same kid, purpose and parts: nil, or ErrOpen. Other
-// errors are those of s.
+// CheckTag returns nil if text is the Tag of the same kid, purpose and parts, and else ErrOpen. It compares in constant
+// time. Other errors come from s.
 func CheckTag(ctx context.Context, s keys.Secrets, kid, purpose, text string, parts ...string) error {
 	if len(text) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
 		return ErrOpen
