@@ -11,7 +11,7 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// TestJ16_Ed25519: no key for which anyone can sign is loaded, nor one that is no key at all.
+// TestJ16_Ed25519: no key for which anyone can sign is loaded, and neither is text that is not a key.
 func TestJ16_Ed25519(t *testing.T) {
 	repeat := func(first, middle, last string) string {
 		return first + string(bytes.Repeat([]byte(middle), 30)) + last

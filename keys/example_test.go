@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/store"
 )
 
 // A ring lives in a vault and rotates without an outage: the new key is published at once and signs three hours later.
@@ -94,7 +96,7 @@ func ExampleRemote_issuer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = verifier // for session.TrustConfig.Keys
+	_ = verifier // for session.ExternalConfig.Keys
 }
 
 // Check tokens of another issuer with the keys it publishes.
@@ -106,7 +108,7 @@ func ExampleRemote() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = verifier // for session.TrustConfig.Keys
+	_ = verifier // for session.ExternalConfig.Keys
 }
 
 // A secret shared with another service, at least 32 random bytes.
@@ -138,4 +140,32 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 	// Output:
 	// EdDSA
 	// keys: key refused: no PEM block found
+}
+
+// Functions and servers that share a database keep the ring in it. The first of them makes the ring, the others open
+// it.
+func ExampleStoreVault() {
+	ctx := context.Background()
+	st := &store.Memory{}                  // in production a store that all share: sqlstore, dynamostore, redisstore
+	sealing := bytes.Repeat([]byte{7}, 32) // in production 32 random bytes from a secret manager
+	var kids []string
+	for range 3 { // three processes
+		ring, err := keys.Open(ctx, keys.RingConfig{Vault: keys.StoreVault{Store: st, Key: sealing}, Algorithm: keys.ES256})
+		if err != nil {
+			log.Fatal(err)
+		}
+		key, err := ring.SigningKey(ctx, 5*time.Minute)
+		if err != nil {
+			log.Fatal(err)
+		}
+		kids = append(kids, key.Public().ID())
+	}
+	fmt.Println(kids[0] == kids[1], kids[1] == kids[2])
+
+	other := keys.StoreVault{Store: st, Key: bytes.Repeat([]byte{8}, 32)}
+	_, _, err := other.Load(ctx)
+	fmt.Println(err)
+	// Output:
+	// true true
+	// keys: the ring "main" in the store does not open: it is sealed under another StoreVault.Key, or damaged, or was moved there
 }

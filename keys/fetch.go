@@ -14,7 +14,7 @@ import (
 )
 
 // newFetchClient copies the client of cfg, or makes one that calls only the addresses cfg allows, and holds it to the
-// origin it is sent to: a redirect elsewhere would let whoever controls it choose the keys.
+// origin it is sent to: a redirect elsewhere would let the owner of that place choose the keys.
 func newFetchClient(cfg RemoteConfig) *http.Client {
 	var c http.Client
 	if cfg.Client != nil {
@@ -38,9 +38,9 @@ func newFetchClient(cfg RemoteConfig) *http.Client {
 	return &c
 }
 
-// newSource finds the keys of cfg.Issuer. Half of the time of a fetch is for that, so that the keys can still be fetched
-// from where they were when the metadata cannot be had. Redirects are not followed at all: the document is at one place
-// (OpenID Connect Discovery 1.0 section 4).
+// newSource finds the keys of cfg.Issuer. Half of the time of a fetch is for that, so that the keys can still be
+// fetched from where they were when the metadata are unavailable. Redirects are not followed at all: the document is
+// at one place (OpenID Connect Discovery 1.0 section 4).
 func newSource(cfg RemoteConfig) *discovery.Source {
 	return discovery.New(discovery.Config{
 		Issuer: cfg.Issuer, KeysOnly: true, AllowLoopback: cfg.AllowInsecure, MaxAge: cfg.MaxAge, Logger: cfg.Logger,
@@ -105,31 +105,32 @@ func (r *remote) fetchSet(ctx context.Context, target string) (*keySet, error) {
 	return r.parse(ctx, body)
 }
 
-// parse takes from a published set what can be used. One bad member does not take the others down, but a set that could
-// be read in two ways is refused.
+// parse takes from a published set what can be used. A member that cannot be used, or that cannot be distinguished
+// from another, costs that member and not the set (RFC 7517 section 5).
 func (r *remote) parse(ctx context.Context, body []byte) (*keySet, error) {
 	var keys []*PublicKey
-	leftOut := func(i int, why error) {
-		r.log.WarnContext(ctx, "keys: a published key is left out", "url", r.name(), "index", i, "error", why)
-	}
 	err := eachJWK(string(body), func(i int, value string) error {
 		k, err := parseJWK(value, nil, r.cfg.Algorithms)
 		switch {
 		case errors.Is(err, errUnusable):
-		case err != nil:
-			leftOut(i, err)
-		case k.alg.symmetric():
-			return errors.New("the set publishes a shared secret")
-		case slices.Contains(r.cfg.Algorithms, k.alg):
+			return nil
+		case err == nil && k.alg.symmetric():
+			err = errors.New("it is a shared secret, and everybody can read it here")
+		case err == nil && slices.Contains(r.cfg.Algorithms, k.alg):
 			keys = append(keys, k)
+		}
+		if err != nil {
+			r.log.WarnContext(ctx, "keys: a published key is left out", "url", r.name(), "index", i, "error", err)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(keys) > 1 { // keys without kid can never be found among others
-		keys = slices.DeleteFunc(keys, func(k *PublicKey) bool { return k.id == "" })
+	keys, ambiguous := distinct(keys)
+	if ambiguous > 0 {
+		r.log.WarnContext(ctx, "keys: published keys are left out: they have no kid, or the kid and algorithm of another",
+			"url", r.name(), "count", ambiguous)
 	}
 	return newKeySet(keys)
 }

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,20 +12,24 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
+
+	"github.com/posternauth/postern/internal/oneprocess"
 )
 
 // A FileVault keeps the ring in one file, always encrypted: AES-256-GCM (NIST SP 800-38D) under Key. The file is 0600
 // and replaced as a whole (written beside, synced, renamed), so that a crash leaves the old or the new one. Saves of
 // many processes exclude each other by a lock on Path+".lock", which the system releases when its holder dies.
 //
-// It is for one machine and a local file system: locks and renames on network file systems are not to be relied on.
+// It is for one machine and a local file system: locks and renames on network file systems are not to be relied on. On
+// Lambda a file below /tmp belongs to one process, and a FileVault there returns [ErrLocal] below a request.
 type FileVault struct {
 	Path string // of the file. Its folder must exist
 	Key  []byte // 32 random bytes, kept elsewhere than the file
 }
 
-// fileMagic opens the file, tells its format, and is authenticated with the rest.
+// fileMagic begins the file, names its format, and is authenticated with the rest.
 const fileMagic = "postern-vault-1\n"
 
 const maxVaultFile = 1 << 20
@@ -34,7 +37,7 @@ const maxVaultFile = 1 << 20
 // Load reads and opens the file. A file that others than its owner may read is refused: what was in it must be taken as
 // known, so make it private and rotate.
 func (v FileVault) Load(ctx context.Context) (data []byte, version string, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := v.usable(ctx); err != nil {
 		return nil, "", err
 	}
 	aead, err := v.aead()
@@ -57,6 +60,9 @@ func (v FileVault) Load(ctx context.Context) (data []byte, version string, err e
 
 // Save replaces the file if version stands.
 func (v FileVault) Save(ctx context.Context, data []byte, version string) (newVersion string, err error) {
+	if err := v.usable(ctx); err != nil {
+		return "", err
+	}
 	aead, err := v.aead()
 	if err != nil {
 		return "", err
@@ -73,10 +79,44 @@ func (v FileVault) Save(ctx context.Context, data []byte, version string) (newVe
 		return "", ErrConflict
 	}
 	raw := aead.Seal([]byte(fileMagic), nil, data, []byte(fileMagic))
+	if len(raw) > maxVaultFile {
+		return "", fmt.Errorf("keys: the ring is too large for %s: %d bytes when sealed, at most %d; rotate less often, since keys leave the ring when they retire",
+			v.Path, len(raw), maxVaultFile)
+	}
 	if err := replaceFile(v.Path, raw); err != nil {
 		return "", fmt.Errorf("keys: saving the vault: %w", err)
 	}
 	return fileVersion(raw), nil
+}
+
+// usable returns why the vault must not answer: the caller has gone, or each of many processes has a separate file.
+func (v FileVault) usable(ctx context.Context) error {
+	if oneprocess.Refused(ctx) && temporary(v.Path) {
+		return ErrLocal
+	}
+	return ctx.Err()
+}
+
+// temporary reports whether a file lies in a folder that only one process of a function has. It follows symbolic links.
+func temporary(path string) bool {
+	file, err := filepath.Abs(path)
+	if err != nil {
+		return false // Load fails as well
+	}
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real
+	} else if folder, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
+		file = filepath.Join(folder, filepath.Base(file))
+	}
+	for _, root := range []string{"/tmp", "/var/tmp", "/dev/shm"} {
+		if real, err := filepath.EvalSymlinks(root); err == nil {
+			root = real
+		}
+		if strings.HasPrefix(file, root+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // Format keeps the key out of logs, whatever the verb.
@@ -86,14 +126,7 @@ func (v FileVault) aead() (cipher.AEAD, error) {
 	if v.Path == "" {
 		return nil, errors.New("keys: FileVault needs a Path")
 	}
-	if len(v.Key) != 32 || [32]byte(v.Key) == [32]byte{} {
-		return nil, fmt.Errorf("%w: the Key of a FileVault is 32 random bytes", ErrWeakKey)
-	}
-	block, err := aes.NewCipher(v.Key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
+	return vaultAEAD(v.Key, "FileVault")
 }
 
 // fileVersion is the content itself, hashed: the nonce makes each sealing of it a new one.
@@ -129,8 +162,8 @@ func (v FileVault) read() (raw []byte, version string, err error) {
 	return raw, fileVersion(raw), nil
 }
 
-// replaceFile puts data in place of path: after a crash there is the old file or the new one. The caller holds the lock,
-// so the file beside it is a leftover if it exists.
+// replaceFile puts data in place of path: after a crash there is the old file or the new one. The caller holds the
+// lock, so the file beside it is a leftover if it exists.
 func replaceFile(path string, data []byte) (err error) {
 	beside := path + ".new"
 	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {

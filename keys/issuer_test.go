@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern/internal/test/testclock"
 	"github.com/posternauth/postern/keys"
 )
 
@@ -48,7 +49,7 @@ func (i *issuer) up() {
 	})
 }
 
-func discover(t *testing.T, i *issuer, c *clock, change ...func(*keys.RemoteConfig)) keys.Verifier {
+func discover(t *testing.T, i *issuer, c *testclock.Clock, change ...func(*keys.RemoteConfig)) keys.Verifier {
 	t.Helper()
 	return remote(t, i.publisher, c, append([]func(*keys.RemoteConfig){func(cfg *keys.RemoteConfig) {
 		cfg.URL, cfg.Issuer = "", i.URL
@@ -228,7 +229,7 @@ func TestC6_RemoteIssuerAddresses(t *testing.T) {
 		refused(t, "https://id.rebind.test:"+port, byIssuer)
 	}
 
-	// jwks_uri is chosen by whoever writes the document: a public issuer cannot send the request inside.
+	// the author of the document chooses jwks_uri: a public issuer cannot send the request inside.
 	i := publishIssuer(t, "")
 	for _, target := range []string{"https://10.0.0.1/jwks", "https://169.254.169.254/latest", "https://[fd00:ec2::254]/"} {
 		i.names(i.URL, target)

@@ -14,7 +14,8 @@ import (
 	"github.com/posternauth/postern/internal/jose"
 )
 
-// errUnusable marks keys that are well formed but not for this package: of another type or algorithm, or for encryption.
+// errUnusable marks keys that are well formed but not for this package: of another type or algorithm, or for
+// encryption.
 var errUnusable = errors.New("not a signature key of a known algorithm")
 
 // maxOps bounds the values of key_ops. RFC 7517 section 4.3 knows eight.
@@ -32,6 +33,9 @@ type jwk struct {
 func readJWK(data string) (*jwk, error) {
 	var j jwk
 	err := jose.Object(data, func(name, value string) (err error) {
+		if value == "null" { // absent
+			return nil
+		}
 		switch name {
 		case "kty":
 			j.kty, err = jose.String(value)
@@ -166,13 +170,14 @@ func (j *jwk) public(alg Algorithm) (*PublicKey, error) {
 	}
 }
 
+// rsa reads n and e. RFC 7518 section 2 has no leading zero octets in them; several publishers write one, which changes
+// nothing about the number, so it is read.
 func (j *jwk) rsa() (*rsa.PublicKey, error) {
-	e := new(big.Int).SetBytes(j.e)
-	// RFC 7518 section 2: a Base64urlUInt has no leading zero octets.
-	if len(j.n) == 0 || len(j.e) == 0 || j.n[0] == 0 || j.e[0] == 0 || e.BitLen() > 31 || e.Int64() > math.MaxInt32 {
+	n, e := new(big.Int).SetBytes(j.n), new(big.Int).SetBytes(j.e)
+	if n.Sign() == 0 || e.Sign() == 0 || e.BitLen() > 31 || e.Int64() > math.MaxInt32 {
 		return nil, fmt.Errorf("%w: n or e is missing or out of range", ErrWeakKey)
 	}
-	return &rsa.PublicKey{N: new(big.Int).SetBytes(j.n), E: int(e.Int64())}, nil
+	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }
 
 func (j *jwk) curve() elliptic.Curve {

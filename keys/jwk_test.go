@@ -26,6 +26,7 @@ const (
 	ecY = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
 	ecD = "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"
 	edX = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+	edY = "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw" // of another key: RFC 8032 section 7.1, test 2
 	edD = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"
 )
 
@@ -121,12 +122,14 @@ func TestJ3_UseAndOps(t *testing.T) {
 	for more, ok := range map[string]bool{
 		``: true, `,"alg":"ES256"`: true, `,"use":"sig"`: true, `,"key_ops":["verify"]`: true, `,"key_ops":["sign","verify"]`: true,
 		`,"use":"sig","key_ops":["verify"]`: true, `,"unknown":{"a":[1]}`: true, `,"x5c":["MIIB"]`: true,
-		`,"use":"enc"`: false, `,"use":""`: false, `,"use":1`: false, `,"use":"SIG"`: false, `,"use":null`: false,
+		`,"use":"enc"`: false, `,"use":""`: false, `,"use":1`: false, `,"use":"SIG"`: false,
+		`,"use":null`: true, `,"alg":null`: true, `,"key_ops":null`: true, `,"d":null`: true, `,"x5c":null`: true, // null is absent
+		`,"KID":"k"`:          true, // a member that nobody knows: names are case-sensitive (RFC 7517 section 4)
 		`,"key_ops":["sign"]`: false, `,"key_ops":["encrypt"]`: false, `,"key_ops":[]`: false, `,"key_ops":[1]`: false, `,"key_ops":{}`: false,
 		`,"key_ops":"verify"`: false, `,"key_ops":["verify","verify"]`: false, `,"key_ops":["verify","sign","\u0076erify"]`: false,
 		`,"use":"sig","key_ops":["encrypt"]`: false, `,"use":"enc","key_ops":["verify"]`: false,
 		`,"alg":"ES384"`: false, `,"alg":"RS256"`: false, `,"alg":"HS256"`: false, `,"alg":"none"`: false, `,"alg":""`: false, `,"alg":"es256"`: false,
-		`,"alg":"ECDH-ES"`: false, `,"alg":1`: false, `,"kid":"k"`: false, `,"KID":"k"`: false, `,"d":"` + ecD + `"`: false, `,"kid2":1,}`: false,
+		`,"alg":"ECDH-ES"`: false, `,"alg":1`: false, `,"kid":"k"`: false, `,"d":"` + ecD + `"`: false, `,"kid2":1,}`: false,
 	} {
 		k, err := keys.ParseJWK([]byte(ec(more)))
 		if (err == nil) != ok || (err != nil) != errors.Is(err, keys.ErrWeakKey) {
@@ -142,6 +145,26 @@ func TestJ3_UseAndOps(t *testing.T) {
 	k, err := keys.ParseJWK([]byte(`{"kty":"RSA","e":"AQAB","n":"`+rsaN+`"}`), keys.ES256, keys.PS384, keys.RS256)
 	if err != nil || k.Algorithm() != keys.PS384 {
 		t.Errorf("RSA without alg: %v, %v", k, err)
+	}
+}
+
+// TestJWK_LeadingZero: a zero octet before n or e, which some publishers write, is not a part of the number.
+func TestJWK_LeadingZero(t *testing.T) {
+	jwk := func(n, e string) string { return `{"kty":"RSA","n":"` + n + `","e":"` + e + `"}` }
+	zeros := func(s string) string { return b64(append(make([]byte, 2), unb64(t, s)...)) }
+	want, err := keys.ParseJWK([]byte(jwk(rsaN, "AQAB")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range []string{jwk(zeros(rsaN), "AQAB"), jwk(rsaN, zeros("AQAB")), jwk(zeros(rsaN), zeros("AQAB"))} {
+		got, err := keys.ParseJWK([]byte(doc))
+		if err != nil || !want.Public().(*rsa.PublicKey).Equal(got.Public()) {
+			t.Errorf("%.60s: %v", doc, err)
+		}
+	}
+	// It adds no bits either: a short modulus stays one.
+	if k, err := keys.ParseJWK([]byte(jwk(b64(append(make([]byte, 200), unb64(t, rsaN)[:100]...)), "AQAB"))); !errors.Is(err, keys.ErrWeakKey) {
+		t.Errorf("800 bits behind zeros: %v, %v", k, err)
 	}
 }
 
@@ -174,8 +197,7 @@ func TestJ16_MalformedJWK(t *testing.T) {
 		"RSA e zero":      `{"kty":"RSA","e":"AA","n":"` + rsaN + `"}`,
 		"RSA e empty":     `{"kty":"RSA","e":"","n":"` + rsaN + `"}`,
 		"RSA e huge":      `{"kty":"RSA","e":"AQAAAAE","n":"` + rsaN + `"}`,
-		"RSA e leading":   `{"kty":"RSA","e":"AAEAAQ","n":"` + rsaN + `"}`,
-		"RSA n leading":   `{"kty":"RSA","e":"AQAB","n":"` + pad(rsaN, 1) + `"}`,
+		"RSA n zeros":     `{"kty":"RSA","e":"AQAB","n":"` + b64(make([]byte, 256)) + `"}`,
 		"RSA n missing":   `{"kty":"RSA","e":"AQAB"}`,
 		"secret short":    `{"kty":"oct","alg":"HS256","k":"` + b64(make([]byte, 31)) + `"}`,
 		"secret HS512":    `{"kty":"oct","alg":"HS512","k":"` + b64(make([]byte, 63)) + `"}`,
@@ -197,6 +219,7 @@ func TestJ16_Sets(t *testing.T) {
 	ed := `{"kty":"OKP","crv":"Ed25519","x":"` + edX + `","kid":"ed"}`
 	ec := `{"kty":"EC","crv":"P-256","x":"` + ecX + `","y":"` + ecY + `","kid":"ec"}`
 	oct := `{"kty":"oct","k":"` + b64(make([]byte, 32)) + `","kid":"oct"}`
+	bare := strings.Replace(ed, `"kid":"ed"`, `"use":"sig"`, 1)
 	enc := `{"kty":"RSA","use":"enc","e":"AQAB","n":"` + rsaN + `","kid":"ed"}`
 	for _, tt := range []struct {
 		name, members string
@@ -209,7 +232,11 @@ func TestJ16_Sets(t *testing.T) {
 		{"one without kid", strings.Replace(ed, `"kid":"ed"`, `"use":"sig"`, 1), 1},
 		{"none", ``, 0},
 		{"only for encryption", enc, 0},
-		{"kid twice", ed + "," + strings.Replace(ec, `"ec"`, `"ed"`, 1), 0},
+		{"one kid, two algorithms", ed + "," + strings.Replace(ec, `"ec"`, `"ed"`, 1), 2},
+		{"one kid, one algorithm, two keys", ed + "," + strings.Replace(ed, edX, edY, 1), 0},
+		{"the same key twice", ed + "," + ec + "," + ed, 2},
+		{"the same key twice, alone", ed + "," + ed, 1},
+		{"the same key without kid twice", bare + "," + bare, 1},
 		{"mixed", ed + "," + oct, 0},
 		{"without kid among several", ec + "," + strings.Replace(ed, `"kid":"ed"`, `"use":"sig"`, 1), 0},
 		{"private beside", ed + "," + strings.Replace(ec, `"kty"`, `"d":"`+ecD+`","kty"`, 1), 0},
@@ -223,7 +250,7 @@ func TestJ16_Sets(t *testing.T) {
 		}
 	}
 	for _, doc := range []string{``, `[]`, `{}`, `{"keys":1}`, `{"keys":null}`, `{"keys":[` + ed + `]}x`, `{"keys":[` + ed + `],"keys":[]}`,
-		`{"keys":[` + ed + `],"KEYS":[]}`, `{"Keys":[` + ed + `]}`, ed} {
+		`{"Keys":[` + ed + `]}`, ed} {
 		if set, err := keys.ParseJWKS([]byte(doc)); !errors.Is(err, keys.ErrWeakKey) {
 			t.Errorf("%.60s: %v, %v", doc, set, err)
 		}

@@ -34,8 +34,8 @@ func ParseJWK(data []byte, algs ...Algorithm) (*PublicKey, error) {
 	return k, err
 }
 
-// parseJWK accepts keys for the algorithms of accept only, for all if it is empty. prefer decides for an RSA key without
-// alg.
+// parseJWK accepts keys for the algorithms of accept only, for all if it is empty. prefer decides for an RSA key
+// without alg.
 func parseJWK(data string, accept, prefer []Algorithm) (*PublicKey, error) {
 	j, err := readJWK(data)
 	if err != nil {
@@ -61,9 +61,9 @@ func parseJWK(data string, accept, prefer []Algorithm) (*PublicKey, error) {
 //
 // Members that are well formed but not for checking signatures with a known algorithm (use enc, an unknown kty or alg,
 // not in algs if those are given) are left out. Everything else must be right, or the whole set is refused with
-// ErrWeakKey: a malformed or weak key, a kid given twice, a key without kid among several, private members, shared
-// secrets together with public keys, more than 100 keys or 512 KiB, or nothing left to use. See [ParseJWK] for the rules
-// for each key.
+// ErrWeakKey: a malformed or weak key, two keys with one kid and one algorithm, a key without kid among several,
+// private members, shared secrets together with public keys, more than 100 keys or 512 KiB, or nothing left to use. A
+// key that is there twice counts once. See [ParseJWK] for the rules for each key.
 func ParseJWKS(data []byte, algs ...Algorithm) ([]*PublicKey, error) {
 	if len(data) > maxSetBytes {
 		return nil, fmt.Errorf("%w: a set of more than %d bytes is not read", ErrWeakKey, maxSetBytes)
@@ -86,10 +86,11 @@ func ParseJWKS(data []byte, algs ...Algorithm) ([]*PublicKey, error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%w: the set has no key to check signatures with", ErrWeakKey)
 	}
-	if _, err := newKeySet(keys); err != nil {
+	set, err := newKeySet(keys)
+	if err != nil {
 		return nil, err
 	}
-	return keys, nil
+	return set.keys, nil
 }
 
 // eachJWK calls fn for each member of the set's keys, numbered from 0.

@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/posternauth/postern/internal/jose"
@@ -37,20 +38,29 @@ func (a Algorithm) isRSA() bool {
 var (
 	// ErrUnknownKey: no key with this kid may verify now.
 	ErrUnknownKey = errors.New("keys: unknown key")
-	// ErrUnavailable: the source of the keys could not be read (network, vault). It says nothing about the token: answer 503.
+	// ErrUnavailable: the source of the keys could not be read (network, vault). It says nothing about the token:
+	// answer 503.
 	ErrUnavailable = errors.New("keys: keys unavailable")
+	// ErrAlgorithm: the key is for another algorithm than the token names.
+	ErrAlgorithm = errors.New("keys: the key is for another algorithm")
 	// ErrSignature: the signature does not fit the message and key.
 	ErrSignature = errors.New("keys: signature does not verify")
 	// ErrWeakKey: the key is refused at load: too short, malformed, known to be broken.
 	ErrWeakKey = errors.New("keys: key refused")
+	// ErrRetired: the key is one of the ring, but retired or revoked. It matches ErrUnknownKey as well.
+	ErrRetired = fmt.Errorf("%w: it has retired or was revoked", ErrUnknownKey)
+	// ErrLocal: the keys belong to one process, and this platform starts many, which would refuse each other's tokens.
+	// A Ring returns it together with ErrUnavailable.
+	ErrLocal = errors.New("keys: these keys belong to one process and this platform starts many: keep the ring in a vault that all of them share, such as keys.StoreVault over DynamoDB, or allow local keys where a process may be alone")
 	// ErrConflict is the answer of Vault.Save when the vault changed since it was loaded.
 	ErrConflict = errors.New("keys: the vault changed since it was loaded")
 )
 
-// A Verifier finds the key a token names. An empty kid finds the only key of a source that has one. One that has the
-// method PublicKeys as well, as a Signer has, is also one whose keys may be published.
+// A Verifier finds the key that a token names. An empty kid finds the only key of a source that has one key. If a
+// Verifier also has the method PublicKeys of a [Signer], its keys may be published.
 type Verifier interface {
-	// PublicKey returns ErrUnknownKey if there is no such key, ErrUnavailable if that could not be found out.
+	// PublicKey returns ErrUnknownKey if there is no such key, ErrUnavailable if that could not be found out. Where
+	// keys for several algorithms share a kid it returns the first; [Verify] finds the right one.
 	PublicKey(ctx context.Context, kid string) (*PublicKey, error)
 }
 
@@ -71,8 +81,10 @@ type Signer interface {
 	PublicKeys(ctx context.Context) ([]*PublicKey, error)
 }
 
-// Secrets is a ring of master secrets for what only Postern itself reads: sealed cookies, one-time values, refresh tokens.
+// Secrets is a ring of master secrets. They protect values that only Postern itself reads: sealed cookies, one-time
+// values, refresh tokens.
 type Secrets interface {
-	// Secret returns the named secret, or the one that protects new values if kid is empty. Errors as Verifier.PublicKey.
+	// Secret returns the named secret, or the one that protects new values if kid is empty. Errors as
+	// Verifier.PublicKey.
 	Secret(ctx context.Context, kid string) (Secret, error)
 }

@@ -38,7 +38,7 @@ const (
 	StateSigning State = "signing"
 	StatePassive State = "passive" // a newer key signs
 	StateRetired State = "retired" // nothing it signed is alive
-	StateRevoked State = "revoked" // by Revoke, at once
+	StateRevoked State = "revoked" // by Revoke
 )
 
 // status is what plan finds out about one entry.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,54 +14,88 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/discovery"
+	"github.com/posternauth/postern/internal/loopback"
 )
 
-// RemoteConfig says where the keys of another issuer are published. Exactly one of Issuer and URL must be set, and nothing
-// else must.
+// RemoteConfig says where the keys of another issuer are published. Exactly one of Issuer and URL must be set, and
+// nothing else must.
 type RemoteConfig struct {
-	// Issuer whose metadata (its own URL and /.well-known/openid-configuration; OpenID Connect Discovery 1.0 section 4) say
-	// where the keys are, in jwks_uri. Write it as its tokens do, with the slash at the end if they have one: the document
-	// must name the same issuer, character for character. It is read with the keys, and again when it is older than MaxAge;
-	// while it cannot be read, the keys are fetched from where they were. jwks_uri may be on another host, by the same rules
-	// as URL. https, without query, unless AllowInsecure.
+	// Issuer is the issuer of the keys. Its metadata are fetched from its URL and /.well-known/openid-configuration
+	// (OpenID Connect Discovery 1.0 section 4), and name the URL of the keys in jwks_uri. Write it as its tokens do,
+	// with the slash at the end if they have one: the document must name the same issuer, character for character. It
+	// is read with the keys, and again when it is older than MaxAge; while it cannot be read, the keys are fetched from
+	// where they were. jwks_uri may be on another host, by the same rules as URL. https, without query, unless
+	// AllowInsecure.
 	Issuer string
 
 	// URL of the JWK Set. It comes from configuration, never from a token. https, unless AllowInsecure.
 	URL string
 
-	// Client makes the requests, and decides which addresses it calls. Default: a client of its own with timeouts, without
-	// proxy or kept connections, that calls public addresses only: each is checked after the name was looked up. Redirects
-	// are followed only within the scheme and host of the key set, whatever the client says, and never for the metadata.
+	// Client makes the requests, and decides which addresses it calls. Redirects are followed only within the scheme
+	// and host of the key set, whatever the client says, and never for the metadata.
+	//
+	// Defaults to a new client with timeouts, without proxy or kept connections, that calls public addresses
+	// only: each is checked after the name was looked up.
 	Client *http.Client
 
-	// Algorithms that are accepted; keys for others are ignored. Default: all but those of a shared secret, which may not
-	// be named here. An RSA key without alg is for the first RSA algorithm of the list, by default RS256.
+	// Algorithms that are accepted; keys for others are ignored. An RSA key without alg is for the first RSA
+	// algorithm of the list, by default RS256.
+	//
+	// Defaults to all but those of a shared secret, which may not be named here.
 	Algorithms []Algorithm
 
-	Timeout  time.Duration // of one fetch as a whole; half of it for the metadata. Default 5 s
-	MaxAge   time.Duration // when a fetched set is fetched again. Default 10 minutes
-	MaxStale time.Duration // how long a set is used when it cannot be fetched again. Default 24 hours after the fetch
-	Cooldown time.Duration // least time between fetches for unknown kids, or after a failed one. Default 30 s
-	MaxBytes int64         // of a body. Default 512 KiB
+	// Timeout bounds one fetch as a whole. The metadata have half of it.
+	//
+	// Defaults to 5 s.
+	Timeout time.Duration
+	// MaxAge is the age at which a fetched set is fetched again.
+	//
+	// Defaults to 10 minutes.
+	MaxAge time.Duration
+	// MaxStale is how long after its fetch a set is used, while it cannot be fetched again.
+	//
+	// Defaults to 24 hours.
+	MaxStale time.Duration
+	// Cooldown is the least time between two fetches for unknown kids, and after a fetch that failed.
+	//
+	// Defaults to 30 s.
+	Cooldown time.Duration
+	// MaxBytes is the largest size of a body.
+	//
+	// Defaults to 512 KiB.
+	MaxBytes int64
 
-	// AllowPrivate lets the default client call private networks (RFC 1918, RFC 4193, RFC 6598), for an issuer inside a
-	// company. Link-local and metadata addresses stay refused. Default: public addresses only.
+	// AllowPrivate lets the default client call private networks (RFC 1918, RFC 4193, RFC 6598), for an issuer inside
+	// a company. Link-local and metadata addresses stay refused.
+	//
+	// Defaults to public addresses only.
 	AllowPrivate bool
 
-	// AllowInsecure lets the default client call this machine, and URLs be http on localhost and loopback addresses: for
-	// tests and development. Never http to other hosts.
+	// AllowInsecure is for tests and development: the default client may call this machine, and URLs of localhost and
+	// of loopback addresses may be http. URLs of other hosts stay https.
 	AllowInsecure bool
 
-	Now    func() time.Time // default time.Now
-	Logger *slog.Logger     // told of fetches that failed and keys left out. Default: none
+	// Now is the clock.
+	//
+	// Defaults to time.Now.
+	Now func() time.Time
+
+	// Logger gets fetches that failed and keys that are left out.
+	//
+	// Defaults to slog.Default().
+	Logger *slog.Logger
 }
 
 // Remote is a Verifier over a JWK Set that another issuer publishes, at a URL or where its metadata say.
 //
 // The set is fetched when it is first used, again when it is older than MaxAge, and for an unknown kid, but not twice
 // within Cooldown; callers that need it at the same time share one fetch. While the publisher cannot be reached, known
-// kids go on verifying. A member that is malformed, weak or for another algorithm is left out (RFC 7517 section 5); a
-// set in which a kid is ambiguous, or that mixes in shared secrets, counts as a failed fetch.
+// kids go on verifying.
+//
+// A bad member is left out; the rest of the set is used (RFC 7517 section 5). Left out are members that are
+// malformed, weak, for another algorithm, or a shared secret; two different keys with one kid and one algorithm; and
+// keys without kid among several. A key that is there twice counts once. Keys for several algorithms may share a kid,
+// see [Verify].
 //
 // PublicKey answers ErrUnknownKey only after a good fetch that is younger than Cooldown or was made for this call, else
 // ErrUnavailable. The error of Remote itself is about cfg.
@@ -109,7 +142,7 @@ func (c *RemoteConfig) checkPlace() error {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
 		return fmt.Errorf("keys: RemoteConfig.%s must be an absolute https URL without user and fragment", name)
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !c.AllowInsecure || !loopback(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !c.AllowInsecure || !loopback.Host(u.Hostname())) {
 		return fmt.Errorf("keys: RemoteConfig.%s %s is not https (AllowInsecure permits http to localhost only)", name, place)
 	}
 	if c.Issuer != "" && strings.ContainsAny(place, "?#") {
@@ -122,11 +155,6 @@ func orDefault(d *time.Duration, value time.Duration) {
 	if *d <= 0 {
 		*d = value
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 type remote struct {
@@ -152,8 +180,13 @@ type remoteState struct {
 func (r *remote) name() string { return cmp.Or(r.cfg.URL, r.cfg.Issuer) }
 
 func (r *remote) PublicKey(ctx context.Context, kid string) (*PublicKey, error) {
+	return r.key(ctx, kid, "")
+}
+
+// key is PublicKey; where keys share a kid, it returns the one for alg.
+func (r *remote) key(ctx context.Context, kid string, alg Algorithm) (*PublicKey, error) {
 	st, now := r.cur.Load(), r.now()
-	k, known := r.find(st, kid, now)
+	k, known := r.find(st, kid, alg, now)
 	if known && now.Sub(st.fetched) < r.cfg.MaxAge {
 		return k, nil
 	}
@@ -161,7 +194,7 @@ func (r *remote) PublicKey(ctx context.Context, kid string) (*PublicKey, error) 
 	if err != nil {
 		return nil, err
 	}
-	if k, ok := r.find(st, kid, now); ok {
+	if k, ok := r.find(st, kid, alg, now); ok {
 		return k, nil
 	}
 	if st.err != nil {
@@ -170,15 +203,29 @@ func (r *remote) PublicKey(ctx context.Context, kid string) (*PublicKey, error) 
 	return nil, ErrUnknownKey
 }
 
+// renewed fetches the set anew, if Cooldown permits, because a signature did not verify with the key old. It returns
+// the key that the publisher has now in its place, or nil if that is not known or the same.
+func (r *remote) renewed(ctx context.Context, kid string, alg Algorithm, old *PublicKey) *PublicKey {
+	now := r.now()
+	st, err := r.refresh(ctx, now, false)
+	if err != nil {
+		return nil
+	}
+	if k, ok := r.find(st, kid, alg, now); ok && !k.equal(old) {
+		return k
+	}
+	return nil
+}
+
 // find looks kid up in what st holds, if that is not too old at now to be used at all.
-func (r *remote) find(st *remoteState, kid string, now time.Time) (*PublicKey, bool) {
+func (r *remote) find(st *remoteState, kid string, alg Algorithm, now time.Time) (*PublicKey, bool) {
 	if st == nil || st.set == nil || now.Sub(st.fetched) >= r.cfg.MaxStale {
 		return nil, false
 	}
-	return st.set.find(kid)
+	return st.set.find(kid, alg)
 }
 
-// mayFetch tells whether enough time has passed since the last fetch. Before there is any set, the wait is shorter: a
+// mayFetch reports whether enough time has passed since the last fetch. Before there is any set, the wait is shorter: a
 // publisher that was down for a moment should not shut everyone out for all of Cooldown.
 func (r *remote) mayFetch(st *remoteState) bool {
 	if st == nil {
@@ -193,7 +240,7 @@ func (r *remote) mayFetch(st *remoteState) bool {
 }
 
 // refresh fetches the set unless that was done a moment ago, by another caller perhaps while this one waited. A caller
-// whose key is known does not wait for another's fetch. The error is that of ctx.
+// whose key is known does not wait for another's fetch. Nobody waits longer than ctx allows; the error is that of ctx.
 func (r *remote) refresh(ctx context.Context, asked time.Time, known bool) (*remoteState, error) {
 	st := r.cur.Load()
 	if !r.mayFetch(st) {
@@ -208,21 +255,40 @@ func (r *remote) refresh(ctx context.Context, asked time.Time, known bool) (*rem
 		select {
 		case r.lock <- struct{}{}:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
 	}
-	defer func() { <-r.lock }()
 	if st = r.cur.Load(); !r.mayFetch(st) {
+		<-r.lock
 		return st, nil
 	}
 	// Others wait for this fetch and must not fail because this caller went away: it ends by Timeout, not with ctx.
 	fetchCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Timeout)
-	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer cancel()
+		r.cur.Store(r.fetched(fetchCtx, st, asked))
+		<-r.lock
+		close(done)
+	}()
+	select {
+	case <-done:
+		return r.cur.Load(), nil
+	case <-ctx.Done():
+		if known {
+			return st, nil
+		}
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// fetched makes a fetch and returns the state after it.
+func (r *remote) fetched(ctx context.Context, st *remoteState, asked time.Time) *remoteState {
 	next := &remoteState{tried: asked}
 	if st != nil {
 		next.set, next.fetched, next.failed = st.set, st.fetched, st.failed
 	}
-	set, err := r.fetch(fetchCtx, asked)
+	set, err := r.fetch(ctx, asked)
 	if err != nil {
 		next.failed++
 		next.err = fmt.Errorf("%w: fetching the keys of %s: %w", ErrUnavailable, r.name(), err)
@@ -230,6 +296,5 @@ func (r *remote) refresh(ctx context.Context, asked time.Time, known bool) (*rem
 	} else {
 		next.set, next.fetched, next.failed = set, asked, 0
 	}
-	r.cur.Store(next)
-	return next, nil
+	return next
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,31 +18,47 @@ type RingConfig struct {
 	Vault Vault
 
 	// Algorithm of the keys the ring makes: RS256, 384, 512, PS256, 384, 512 (all 2048 bits), ES256, ES384, ES512 or
-	// EdDSA. Default RS256: every gateway accepts it and it is the fastest to check. It is for new keys: those in the
-	// vault keep theirs, so a change takes effect with the next Rotate.
+	// EdDSA. It is for new keys: those in the vault keep theirs, so a change takes effect with the next Rotate.
+	//
+	// Defaults to RS256, which every gateway accepts and which is the fastest to check.
 	Algorithm Algorithm
 
-	// SecretLifetime is how long what is protected with a master secret may live, so how long a secret is kept after
-	// another took over. Make it at least the longest idle life of a session. Default 90 days; a longer one already
-	// noted in the vault stays.
+	// SecretLifetime is how long a master secret is kept after another took over: the longest life of a value that is
+	// protected with it. Make it at least the longest idle life of a session. A longer one in the vault stays.
+	//
+	// Defaults to 90 days.
 	SecretLifetime time.Duration
 
-	// ReloadEvery is how old the ring in memory may be when it is used. Nothing runs in the background: a use that finds it
-	// older reloads it. If the vault takes more than half a second, that use goes on with the keys in memory, and the reload
-	// ends by itself within 5 seconds. Default 5 minutes; at most an hour, because a new key signs after three.
+	// ReloadEvery is how old the ring in memory may be when it is used. Nothing runs in the background: a use that
+	// finds it older reloads it. If the vault takes more than half a second, that use goes on with the keys in memory,
+	// and the reload ends by itself within 5 seconds. This bounds how long a revoked key is accepted here after another
+	// process revoked it. At most an hour, because a new key signs after three.
+	//
+	// Defaults to 5 minutes.
 	ReloadEvery time.Duration
 
-	Now    func() time.Time // default time.Now
-	Rand   io.Reader        // of master secrets; private keys always come from the standard library's. Default crypto/rand
-	Logger *slog.Logger     // told of reloads that failed. Default: none
+	// Now is the clock.
+	//
+	// Defaults to time.Now.
+	Now func() time.Time
+
+	// Rand makes master secrets. Private keys always come from the random source of the standard library.
+	//
+	// Defaults to crypto/rand.Reader.
+	Rand io.Reader
+
+	// Logger gets a warning for each reload that failed.
+	//
+	// Defaults to slog.Default().
+	Logger *slog.Logger
 }
 
 const (
 	reloadCooldown = 30 * time.Second // between reloads for unknown kids, and after a failed one
 	vaultTimeout   = 5 * time.Second  // of one reload
 
-	// How long a caller waits for a reload, which goes on without it: one that has what it needs, and one that lacks it. API
-	// Gateway waits 1.5 s for the documents of an issuer.
+	// How long a caller waits for a reload, which goes on without it: one that has what it needs, and one that lacks
+	// it. API Gateway waits 1.5 s for the documents of an issuer.
 	patience     = 500 * time.Millisecond
 	longPatience = time.Second
 )
@@ -50,8 +67,8 @@ const (
 // [Signer] and [Secrets] at once, safe for concurrent use.
 //
 // What each key does follows from the ages of all of them, so processes agree without talking to each other: a new key
-// is published at once, signs when it is three hours old (the first of a ring at once), and retires two hours after the
-// last token it can have signed has died. Secrets follow the same ages.
+// is published at once, and signs when it is three hours old (the first key of a ring signs at once). It retires two
+// hours after the expiry of the last token that it may have signed. Secrets have the same ages as keys.
 type Ring struct {
 	cfg    RingConfig
 	now    func() time.Time
@@ -59,6 +76,12 @@ type Ring struct {
 	cur    atomic.Pointer[snapshot]
 	health atomic.Pointer[health]
 	lock   chan struct{} // held while the vault is read or written; a channel, so that waiting ends with the context
+	local  bool          // the vault belongs to this process; known after Open
+
+	// revoked has the time of each revocation that this process has seen, by kid, of keys and master secrets. Nothing
+	// is ever dropped: the vault may be set back at any time, also after the key has left the ring. Revocations are
+	// rare and made by people who hold the vault; each takes about 200 bytes.
+	revoked sync.Map
 }
 
 // health is when the vault was last asked, and what came of it.
@@ -73,10 +96,14 @@ var (
 	_ Secrets = (*Ring)(nil)
 )
 
-// Open loads the ring from its vault. If the vault is empty it makes the first key and master secret; of many that do so
-// at once one wins, and all have its ring. The error is ErrUnavailable if the vault cannot be read or written.
+// Open loads the ring from its vault. If the vault is empty it makes the first key and master secret; of many that do
+// so at once one wins, and all have its ring. The error is ErrUnavailable if the vault cannot be read or written.
 //
-// It waits 5 seconds for the vault to be read, or until ctx ends: where a caller has less time, as in a function, give a
+// A ring in a vault of one process ([MemoryVault], a [FileVault] below /tmp, a [StoreVault] over a store.Memory) does
+// not work below lambdahttp: there its methods return ErrUnavailable and ErrLocal, unless lambdahttp.Config.AllowLocal
+// is set.
+//
+// Open waits up to 5 seconds for the vault, or until ctx ends. If there is less time, as in a function, pass a
 // context with a deadline.
 func Open(ctx context.Context, cfg RingConfig) (*Ring, error) {
 	if cfg.Vault == nil {
@@ -99,9 +126,11 @@ func Open(ctx context.Context, cfg RingConfig) (*Ring, error) {
 	r.health.Store(&health{})
 	r.lock <- struct{}{}
 	defer func() { <-r.lock }()
+	r.cfg.Vault = &openingVault{Vault: cfg.Vault}
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
+	r.cfg.Vault, r.local = cfg.Vault, r.cfg.Vault.(*openingVault).local
 	if s := r.cur.Load(); s == nil || s.secretLifetime() < cfg.SecretLifetime {
 		if err := r.edit(ctx, r.begin); err != nil {
 			return nil, err
@@ -120,17 +149,24 @@ func wallClock(now func() time.Time) func() time.Time {
 
 func logger(l *slog.Logger) *slog.Logger {
 	if l == nil {
-		return slog.New(slog.DiscardHandler)
+		return slog.Default()
 	}
 	return l
 }
 
 // PublicKey returns the key kid names if it verifies now; see [Verifier]. An unknown kid reloads the ring, but not more
-// often than twice a minute.
+// often than twice a minute. The error is ErrRetired for a key that the ring lists as retired or revoked, and for one
+// that this process has ever seen revoked.
 func (r *Ring) PublicKey(ctx context.Context, kid string) (*PublicKey, error) {
+	if err := r.usable(ctx); err != nil {
+		return nil, err
+	}
 	s := r.current(ctx)
 	if k, ok := s.findKey(kid); ok {
 		return k, nil
+	}
+	if r.ended(s.doc.Keys, kid) {
+		return nil, ErrRetired
 	}
 	s, err := r.again(ctx, s)
 	if k, ok := s.findKey(kid); ok {
@@ -141,12 +177,18 @@ func (r *Ring) PublicKey(ctx context.Context, kid string) (*PublicKey, error) {
 
 // PublicKeys are the keys to publish, the oldest first.
 func (r *Ring) PublicKeys(ctx context.Context) ([]*PublicKey, error) {
+	if err := r.usable(ctx); err != nil {
+		return nil, err
+	}
 	return append([]*PublicKey(nil), r.current(ctx).published...), nil
 }
 
 // SigningKey returns the key that signs now. A lifetime longer than any before is noted in the vault first, so that the
-// key stays published that long whoever signed; if that fails the error is ErrUnavailable.
+// key stays published that long, whichever process signed; if that fails the error is ErrUnavailable.
 func (r *Ring) SigningKey(ctx context.Context, lifetime time.Duration) (SigningKey, error) {
+	if err := r.usable(ctx); err != nil {
+		return nil, err
+	}
 	s := r.current(ctx)
 	if s.signer == nil { // each of the keys was revoked by another process
 		if s, _ = r.again(ctx, s); s.signer == nil {
@@ -177,9 +219,15 @@ func (r *Ring) SigningKey(ctx context.Context, lifetime time.Duration) (SigningK
 
 // Secret returns the named master secret, or the one for new values; see [Secrets].
 func (r *Ring) Secret(ctx context.Context, kid string) (Secret, error) {
+	if err := r.usable(ctx); err != nil {
+		return Secret{}, err
+	}
 	s := r.current(ctx)
 	if v, ok := s.findSecret(kid); ok {
 		return v, nil
+	}
+	if r.ended(s.doc.Secrets, kid) {
+		return Secret{}, ErrRetired
 	}
 	s, err := r.again(ctx, s)
 	if v, ok := s.findSecret(kid); ok {
@@ -188,8 +236,8 @@ func (r *Ring) Secret(ctx context.Context, kid string) (Secret, error) {
 	return Secret{}, err
 }
 
-// current returns the ring as it is now, after a reload if one is due and quick. Whoever finds one due does it, the others
-// go on with what there is.
+// current returns the ring as it is now, after a reload if one is due and quick. The first caller that finds one due
+// does it, the others go on with what there is.
 func (r *Ring) current(ctx context.Context) *snapshot {
 	now := r.now()
 	if h := r.health.Load(); !now.Before(h.due) || now.Before(h.tried) {
@@ -266,6 +314,9 @@ func (h *health) answer() error {
 }
 
 func (r *Ring) acquire(ctx context.Context) error {
+	if err := r.usable(ctx); err != nil {
+		return err
+	}
 	select {
 	case r.lock <- struct{}{}:
 		return nil

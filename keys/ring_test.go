@@ -13,20 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern/internal/test/testclock"
 	"github.com/posternauth/postern/keys"
 )
 
-// A clock is set by the test.
-type clock struct{ nanos atomic.Int64 }
-
-func newClock() *clock {
-	c := &clock{}
-	c.nanos.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
-	return c
-}
-
-func (c *clock) Now() time.Time          { return time.Unix(0, c.nanos.Load()) }
-func (c *clock) Advance(d time.Duration) { c.nanos.Add(int64(d)) }
+func newClock() *testclock.Clock { return testclock.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) }
 
 // A faultyVault counts and fails on demand.
 type faultyVault struct {
@@ -53,7 +44,7 @@ func (v *faultyVault) Save(ctx context.Context, data []byte, version string) (st
 
 var errDown = errors.New("the vault is down")
 
-func open(t *testing.T, v keys.Vault, c *clock) *keys.Ring {
+func open(t *testing.T, v keys.Vault, c *testclock.Clock) *keys.Ring {
 	t.Helper()
 	ring, err := keys.Open(t.Context(), keys.RingConfig{Vault: v, Algorithm: keys.EdDSA, Now: c.Now})
 	if err != nil {
@@ -263,8 +254,8 @@ func TestRingConcurrent(t *testing.T) {
 		wg.Go(func() {
 			ring := rings[i%2]
 			for range 200 {
-				// All steps together stay below the six hours in which a key can retire: a goroutine that was held up between
-				// asking which key signs and asking for it must still find it.
+				// All steps together stay below the six hours in which a key can retire: a goroutine that was held up
+				// between asking which key signs and asking for it must still find it.
 				c.Advance(12 * time.Second)
 				key, err := ring.SigningKey(t.Context(), time.Minute)
 				if err != nil {

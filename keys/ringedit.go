@@ -21,9 +21,10 @@ func (r *Ring) Rotate(ctx context.Context) error {
 	})
 }
 
-// Revoke ends a key or master secret at once: what it signed or sealed is refused, here when the call returns, in other
-// processes when they reload, at verifiers elsewhere when their cached JWKS expires. If it was the one in use and none
-// was waiting, a new one is made in the same step. The error is ErrUnknownKey if the ring has no such key.
+// Revoke ends a key or master secret: what it signed or sealed is refused in this process when the call returns, in
+// other processes within RingConfig.ReloadEvery, and at verifiers elsewhere when their cached JWKS expires (up to 2
+// hours at API Gateway). If it was the one in use and none was waiting, a new one is made in the same step. The error
+// is ErrUnknownKey if the ring has no such key.
 func (r *Ring) Revoke(ctx context.Context, kid string) error {
 	if err := r.acquire(ctx); err != nil {
 		return err

@@ -31,14 +31,15 @@ func parseDocument(data []byte) (*document, error) {
 	return &doc, nil
 }
 
-// load reads the vault and installs what it holds; nothing if it is empty and no ring is there yet. The caller holds the
-// lock. Where others wait for the result, ctx must not be one that ends with the caller.
+// load reads the vault and installs what it holds; nothing if it is empty and no ring is there yet. The caller holds
+// the lock. Where others wait for the result, ctx must not be one that ends with the caller.
 func (r *Ring) load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, vaultTimeout)
 	defer cancel()
 	tried := r.now()
 	doc, version, err := r.fetch(ctx)
 	if err == nil && doc != nil {
+		r.keepRevoked(ctx, doc)
 		err = r.install(doc, version)
 	}
 	h := &health{tried: tried, due: tried.Add(r.cfg.ReloadEvery)}
@@ -75,6 +76,33 @@ func (r *Ring) fetch(ctx context.Context) (*document, string, error) {
 	return doc, version, err
 }
 
+// keepRevoked notes the revocations of doc, and revokes in doc what this ring has seen revoked before. Only a vault
+// that was set back to an older state lacks a revocation, and a revoked key must not come back with it. The next edit
+// writes the revocation again. The caller holds the lock.
+func (r *Ring) keepRevoked(ctx context.Context, doc *document) {
+	for _, entries := range [][]entry{doc.Keys, doc.Secrets} {
+		for i := range entries {
+			e := &entries[i]
+			seen, known := r.revoked.Load(e.ID)
+			switch {
+			case !e.Revoked.IsZero():
+				if !known {
+					r.revoked.Store(e.ID, e.Revoked)
+				}
+			case known:
+				e.Revoked = seen.(time.Time)
+				r.log.WarnContext(ctx, "keys: the vault was set back to an older state, where a revoked key is not revoked; it stays revoked in this process", "kid", e.ID)
+			}
+		}
+	}
+}
+
+// ended reports whether a kid that does not verify is known to have ended.
+func (r *Ring) ended(entries []entry, kid string) bool {
+	_, revoked := r.revoked.Load(kid)
+	return revoked || lists(entries, kid)
+}
+
 func (r *Ring) install(doc *document, version string) error {
 	old := r.cur.Load()
 	if old != nil && old.version == version {
@@ -103,6 +131,7 @@ func (r *Ring) edit(ctx context.Context, change func(doc *document, now time.Tim
 		if err != nil {
 			return fmt.Errorf("keys: writing the ring: %w", err)
 		}
+		r.keepRevoked(ctx, doc)
 		now := r.now()
 		if err := change(doc, now); err != nil {
 			return err
@@ -120,6 +149,7 @@ func (r *Ring) edit(ctx context.Context, change func(doc *document, now time.Tim
 		switch {
 		case err == nil:
 			r.health.Store(&health{tried: now, due: now.Add(r.cfg.ReloadEvery)})
+			r.keepRevoked(ctx, doc) // a revocation that change made
 			return r.install(doc, version)
 		case !errors.Is(err, ErrConflict) || attempt == maxAttempts:
 			return unavailable(err)
@@ -183,13 +213,13 @@ func (r *Ring) addSecret(doc *document, now time.Time) error {
 		return fmt.Errorf("keys: reading random bytes: %w", err)
 	}
 	doc.Secrets = append(doc.Secrets, entry{
-		ID: base64.RawURLEncoding.EncodeToString(id[:]), Created: newest(doc.Secrets, now), Longest: r.cfg.SecretLifetime, Private: master[:],
+		ID: base64.RawURLEncoding.EncodeToString(id[:]), Created: newest(doc.Secrets, now), Longest: doc.secretLifetime(r.cfg.SecretLifetime), Private: master[:],
 	})
 	return nil
 }
 
-// newest is the time to stamp on an entry that joins the others: now, but after all of them, also those stamped by a clock
-// that is ahead. One that was far ahead holds nobody up once its entry is revoked.
+// newest is the time to stamp on an entry that joins the others: now, but after all of them, also those stamped by a
+// clock that is ahead. One that was far ahead holds nobody up once its entry is revoked.
 func newest(entries []entry, now time.Time) time.Time {
 	created := stamp(now)
 	for _, e := range entries {

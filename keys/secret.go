@@ -27,8 +27,8 @@ func NewSecret(id string, master []byte) (Secret, error) {
 	return Secret{ID: id, master: &m}, nil
 }
 
-// Derive returns a 32-byte key for one purpose (HKDF-SHA256, RFC 5869, the purpose as info). The zero Secret has nothing
-// to derive from: that is a mistake in the program, and Derive panics.
+// Derive returns a 32-byte key for one purpose (HKDF-SHA256, RFC 5869, the purpose as info). The zero Secret has
+// nothing to derive from: that is a mistake in the program, and Derive panics.
 func (s Secret) Derive(purpose string) []byte {
 	if s.master == nil {
 		panic("keys: Derive of the zero Secret")
@@ -45,8 +45,8 @@ func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "keys.Secret(%q)", 
 
 type staticSecrets []Secret
 
-// StaticSecrets are Secrets handed in by the caller: the first protects new values, all of them open old ones. To
-// replace a secret put the new one in front, and take the old one out when nothing made with it is alive.
+// StaticSecrets returns Secrets that never change. The first one protects new values; all of them open old ones. To
+// replace a secret, put the new one in front, and remove the old one when no value made with it is still valid.
 func StaticSecrets(secrets ...Secret) (Secrets, error) {
 	if len(secrets) == 0 {
 		return nil, fmt.Errorf("keys: StaticSecrets needs at least one secret")

@@ -15,8 +15,9 @@ import (
 
 // localKey is a SigningKey in memory, or behind any crypto.Signer.
 type localKey struct {
-	public *PublicKey
-	signer *crypto.Signer // a pointer: printing what holds a localKey follows one with some verbs
+	public    *PublicKey
+	signer    *crypto.Signer // a pointer: printing what holds a localKey follows one with some verbs
+	generated bool           // by Generate, in this process
 }
 
 // NewSigningKey makes a SigningKey of a private key of the standard library (*rsa.PrivateKey, *ecdsa.PrivateKey,
@@ -58,7 +59,14 @@ func newLocalKey(signer crypto.Signer, alg Algorithm, kid string) (*localKey, er
 
 // Generate makes a new key for alg: RSA of 2048 bits, the curve of an ES algorithm, or Ed25519. Its kid is the RFC 7638
 // thumbprint. Shared secrets are not made here: see [NewHMAC].
-func Generate(alg Algorithm) (SigningKey, error) { return asKey(generate(alg)) }
+func Generate(alg Algorithm) (SigningKey, error) {
+	key, err := generate(alg)
+	if err != nil {
+		return nil, err
+	}
+	key.generated = true
+	return key, nil
+}
 
 func generate(alg Algorithm) (*localKey, error) {
 	var signer crypto.Signer
@@ -110,8 +118,8 @@ func (k *localKey) Format(f fmt.State, _ rune) {
 type hmacKey struct{ public *PublicKey }
 
 // NewHMAC makes a SigningKey for HS256 of a secret both sides share: at least 32 bytes from a random source, never a
-// password (RFC 7518 section 3.2, RFC 8725 section 3.5). Whoever can check such tokens can also make them. The secret
-// is copied. For the checking side take Public of the result. See [Static] for what an empty kid means.
+// password (RFC 7518 section 3.2, RFC 8725 section 3.5). A program that can check such tokens can also make them. The
+// secret is copied. For the checking side take Public of the result. See [Static] for what an empty kid means.
 func NewHMAC(kid string, secret []byte) (SigningKey, error) {
 	return asKey(newHMAC(HS256, kid, secret))
 }

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -124,6 +125,11 @@ func (s *snapshot) findSecret(kid string) (Secret, bool) {
 	}
 	v, ok := s.secrets[kid]
 	return v, ok
+}
+
+// lists reports whether an entry has this kid, in whatever state.
+func lists(entries []entry, kid string) bool {
+	return slices.ContainsFunc(entries, func(e entry) bool { return e.ID == kid })
 }
 
 // secretLifetime is the shortest Longest of the secrets in use.

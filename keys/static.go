@@ -5,51 +5,16 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/posternauth/postern/internal/oneprocess"
 )
 
-// keySet finds keys by kid.
-type keySet struct {
-	byID map[string]*PublicKey
-	only *PublicKey // the only key, if there is one
-}
-
-// newKeySet refuses sets in which a kid is ambiguous: named twice, or missing where there are several keys. It also
-// refuses sets that mix shared secrets with public keys: what one side may publish the other must hide.
-func newKeySet(keys []*PublicKey) (*keySet, error) {
-	set := &keySet{byID: make(map[string]*PublicKey, len(keys))}
-	for _, k := range keys {
-		switch {
-		case k == nil:
-			return nil, fmt.Errorf("%w: a nil key", ErrWeakKey)
-		case set.byID[k.id] != nil:
-			return nil, fmt.Errorf("%w: kid %q is given twice", ErrWeakKey, k.id)
-		case k.id == "" && len(keys) > 1:
-			return nil, fmt.Errorf("%w: a key without a kid among several cannot be found", ErrWeakKey)
-		case k.alg.symmetric() != keys[0].alg.symmetric():
-			return nil, fmt.Errorf("%w: shared secrets and public keys in one set", ErrWeakKey)
-		}
-		set.byID[k.id] = k
-	}
-	if len(keys) == 1 {
-		set.only = keys[0]
-	}
-	return set, nil
-}
-
-func (s *keySet) find(kid string) (*PublicKey, bool) {
-	if s.only != nil {
-		return s.only, kid == "" || s.only.id == "" || s.only.id == kid
-	}
-	k, ok := s.byID[kid]
-	return k, ok && kid != ""
-}
-
-// Static is a Verifier over keys handed in by the caller.
+// Static returns a [Verifier] with the caller's keys.
 //
-// kids must differ. A key without a kid must be the only one: it answers for any kid, so that a certificate or PEM file
-// can be used without knowing what the issuer calls it. The Verifier also has the PublicKeys of a [Signer], so that a
-// program that only checks tokens can publish the keys it checks with; shared secrets are never among them. The error is
-// ErrWeakKey if the keys do not make a set.
+// Keys with the same kid must be for different algorithms. A key without a kid must be the only one: it answers for any
+// kid, so that a certificate or PEM file can be used without knowing what the issuer calls it. The Verifier also has
+// the PublicKeys of a [Signer], so that a program that only checks tokens can publish the keys it checks with; shared
+// secrets are never among them. The error is ErrWeakKey if the keys do not make a set.
 func Static(keys ...*PublicKey) (Verifier, error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%w: no keys given", ErrWeakKey)
@@ -58,7 +23,7 @@ func Static(keys ...*PublicKey) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return staticVerifier{set, publishable(keys)}, nil
+	return staticVerifier{set, publishable(set.keys)}, nil
 }
 
 type staticVerifier struct {
@@ -67,7 +32,11 @@ type staticVerifier struct {
 }
 
 func (v staticVerifier) PublicKey(_ context.Context, kid string) (*PublicKey, error) {
-	if k, ok := v.set.find(kid); ok {
+	return v.key(kid, "")
+}
+
+func (v staticVerifier) key(kid string, alg Algorithm) (*PublicKey, error) {
+	if k, ok := v.set.find(kid, alg); ok {
 		return k, nil
 	}
 	return nil, ErrUnknownKey
@@ -78,7 +47,9 @@ func (v staticVerifier) PublicKeys(context.Context) ([]*PublicKey, error) {
 }
 
 // StaticSigner is a Signer that signs with one key handed in by the caller; also are further keys that verify and are
-// published, such as the one that signed before or the one that will sign next. Errors as [Static].
+// published, such as the one that signed before or the one that will sign next. Its keys never change: to revoke one,
+// make a Signer without it, in every program that has it. A key of [Generate] belongs to this process: below lambdahttp
+// the Signer does not sign with it or publish it, and returns ErrUnavailable and ErrLocal. Errors as [Static].
 func StaticSigner(signing SigningKey, also ...*PublicKey) (Signer, error) {
 	if signing == nil {
 		return nil, fmt.Errorf("%w: no signing key given", ErrWeakKey)
@@ -88,16 +59,28 @@ func StaticSigner(signing SigningKey, also ...*PublicKey) (Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &staticSigner{staticVerifier{set, publishable(public)}, signing}, nil
+	key, ok := signing.(*localKey)
+	return &staticSigner{staticVerifier{set, publishable(set.keys)}, signing, ok && key.generated}, nil
 }
 
 type staticSigner struct {
 	staticVerifier
 	signing SigningKey
+	local   bool // the key was made in this process
 }
 
-func (s *staticSigner) SigningKey(context.Context, time.Duration) (SigningKey, error) {
+func (s *staticSigner) SigningKey(ctx context.Context, _ time.Duration) (SigningKey, error) {
+	if s.local && oneprocess.Refused(ctx) {
+		return nil, errLocalRing
+	}
 	return s.signing, nil
+}
+
+func (s *staticSigner) PublicKeys(ctx context.Context) ([]*PublicKey, error) {
+	if s.local && oneprocess.Refused(ctx) {
+		return nil, errLocalRing
+	}
+	return s.staticVerifier.PublicKeys(ctx)
 }
 
 func publishable(keys []*PublicKey) []*PublicKey {

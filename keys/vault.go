@@ -5,16 +5,23 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+
+	"github.com/posternauth/postern/internal/oneprocess"
 )
 
-// A Vault keeps the one document a [Ring] consists of. It holds private keys in the clear: a Vault encrypts at rest,
-// as [FileVault] does, or keeps it where that is done (a secret manager). The suite in keys/vaulttest checks a Vault.
+// A Vault keeps the document of a [Ring]. The document has private keys without encryption. So a Vault must encrypt
+// it, as [FileVault] and [StoreVault] do, or keep it in a place that does (a secret manager). The test suite in
+// keys/vaulttest checks a Vault.
 //
 // Load returns the document and its version; an empty version says that nothing was saved yet, and is no error.
 //
-// Save replaces the document if version still is its version (empty: if there is none), as one step that no other Save
-// comes between, and returns the new version, one that was never used before. Otherwise it returns ErrConflict and
-// changes nothing. A Load that starts after a Save was answered sees what was saved.
+// Save replaces the document if its version is still version; an empty version means that there is no document yet. The
+// check and the replacement are one atomic step. Save returns the new version, which was never used before. If the
+// version is another one, Save returns ErrConflict and changes nothing. A Load that starts after a Save was answered
+// sees what was saved. Any other error of Save leaves open whether the document was replaced.
+//
+// An error never means that the vault is empty, and a document that was damaged is an error. A vault keeps documents of
+// 128 KiB at least, never forgets one, and holds no slice of a caller longer than the call.
 //
 // The methods may be called from many goroutines, and from many processes at once.
 type Vault interface {
@@ -22,8 +29,8 @@ type Vault interface {
 	Save(ctx context.Context, data []byte, version string) (newVersion string, err error)
 }
 
-// A MemoryVault keeps the ring in memory, for tests and for programs whose tokens may die with them. The zero value is
-// ready. It is no place for keys where there is more than one process.
+// A MemoryVault keeps the ring in memory, for tests and for programs whose tokens need not outlive the process. The
+// zero value is ready. Do not use it with more than one process. On Lambda it returns [ErrLocal] below a request.
 type MemoryVault struct {
 	mu   sync.Mutex
 	data []byte
@@ -32,7 +39,7 @@ type MemoryVault struct {
 
 // Load returns a copy of the document.
 func (v *MemoryVault) Load(ctx context.Context) (data []byte, version string, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := usable(ctx); err != nil {
 		return nil, "", err
 	}
 	v.mu.Lock()
@@ -42,7 +49,7 @@ func (v *MemoryVault) Load(ctx context.Context) (data []byte, version string, er
 
 // Save replaces the document if version stands.
 func (v *MemoryVault) Save(ctx context.Context, data []byte, version string) (newVersion string, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := usable(ctx); err != nil {
 		return "", err
 	}
 	v.mu.Lock()
@@ -53,6 +60,14 @@ func (v *MemoryVault) Save(ctx context.Context, data []byte, version string) (ne
 	v.data = append([]byte(nil), data...)
 	v.n++
 	return v.version(), nil
+}
+
+// usable returns why memory must not be used: this process is one of many, or the caller has gone.
+func usable(ctx context.Context) error {
+	if oneprocess.Refused(ctx) {
+		return ErrLocal
+	}
+	return ctx.Err()
 }
 
 func (v *MemoryVault) version() string {

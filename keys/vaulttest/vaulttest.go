@@ -1,40 +1,98 @@
-// Package vaulttest checks that a [keys.Vault] keeps its contract.
+// Package vaulttest checks that a [keys.Vault] keeps its contract, races included.
 //
 //	func TestVault(t *testing.T) {
 //		vaulttest.Run(t, func(t *testing.T) keys.Vault { return newEmptyVault(t) })
 //	}
+//
+// [RunPair] is the same for two values of one place, as two processes have them. [Unreadable] checks that a vault which
+// is damaged or cannot be reached is not taken for an empty one. Run all of it with -race.
 package vaulttest
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"fmt"
-	"sync"
+	"log/slog"
 	"testing"
 
 	"github.com/posternauth/postern/keys"
 )
 
+// MaxDocument is the size of the largest document that the suite saves, in bytes. Every vault must keep it.
+const MaxDocument = 128 << 10
+
 // Run runs the suite. empty returns a vault in which nothing was saved yet, a new one at each call.
 func Run(t *testing.T, empty func(t *testing.T) keys.Vault) {
 	t.Helper()
+	RunPair(t, func(t *testing.T) (one, other keys.Vault) {
+		v := empty(t)
+		return v, v
+	})
+}
+
+// RunPair runs the suite on two values of one vault: what is saved by one is loaded by the other. empty returns a vault
+// in which nothing was saved yet, a new one at each call.
+func RunPair(t *testing.T, empty func(t *testing.T) (one, other keys.Vault)) {
+	t.Helper()
 	for _, part := range []struct {
 		name string
-		run  func(t *testing.T, v keys.Vault)
+		run  func(t *testing.T, p pair)
 	}{
 		{"Empty", testEmpty},
 		{"SaveAndLoad", testSaveAndLoad},
+		{"Sizes", testSizes},
 		{"Conflict", testConflict},
 		{"VersionsAreNew", testVersionsAreNew},
 		{"SlicesAreCopied", testSlicesAreCopied},
 		{"Cancelled", testCancelled},
+		{"Deadline", testDeadline},
 		{"OneWinner", testOneWinner},
 		{"NoLostUpdate", testNoLostUpdate},
+		{"WholeDocuments", testWholeDocuments},
 		{"Ring", testRing},
+		{"RingRotations", testRingRotations},
+		{"RingRevocations", testRingRevocations},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.run(t, empty(t)) })
+		t.Run(part.name, func(t *testing.T) {
+			one, other := empty(t)
+			part.run(t, pair{one, other})
+		})
 	}
+}
+
+// Unreadable fails the test unless v, a vault whose document is damaged, foreign or out of reach, returns errors: from
+// Load, from a Save over no version, and ErrUnavailable from keys.Open. If such a vault seemed empty, keys.Open would
+// begin a new ring in its place.
+func Unreadable(t *testing.T, v keys.Vault) {
+	t.Helper()
+	data, version, err := v.Load(t.Context())
+	if err == nil || data != nil || version != "" {
+		t.Errorf("Load: %d bytes at version %q, %v; want an error alone", len(data), version, err)
+	}
+	if errors.Is(err, keys.ErrConflict) {
+		t.Errorf("Load: %v, which is an answer of Save", err)
+	}
+	if version, err := v.Save(t.Context(), []byte("new"), ""); err == nil || version != "" {
+		t.Errorf("Save over no version: version %q, %v; want an error alone", version, err)
+	}
+	if _, err := keys.Open(t.Context(), keys.RingConfig{Vault: v, Algorithm: keys.ES256, Logger: slog.New(slog.DiscardHandler)}); !errors.Is(err, keys.ErrUnavailable) {
+		t.Errorf("keys.Open: %v, want ErrUnavailable", err)
+	}
+}
+
+// A pair is two values of one vault.
+type pair struct{ one, other keys.Vault }
+
+// both calls f for each value.
+func (p pair) both(f func(v keys.Vault)) {
+	f(p.one)
+	f(p.other)
+}
+
+// of returns one value for even numbers and the other for odd ones.
+func (p pair) of(i int) keys.Vault {
+	if i%2 == 0 {
+		return p.one
+	}
+	return p.other
 }
 
 func save(t *testing.T, v keys.Vault, data, version string) string {
@@ -46,163 +104,12 @@ func save(t *testing.T, v keys.Vault, data, version string) string {
 	return next
 }
 
-func want(t *testing.T, v keys.Vault, data, version string) {
+func (p pair) want(t *testing.T, data, version string) {
 	t.Helper()
-	got, at, err := v.Load(t.Context())
-	if err != nil || string(got) != data || at != version {
-		t.Fatalf("Load: %q at version %q, %v; want %q at %q", got, at, err, data, version)
-	}
-}
-
-func testEmpty(t *testing.T, v keys.Vault) {
-	want(t, v, "", "")
-	if _, err := v.Save(t.Context(), []byte("x"), "no such version"); !errors.Is(err, keys.ErrConflict) {
-		t.Fatalf("Save over a version that never was: %v, want ErrConflict", err)
-	}
-	want(t, v, "", "")
-}
-
-func testSaveAndLoad(t *testing.T, v keys.Vault) {
-	version := ""
-	for _, data := range []string{"one", `{"json":"ö"}`, "\x00\xff binary \n", string(bytes.Repeat([]byte("0123456789abcdef"), 2048))} {
-		version = save(t, v, data, version)
-		want(t, v, data, version)
-	}
-}
-
-func testConflict(t *testing.T, v keys.Vault) {
-	first := save(t, v, "one", "")
-	second := save(t, v, "two", first)
-	for _, version := range []string{"", first, "no such version"} {
-		if _, err := v.Save(t.Context(), []byte("three"), version); !errors.Is(err, keys.ErrConflict) {
-			t.Fatalf("Save over version %q: %v, want ErrConflict", version, err)
+	p.both(func(v keys.Vault) {
+		got, at, err := v.Load(t.Context())
+		if err != nil || string(got) != data || at != version {
+			t.Fatalf("Load: %.60q (%d bytes) at version %q, %v; want %.60q (%d bytes) at %q", got, len(got), at, err, data, len(data), version)
 		}
-	}
-	want(t, v, "two", second)
-}
-
-func testVersionsAreNew(t *testing.T, v keys.Vault) {
-	seen := map[string]bool{}
-	version := ""
-	for i := range 6 {
-		version = save(t, v, fmt.Sprint("data ", i%2), version) // the same data again is another version
-		if seen[version] {
-			t.Fatalf("version %q is used twice", version)
-		}
-		seen[version] = true
-	}
-}
-
-func testSlicesAreCopied(t *testing.T, v keys.Vault) {
-	data := []byte("original")
-	version, err := v.Save(t.Context(), data, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	copy(data, "scribble")
-	got, _, err := v.Load(t.Context())
-	if err != nil || string(got) != "original" {
-		t.Fatalf("the vault kept the caller's slice: %q, %v", got, err)
-	}
-	copy(got, "scribble")
-	want(t, v, "original", version)
-}
-
-func testCancelled(t *testing.T, v keys.Vault) {
-	version := save(t, v, "one", "")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, _, err := v.Load(ctx); err == nil {
-		t.Error("Load with a context that has ended succeeds")
-	}
-	if _, err := v.Save(ctx, []byte("two"), version); err == nil || errors.Is(err, keys.ErrConflict) {
-		t.Errorf("Save with a context that has ended: %v", err)
-	}
-	want(t, v, "one", version)
-}
-
-// testOneWinner: of many that begin at once, one does.
-func testOneWinner(t *testing.T, v keys.Vault) {
-	const racers = 20
-	results := race(racers, func(i int) error {
-		_, err := v.Save(t.Context(), fmt.Append(nil, "racer ", i), "")
-		return err
 	})
-	winner := -1
-	for i, err := range results {
-		switch {
-		case err == nil && winner >= 0:
-			t.Fatalf("racers %d and %d both won", winner, i)
-		case err == nil:
-			winner = i
-		case !errors.Is(err, keys.ErrConflict):
-			t.Fatalf("racer %d: %v, want ErrConflict", i, err)
-		}
-	}
-	data, _, err := v.Load(t.Context())
-	if winner < 0 || err != nil || string(data) != fmt.Sprint("racer ", winner) {
-		t.Fatalf("winner %d, the vault holds %q, %v", winner, data, err)
-	}
-}
-
-// testNoLostUpdate: many that each add one byte, as Ring does with a key, lose none.
-func testNoLostUpdate(t *testing.T, v keys.Vault) {
-	const racers, rounds = 8, 5
-	for i, err := range race(racers, func(int) error {
-		for done := 0; done < rounds; {
-			data, version, err := v.Load(t.Context())
-			if err != nil {
-				return err
-			}
-			switch _, err := v.Save(t.Context(), append(data, 'x'), version); {
-			case err == nil:
-				done++
-			case !errors.Is(err, keys.ErrConflict):
-				return err
-			}
-		}
-		return nil
-	}) {
-		if err != nil {
-			t.Fatalf("racer %d: %v", i, err)
-		}
-	}
-	data, _, err := v.Load(t.Context())
-	if err != nil || len(data) != racers*rounds {
-		t.Fatalf("%d updates of %d are left, %v", len(data), racers*rounds, err)
-	}
-}
-
-// testRing: the vault does what it is for.
-func testRing(t *testing.T, v keys.Vault) {
-	ids := map[string]bool{}
-	for range 2 {
-		ring, err := keys.Open(t.Context(), keys.RingConfig{Vault: v, Algorithm: keys.ES256})
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, err := ring.SigningKey(t.Context(), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids[key.Public().ID()] = true
-	}
-	if len(ids) != 1 {
-		t.Fatalf("two rings of one vault sign with %d keys", len(ids))
-	}
-}
-
-func race(n int, run func(i int) error) []error {
-	results := make([]error, n)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			results[i] = run(i)
-		})
-	}
-	close(start)
-	wg.Wait()
-	return results
 }
