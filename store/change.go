@@ -5,34 +5,36 @@ import "crypto/rand"
 // An Op is what a Change does.
 type Op uint8
 
-// The three things a Change can do.
+// The operations of a Change.
 const (
-	OpPut    Op = iota + 1 // write Item, if Expect still stands
-	OpDelete               // remove the item, if Expect still stands
-	OpCheck                // change nothing, but fail the whole Write unless Expect still stands
+	OpPut    Op = iota + 1 // write Item, if Expect is the version
+	OpDelete               // remove the item, if Expect is the version
+	OpCheck                // change nothing, but fail the whole Write unless Expect is the version
 )
 
 // A Change is one step of a Write. Put, Delete and Check make them.
 type Change struct {
 	Op     Op
 	Item   Item   // Key for all; Value, Expires and the new Version for OpPut
-	Expect string // the version that must stand when the Write happens; empty: the item must be absent
+	Expect string // the version that the item must have; empty: it must be absent
 }
 
-// Put writes the item in place of the version it carries (empty: only if the item is absent). The new version is chosen
-// here, at random, so that a caller left without an answer can read the item and compare: it is Change.Item.Version.
+// Put writes the item if the store still has the version in it.Version (empty: if the item is absent). Put chooses
+// the new version at random: it is Change.Item.Version. A caller that gets no answer can read the item and compare
+// versions.
 func Put(it Item) Change {
 	c := Change{Op: OpPut, Item: it, Expect: it.Version}
 	c.Item.Version = rand.Text()
 	return c
 }
 
-// Delete removes the item if version, which must not be empty, still stands.
+// Delete removes the item if it still has this version. The version must not be empty.
 func Delete(k Key, version string) Change {
 	return Change{Op: OpDelete, Item: Item{Key: k}, Expect: version}
 }
 
-// Check lets the Write it is part of happen only if version still stands; an empty version says the item must be absent.
+// Check makes a Write fail with ErrConflict unless the item has this version. An empty version means that the item
+// must be absent.
 func Check(k Key, version string) Change {
 	return Change{Op: OpCheck, Item: Item{Key: k}, Expect: version}
 }

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// CheckKeys is what every engine calls first in Get. It returns an error that matches [ErrInvalid] when there are more
-// than [MaxKeys] keys, when one is named twice, or when a name is empty, longer than [MaxName], not UTF-8, or holds a NUL.
+// CheckKeys checks the arguments of Get; every engine calls it first. It returns an error that matches [ErrInvalid]
+// if there are more than [MaxKeys] keys, if one occurs twice, or if a name is empty, longer than [MaxName], not
+// UTF-8, or contains a NUL.
 func CheckKeys(keys ...Key) error {
 	if len(keys) > MaxKeys {
 		return invalid("%d keys in one Get, at most %d", len(keys), MaxKeys)
@@ -26,9 +27,9 @@ func CheckKeys(keys ...Key) error {
 	return nil
 }
 
-// CheckChanges is what every engine calls first in Write. Besides the rules of [CheckKeys] it holds changes to
-// [MaxChanges] and values to [MaxValue], a Put to a version of its own, a Delete to a version that must stand, and
-// Expires to the years 1970 to 9999.
+// CheckChanges checks the arguments of Write; every engine calls it first. It applies the rules of [CheckKeys], and
+// allows at most [MaxChanges] changes and [MaxValue] bytes in a value. A Put needs a new version, and a Delete needs
+// the expected version. Expires is in the years 1970 to 9999.
 func CheckChanges(changes ...Change) error {
 	if len(changes) > MaxChanges {
 		return invalid("%d changes in one Write, at most %d", len(changes), MaxChanges)
@@ -76,8 +77,8 @@ func checkChange(c Change) error {
 	return nil
 }
 
-// CheckAdd is what every engine calls first in Add. A delta lies between -[MaxDelta] and MaxDelta, so that no engine's
-// sum can overflow in practice.
+// CheckAdd checks the arguments of Add; every engine calls it first. A delta is between -[MaxDelta] and MaxDelta, so
+// that no engine's sum can overflow in practice.
 func CheckAdd(k Key, delta int64, expires time.Time) error {
 	if delta > MaxDelta || delta < -MaxDelta {
 		return invalid("a delta of %d, at most %d either way", delta, int64(MaxDelta))
@@ -88,8 +89,8 @@ func CheckAdd(k Key, delta int64, expires time.Time) error {
 	return checkKey(k)
 }
 
-// CheckList is what every engine calls first in List. A limit lies between 1 and [MaxList]; after, which comes from
-// outside as often as not, is empty or a possible ID.
+// CheckList checks the arguments of List; every engine calls it first. A limit is between 1 and [MaxList]. after may
+// come from outside; it must be empty or a possible ID.
 func CheckList(part, after string, limit int) error {
 	if limit < 1 || limit > MaxList {
 		return invalid("a page of %d items; ask for 1 to %d", limit, MaxList)
@@ -114,7 +115,8 @@ func checkName(what, s string) error {
 	return checkText(what, s)
 }
 
-// checkText holds a string to what Postgres and DynamoDB take as text. Errors never quote it: names may hold addresses.
+// checkText checks a string against what Postgres and DynamoDB take as text. Errors never quote it: names may hold
+// addresses.
 func checkText(what, s string) error {
 	switch {
 	case len(s) > MaxName:

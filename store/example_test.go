@@ -74,3 +74,10 @@ func ExampleMemory() {
 	// 2 <nil>
 	// 1 <nil>
 }
+
+// A caller that moves rows of two Parts asks first whether one Write may do it.
+func ExampleWritesTwoParts() {
+	s := &store.Memory{}
+	fmt.Println(store.WritesTwoParts(s))
+	// Output: true
+}

@@ -7,14 +7,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/posternauth/postern/internal/local"
+	"github.com/posternauth/postern/internal/oneprocess"
 )
 
-// Memory is a [Store] in the memory of one process, for tests, for development and for a server that runs alone and may
-// forget. Its zero value is ready; it must not be copied after first use. Every function or replica has a Memory of its
-// own, so it is of no use behind a load balancer or on a serverless platform; below lambdahttp it answers [ErrLocal].
+// Memory is a [Store] in the memory of one process, for tests, for development and for a single server that may lose
+// its data. Its zero value is ready; it must not be copied after first use. Each process has a separate Memory, so do
+// not use it behind a load balancer or on a serverless platform. Below lambdahttp it returns [ErrLocal].
 //
-// An expired item is absent at once; its memory is freed by later writes, a few items each, so there is no goroutine to stop.
+// An expired item is absent at once; its memory is freed by later writes, a few items each, so there is no goroutine to
+// stop.
 type Memory struct {
 	// Now is the clock that decides what has expired. Nil means time.Now. Set it before first use.
 	Now func() time.Time
@@ -70,8 +71,8 @@ func (m *Memory) Get(ctx context.Context, keys ...Key) ([]Item, error) {
 	return items, nil
 }
 
-// Write implements [Store]. Its only errors are ErrConflict, ErrInvalid, ErrLocal and that of a context that had already
-// ended; after any of them nothing was done.
+// Write implements [Store]. Its only errors are ErrConflict, ErrInvalid, ErrLocal and that of a context that had
+// already ended; after any of them nothing was done.
 func (m *Memory) Write(ctx context.Context, changes ...Change) error {
 	if err := CheckChanges(changes...); err != nil {
 		return err
@@ -172,9 +173,9 @@ func (m *Memory) List(ctx context.Context, partName, after string, limit int) (i
 	return items, "", nil
 }
 
-// usable tells why the store must not answer: the caller has gone, or this process is one of many.
+// usable returns why the store must not answer: the caller has gone, or this process is one of many.
 func usable(ctx context.Context) error {
-	if local.Refused(ctx) {
+	if oneprocess.Refused(ctx) {
 		return ErrLocal
 	}
 	return ctx.Err()

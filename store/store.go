@@ -1,10 +1,11 @@
-// Package store is what Postern asks of a database: four operations that every engine can do right.
+// Package store defines the four operations that Postern needs from a database.
 //
-// A [Store] keeps items under a [Key] of two strings. Reads are strongly consistent, writes are conditional on the
-// version that was read, and a write of several changes happens as a whole or not at all. Everything that must happen
-// once (a link, a code, a callback, a refresh) rests on that one promise, and storetest proves it for an engine.
+// A [Store] keeps items under a [Key] of two strings. Reads are strongly consistent. Writes are conditional on the
+// version that was read, and a write of several changes makes all of them or none. Everything that must happen only
+// once (the use of a link, a code, a callback, a refresh) depends on this guarantee. Package storetest tests it for
+// an engine.
 //
-// Reading, deciding and writing on condition is the whole way of working:
+// A caller reads, decides, and writes on condition:
 //
 //	items, err := s.Get(ctx, key)
 //	// decide
@@ -15,9 +16,9 @@
 //		// read again and decide anew
 //	}
 //
-// [Memory] is the engine for tests and for a single process. Others live in their own packages below this one, and only
-// who imports one links its driver. An engine of your own implements [Store], calls [CheckKeys], [CheckChanges],
-// [CheckAdd] and [CheckList] first, and passes storetest.Run.
+// [Memory] is the engine for tests and for a single process. Other engines are in packages below this one; only a
+// program that imports one links its driver. To write another engine, implement Store, call [CheckKeys],
+// [CheckChanges], [CheckAdd] and [CheckList] first in its methods, and run storetest.Run on it.
 package store
 
 import (
@@ -26,7 +27,7 @@ import (
 	"time"
 )
 
-// Limits every store keeps and callers may count on.
+// Limits of every store.
 const (
 	MaxKeys    = 25        // keys of one Get
 	MaxChanges = 25        // changes of one Write
@@ -37,46 +38,55 @@ const (
 )
 
 var (
-	// ErrConflict is the answer of Write when a version was not the expected one. Nothing was written: read again and decide anew.
+	// ErrConflict is returned by Write if a version was not the expected one. Nothing was written: read again and
+	// decide anew.
 	ErrConflict = errors.New("store: conflict: an item changed since it was read")
-	// ErrInvalid is the answer to arguments outside the contract: an empty or too long key, a key named twice, too many changes, a value too large.
+	// ErrInvalid is returned for arguments that the contract does not allow: an empty or too long key, a key that
+	// occurs twice, too many changes, a value that is too large.
 	ErrInvalid = errors.New("store: invalid argument")
-	// ErrLocal is the answer of a Memory on a platform that starts many processes, where each would have items of its own.
+	// ErrLocal is returned by a Memory on a platform that starts many processes, because each process would have
+	// different items.
 	ErrLocal = errors.New("store: Memory belongs to one process and this platform starts many: use a store they share, or allow local stores where that may be")
 )
 
-// A Key names an item. Items of one Part live together (one DynamoDB partition, one Redis hash slot) and List walks them
-// by ID in byte order, so parts are high-cardinality: a session, an address, never "all users". Both strings are
-// non-empty UTF-8, at most MaxName bytes, and free of NUL.
+// A Key names an item. Items of one Part are kept together (in one DynamoDB partition or one Redis hash slot), and
+// List returns them by ID in byte order. So there should be many parts with few items: one for a session or an
+// address, never one for all users. Both strings are non-empty UTF-8 of at most MaxName bytes, without NUL.
 type Key struct{ Part, ID string }
 
-// An Item is a value with its life and its version.
+// An Item is a value with its expiry and its version.
 type Item struct {
 	Key     Key
-	Value   []byte    // JSON by convention; kept byte for byte. Empty and nil are the same
-	Expires time.Time // zero: never. From this moment on the item is absent to every operation, whether or not the engine has removed it. Kept to the millisecond, the rest is cut off
-	Version string    // of the item as read; Put chooses a new one at random, and none is ever used again
+	Value   []byte // JSON by convention; kept byte for byte. Empty and nil are the same
+	Version string // of the item as read; Put chooses a new one at random, and none is ever used again
+
+	// Expires is when the item expires, to the millisecond. From then on it is absent to every operation, even if the
+	// engine has not removed it yet. Zero means never.
+	Expires time.Time
 }
 
-// A Store keeps items. Its methods may be called from many goroutines and many processes at once.
+// A Store keeps items. Many goroutines and many processes may call its methods at the same time.
 //
-// Get returns those of the named items that exist, in the order of the keys, in one round trip and strongly consistent:
-// a Get that starts after a Write was answered sees what it wrote. The items of one Get need not be of one moment. A
-// missing item is no error, and an error never means "missing". Get of no keys is empty.
+// Get returns the items that exist, in the order of the keys and in one round trip. It is strongly consistent: a Get
+// that starts after a Write returned sees its changes. The items of one Get need not be from the same moment. A
+// missing item is not an error, and an error never means "missing". Get without keys returns nothing.
 //
-// Write applies all changes or none. ErrConflict says that nothing was done. ErrInvalid says so too. Any other error
-// means "it may have been applied": Get, and compare versions. A Write names a key at most once. A Write of no changes
-// does nothing.
+// Write applies all changes or none. ErrConflict and ErrInvalid mean that nothing was written. Any other error means
+// that the changes may have been applied: read the items and compare versions. A Write may not name a key twice. A
+// Write without changes does nothing. An engine that cannot write to several Parts at once, such as a Redis Cluster,
+// refuses such a Write with ErrInvalid and states it by [OnePart]. Postern writes to two Parts only where
+// [WritesTwoParts] returns true.
 //
-// Add adds delta to a counter and returns the sum. Counters are a key space of their own; an absent or expired one
-// counts as zero, and the expiry of the first Add holds until it is reached (callers put the window into the key). After
+// Add adds delta to a counter and returns the sum. Counters have a separate key space. An absent or expired counter
+// is zero. The first Add sets the expiry; later ones do not change it, so callers put the period into the key. After
 // an error the delta may have been added.
 //
-// List returns up to limit items of a part whose ID is greater than after, by ID in byte order, and in next the ID to
-// pass as after for the following page; next is empty at the end. A page may hold fewer items than limit, or none,
-// before the end. It may be eventually consistent.
+// List returns up to limit items of a part, by ID in byte order, beginning after the ID after. next is the value of
+// after for the next page; it is empty at the end. A page may have fewer items than limit, or none, before the end.
+// List may be eventually consistent.
 //
-// A store keeps the slices it is given no longer than the call and hands out slices of the caller's own.
+// A Store does not keep the slices of its arguments after the call, and the caller may change the slices that it
+// returns.
 type Store interface {
 	Get(ctx context.Context, keys ...Key) ([]Item, error)
 	Write(ctx context.Context, changes ...Change) error

@@ -1,40 +1,44 @@
 // Package dynamostore keeps Postern's items in a table of Amazon DynamoDB.
 //
-// The program makes the client and hands it over, so that region, credentials, endpoint and HTTP client are its own:
+// The program makes the client, with its region, credentials, endpoint and HTTP client, and passes it to [New]:
 //
 //	client := dynamodb.New(dynamodb.Options{Region: region, Credentials: credentials})
 //	st, err := dynamostore.New(dynamostore.Config{Client: client, Table: "auth"})
 //
-// This package does not link the config package of the AWS SDK, which starts slowly and is large. In a Lambda function
-// everything it would find is in the environment.
+// This package does not link the config package of the AWS SDK, which is large and starts slowly. In a Lambda
+// function, the environment has everything that the config package would find.
 //
 // # The table
 //
-// One table with the string keys pk (partition) and sk (sort), on demand or provisioned, and Time to Live on the number
-// attribute expiry. [CreateTable] makes it for development. Its other attributes are ver, val, expires_ms and n.
+// The package needs one table with the string keys pk (partition) and sk (sort), on demand or provisioned, and Time
+// to Live on the number attribute expiry. [CreateTable] makes it for development. Its other attributes are ver, val,
+// expires_ms and n.
 //
-// Time to Live only saves space: DynamoDB removes an item hours or days after its time. To this package an item is
-// absent from its very millisecond on, in conditions and in what is read. Since it is the caller's clock that decides,
-// expiry is set a minute late, so that nothing is removed that a function with a slow clock still holds for alive.
+// Time to Live only saves space: DynamoDB removes an item hours or days after it expires. In this package, reads and
+// conditions treat an item as absent from the millisecond of its expiry. The caller's clock decides. So the attribute
+// expiry is set a minute late: DynamoDB removes no item that is still alive for a function with a slow clock.
 //
 // # Consistency
 //
-// All reads are strongly consistent. One change is one conditional request; several are one transaction. Write the table
-// in one region only. In a global table that is written in several the last writer wins, so that what was used up in one
-// region can be used again in another; and a global table with strong consistency takes no transactions.
+// All reads are strongly consistent. One change is one conditional request; several changes are one transaction.
+// Write the table in one region only. In a global table that is written in several regions, the last writer wins, so
+// a link or code that was used in one region can be used again in another. A global table with strong consistency
+// does not support transactions.
 //
 // # Retries
 //
-// The package repeats requests itself, with full jitter, for up to ten seconds or until the context ends, and turns off
-// the retries of the client, because those cannot tell a write that failed from one whose answer was lost. When an answer
-// was lost it looks for its own version in the table. Where even that leaves doubt the error says so, and is never
-// [store.ErrConflict]:
+// The package repeats requests itself, with full jitter, for up to ten seconds or until the context ends. It turns
+// off the retries of the client, because those do not distinguish a write that failed from a write that succeeded
+// without an answer. If an answer is lost, the package looks for its own version in the table. If the result is still
+// unknown, the error says this, and is never [store.ErrConflict]:
 //
-//   - a Put in place of another version is repeated; its own version, found in the table, says that it was applied
-//   - a Put of something absent is not repeated, for it might put back what another call deleted in between; it is looked for
-//   - a Delete is repeated; when the version is gone then, nobody can say who deleted it, and the error says that
-//   - several changes are repeated under one token, by which DynamoDB applies them once
-//   - an Add is not repeated, for it would count twice
+//   - a Put in place of another version is repeated; if its own version is in the table, it was applied
+//   - a Put of an absent item is not repeated, because it could restore an item that another call deleted in the
+//     meantime; the package only reads the item
+//   - a Delete is repeated; if the version is gone by then, it is unknown which call deleted it, and the error says
+//     this
+//   - several changes are repeated with the same token, so that DynamoDB applies them once
+//   - an Add is not repeated, because it could count twice
 package dynamostore
 
 import (
@@ -48,8 +52,9 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// Client is what the store calls of a *dynamodb.Client. One that wraps it must pass the options on: they turn off the
-// client's own retries, which could report a Delete that was applied as a conflict, and check that an answer is whole.
+// Client has the methods of a *dynamodb.Client that the store calls. A wrapper must pass on the options. They turn
+// off the client's retries, which could report a successful Delete as a conflict, and they check that answers are
+// complete.
 type Client interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
@@ -62,19 +67,23 @@ type Client interface {
 
 // Config says where the items are kept.
 type Config struct {
-	// Client reaches DynamoDB. Required. A *dynamodb.Client fits.
+	// Client sends the requests to DynamoDB: usually a *dynamodb.Client. Required.
 	Client Client
 
-	// Table is the name or the ARN of the table. Required. New does not look whether it exists.
+	// Table is the name or the ARN of the table. Required. New does not check that it exists.
 	Table string
 
 	// RequestTimeout is how long one request may take before it counts as lost and, where that is safe, is repeated.
-	// Default 3 seconds: DynamoDB answers within milliseconds, and a connection that went dead while a function was
-	// frozen is only noticed by waiting. The HTTP client may have a shorter one.
+	// DynamoDB answers within milliseconds. But if a connection broke while a function was frozen, only the timeout
+	// shows it. The HTTP client may have a shorter timeout.
+	//
+	// Defaults to 3 seconds.
 	RequestTimeout time.Duration
 
-	// Now is the clock that decides what has expired. Default time.Now. Machines that share a table should agree on the
-	// time within a minute.
+	// Now is the clock that decides what has expired. Machines that share a table should agree on the time within a
+	// minute.
+	//
+	// Defaults to time.Now.
 	Now func() time.Time
 }
 
@@ -90,7 +99,7 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New makes a Store on a table. It sends nothing: a missing table or permission shows at the first use.
+// New makes a Store on a table. It sends no request, so a missing table or permission shows at the first use.
 func New(c Config) (*Store, error) {
 	switch {
 	case c.Client == nil:

@@ -18,7 +18,7 @@ import (
 // A fault stands in for the network and the service below the SDK.
 type fault struct {
 	name   string
-	sure   bool // the client can tell that nothing was done
+	sure   bool // the client knows that nothing was done
 	done   bool // the request reached the server
 	torn   bool // its answer comes back with its status, and else spoilt
 	inject func(next http.RoundTripper, req *http.Request) (*http.Response, error)

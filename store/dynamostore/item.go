@@ -116,5 +116,5 @@ func numberOf(a attributes, name string) (int64, error) {
 	return i, nil
 }
 
-// alive tells whether an item is there at a time, in Unix milliseconds.
+// alive reports whether an item is there at a time, in Unix milliseconds.
 func alive(it store.Item, now int64) bool { return it.Expires.IsZero() || it.Expires.UnixMilli() > now }

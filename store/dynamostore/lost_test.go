@@ -66,8 +66,8 @@ func holds(t *testing.T, s store.Store, want map[store.Key]string) {
 // A lossy call is one call of the store with one fault under its first request.
 type lossy struct {
 	name string
-	// run arranges things on the clean store, makes the call on the one with the fault, looks at the outcome and returns
-	// the error of the call.
+	// run arranges things on the clean store, makes the call on the one with the fault, looks at the outcome and
+	// returns the error of the call.
 	run func(t *testing.T, clean, s store.Store, part string, f fault) error
 	// want is the end for a fault.
 	want func(f fault) end

@@ -208,7 +208,7 @@ func TestT2_CancelledTransactions(t *testing.T) {
 				err := scriptedStore(t, c).Write(t.Context(), replace, store.Delete(store.Key{Part: "p", ID: "b"}, "old"))
 				switch {
 				case tc.want == errAny && (err == nil || errors.Is(err, store.ErrConflict)):
-					t.Errorf("%v, want an error that is no conflict", err)
+					t.Errorf("%v, want an error other than a conflict", err)
 				case tc.want != errAny && !errors.Is(err, tc.want):
 					t.Errorf("%v, want %v", err, tc.want)
 				}

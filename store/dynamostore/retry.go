@@ -25,7 +25,7 @@ const (
 
 var (
 	// errDoubt ends a call about which nobody can say whether it was applied.
-	errDoubt = errors.New("no answer came, and the table does not tell")
+	errDoubt = errors.New("no answer came, and the table does not show what became of it")
 	// errUnprocessed is a batch that was answered in part.
 	errUnprocessed = errors.New("DynamoDB left some of the keys unread: it is throttling")
 	// errOtherWay is an Add that has to be done the other way.
@@ -50,8 +50,8 @@ const (
 	unknown             // it may have been done
 )
 
-// patiently sends a request until it has an answer, is refused for good, or patience or the context ends. The request is
-// told whether an earlier sending of it may have been applied without an answer. So is the caller.
+// patiently sends a request until it has an answer, is refused for good, or patience or the context ends. doubt is
+// true when an earlier sending may have been applied without an answer.
 func (s *Store) patiently(ctx context.Context, p policy, send func(ctx context.Context, doubt bool) error) (doubt bool, err error) {
 	end := time.Now().Add(patience)
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
@@ -103,7 +103,7 @@ func because(gone, err error) error {
 	return fmt.Errorf("%w, after: %w", gone, err)
 }
 
-// inDoubt tells the caller what a failed write may have left behind.
+// inDoubt returns an error that says what a failed write may have left behind.
 func inDoubt(doubt bool, err error) error {
 	if !doubt {
 		return err
@@ -167,7 +167,7 @@ func fateOfTransaction(cancelled *types.TransactionCanceledException) fate {
 	return refused
 }
 
-// isThrottling tells whether a code says that nothing was done, and that later it might be.
+// isThrottling reports whether a code means that nothing was done, and that later it might be.
 func isThrottling(code string) bool {
 	switch code {
 	case "TransactionConflictException", "ReplicatedWriteConflictException":

@@ -21,8 +21,8 @@ const (
 	stormOdds    = 0.25
 )
 
-// storm opens a store for each writer, with faults under a quarter of its requests. Each kind comes at least once, under
-// the first requests of one writer; the storm fails for every kind that did not.
+// storm opens a store for each writer, with faults under a quarter of its requests. Each kind comes at least once,
+// under the first requests of one writer; the storm fails for every kind that did not.
 func storm(t *testing.T) (clean store.Store, stormy []store.Store) {
 	t.Helper()
 	client, table := newTable(t)
@@ -51,8 +51,8 @@ func storm(t *testing.T) (clean store.Store, stormy []store.Store) {
 	return openStore(t, client, table, nil), stormy
 }
 
-// TestT2_StormAlone has each writer change an item of its own. Nobody else does, so a conflict is a false one; and after
-// every call the item is what the answer says.
+// TestT2_StormAlone has each writer change another item. Nobody else does, so a conflict is a false one; and
+// after every call the item is what the answer says.
 func TestT2_StormAlone(t *testing.T) {
 	clean, stormy := storm(t)
 	var acked, doubts, refused atomic.Int64
@@ -205,7 +205,7 @@ func TestT2_StormTogether(t *testing.T) {
 }
 
 // TestT2_StormOfAdds has all writers count: the sum lies between what was acknowledged and that and all doubts, and no
-// two are told the same sum.
+// two get the same sum.
 func TestT2_StormOfAdds(t *testing.T) {
 	clean, stormy := storm(t)
 	k := store.Key{Part: "n", ID: "n"}
@@ -222,7 +222,7 @@ func TestT2_StormOfAdds(t *testing.T) {
 				}
 				acked.Add(1)
 				if _, twice := sums.LoadOrStore(sum, true); twice {
-					t.Errorf("the sum %d was told twice", sum)
+					t.Errorf("the sum %d was returned twice", sum)
 				}
 			}
 		})

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// TableClient is what [CreateTable] calls of a *dynamodb.Client.
+// TableClient has the methods of a *dynamodb.Client that CreateTable calls.
 type TableClient interface {
 	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
@@ -23,9 +23,10 @@ const (
 	tablePoll     = 500 * time.Millisecond // at least; the SDK would wait 20 seconds
 )
 
-// CreateTable makes the table, billed on demand, turns on its Time to Live and returns when it can be used. A table that
-// is there already is kept as it is, but for its Time to Live. It is for development and tests: in production let your
-// infrastructure make the table, with point-in-time recovery and deletion protection, and give the program no right to.
+// CreateTable makes the table, billed on demand, turns on its Time to Live and returns when the table can be used. An
+// existing table is not changed, except for its Time to Live. CreateTable is for development and tests. In
+// production, make the table with your infrastructure tools, with point-in-time recovery and deletion protection, and
+// do not give the program the permission to make it.
 func CreateTable(ctx context.Context, client TableClient, name string) error {
 	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:   &name,

@@ -197,7 +197,7 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// consistently fails a read that does not ask to be strongly consistent: moto would not tell the difference.
+// consistently fails a read that does not ask to be strongly consistent: moto would not show the difference.
 type consistently struct {
 	next  http.RoundTripper
 	reads atomic.Int64

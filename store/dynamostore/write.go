@@ -16,8 +16,9 @@ import (
 // maxTransaction is what DynamoDB takes in one transaction, in bytes, less room for keys and names.
 const maxTransaction = 4<<20 - 64<<10
 
-// Write implements [store.Store]. One change is one PutItem, DeleteItem or GetItem, several are one TransactWriteItems.
-// The values of one Write may have 4032 KiB together: more matches [store.ErrInvalid].
+// Write implements [store.Store]. One change is one PutItem, DeleteItem or GetItem; several changes are one
+// TransactWriteItems. The values of one Write have at most 4032 KiB together; otherwise the error matches
+// [store.ErrInvalid].
 func (s *Store) Write(ctx context.Context, changes ...store.Change) error {
 	if err := store.CheckChanges(changes...); err != nil {
 		return err

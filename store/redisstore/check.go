@@ -15,7 +15,7 @@ import (
 
 // A Server is what a Redis or Valkey server says of itself.
 type Server struct {
-	Addr     string // host:port as the client knows it; empty where the client does not tell
+	Addr     string // host:port as the client knows it; empty where the client does not know it
 	Software string // such as "redis 7.0.15" or "valkey 8.1.3"
 	Role     string // "master" or "slave", in Redis' own words
 	Replicas int    // connected to it
@@ -29,9 +29,9 @@ type Server struct {
 	Eviction  string // maxmemory-policy
 }
 
-// Check asks the server, or every master of a cluster, what it does to keep what it acknowledged. It needs the command
-// INFO, and CONFIG GET where that is permitted. A program calls it once when it starts and logs what it finds; the store
-// works without it.
+// Check reads the settings of the server, or of every master of a cluster, that decide whether acknowledged writes
+// are kept. It needs the command INFO, and CONFIG GET where that is permitted. Call it once when the program starts,
+// and log the result. The store works without it.
 func (s *Store) Check(ctx context.Context) ([]Server, error) {
 	var servers []Server
 	var err error
@@ -79,7 +79,7 @@ func ask(ctx context.Context, client redis.Cmdable, addr string) (Server, error)
 	}
 	found.Replicas, _ = strconv.Atoi(info["connected_slaves"])
 	if found.MaxMemory, err = strconv.ParseInt(info["maxmemory"], 10, 64); err != nil || found.Role == "" {
-		return Server{}, errors.New("INFO does not tell the role and the memory limit")
+		return Server{}, errors.New("INFO lacks the role or the memory limit")
 	}
 	for name, into := range map[string]*string{"appendfsync": &found.AppendFsync, "save": &found.Save} {
 		values, err := client.ConfigGet(ctx, name).Result()
@@ -97,7 +97,7 @@ func ask(ctx context.Context, client redis.Cmdable, addr string) (Server, error)
 	return found, nil
 }
 
-// Durability says in one sentence what a crash of the server costs.
+// Durability describes in one sentence which writes a crash of the server loses.
 func (s Server) Durability() string {
 	if s.Replicas > 0 {
 		return s.alone() + "; replication is asynchronous, so a replica that takes over may lack the last writes whatever the settings"
@@ -114,17 +114,17 @@ func (s Server) alone() string {
 	case s.AppendOnly && s.AppendFsync == "no":
 		return "a crash of the machine costs the writes of about the last half minute: new sessions may be gone, ended ones alive again"
 	case s.AppendOnly:
-		return "there is an append-only file, and the server does not tell how often it reaches the disk: a crash may cost the last writes"
+		return "there is an append-only file, and the server does not show how often it reaches the disk: a crash may cost the last writes"
 	case s.Save != "":
 		return "a crash costs every write since the last snapshot: new sessions are gone, ended ones alive again"
 	case !s.ConfigKnown:
-		return "there is no append-only file, and the server does not tell whether it makes snapshots: a crash costs at least every write since the last one"
+		return "there is no append-only file, and the server does not show whether it makes snapshots: a crash costs at least every write since the last one"
 	}
 	return "a restart costs everything: all sessions are gone"
 }
 
-// Problems lists what makes a server unfit for sessions that can be ended, each with what to do; empty is good. How much
-// a crash costs beside an append-only file is for the caller to judge: see Durability.
+// Problems lists the settings that are wrong for sessions, each with its cure. An empty list is good. It does not
+// judge which writes a crash may lose: see [Server.Durability].
 func (s Server) Problems() []string {
 	var found []string
 	if s.Role != "master" {
@@ -139,7 +139,7 @@ func (s Server) Problems() []string {
 	return found
 }
 
-// String is a line for a log.
+// String returns a line for a log.
 func (s Server) String() string {
 	line := s.Software + " (" + s.Role + ")"
 	if s.Addr != "" {

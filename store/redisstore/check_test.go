@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/redisstore"
 	"github.com/posternauth/postern/store/storetest"
@@ -80,7 +80,7 @@ func TestCheck_NoConfig(t *testing.T) {
 	if err != nil || len(servers) != 1 || servers[0].ConfigKnown || servers[0].AppendFsync != "" || !servers[0].AppendOnly {
 		t.Fatalf("%+v, %v", servers, err)
 	}
-	if got := servers[0].Durability(); !strings.Contains(got, "does not tell how often") {
+	if got := servers[0].Durability(); !strings.Contains(got, "does not show how often") {
 		t.Errorf("durability: %s", got)
 	}
 	servers, err = open(t, connect(t, &redis.Options{Addr: addr, Username: "scribe", Password: "secret"}), nil).Check(t.Context())
@@ -90,7 +90,7 @@ func TestCheck_NoConfig(t *testing.T) {
 }
 
 func TestCheck_Cluster(t *testing.T) {
-	client, _ := startCluster(t)
+	client := startCluster(t).connect(t)
 	servers, err := open(t, client, nil).Check(t.Context())
 	if err != nil || len(servers) != 3 {
 		t.Fatalf("%v, %v; want three masters", servers, err)

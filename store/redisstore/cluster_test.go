@@ -6,73 +6,25 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
-	"github.com/posternauth/postern/internal/testserver"
 	"github.com/posternauth/postern/store"
+	"github.com/posternauth/postern/store/storetest"
 )
-
-// startCluster joins three servers to a Redis Cluster, and returns a client of it and one of its first node.
-func startCluster(t *testing.T) (*redis.ClusterClient, *redis.Client) {
-	t.Helper()
-	const n = 3
-	var addrs []string
-	var nodes []*redis.Client
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range n {
-		addr := testserver.RedisWith(t, testserver.RedisOptions{Cluster: true}).Addr()
-		node := connect(t, &redis.Options{Addr: addr})
-		must(node.ClusterAddSlotsRange(t.Context(), i*16384/n, (i+1)*16384/n-1).Err())
-		must(node.Do(t.Context(), "cluster", "set-config-epoch", i+1).Err())
-		if i > 0 {
-			host, port, _ := strings.Cut(addrs[0], ":")
-			must(node.ClusterMeet(t.Context(), host, port).Err())
-		}
-		addrs, nodes = append(addrs, addr), append(nodes, node)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for _, node := range nodes {
-		for {
-			info, err := node.ClusterInfo(ctx).Result()
-			must(err)
-			if strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprint("cluster_known_nodes:", n)) {
-				break
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				t.Fatalf("the cluster does not come up:\n%s", info)
-			}
-		}
-	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, ContextTimeoutEnabled: true})
-	t.Cleanup(func() {
-		if err := client.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return client, nodes[0]
-}
 
 // The store on a cluster: whatever lies in one part works as it does on one server.
 func TestCluster(t *testing.T) {
-	client, node := startCluster(t)
+	c := startCluster(t)
+	client, node := c.connect(t), c.clients[0]
 	clock := &struct{ d atomic.Int64 }{}
 	s := open(t, client, func() time.Time { return time.Now().Add(time.Duration(clock.d.Load())) })
 	var keys []store.Key
+
+	t.Run("contract", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store { return open(t, client, now) })
+	})
 
 	t.Run("T5_PartsShareASlot", func(t *testing.T) {
 		for i, part := range []string{"p", "{", "}", "{}", "}{", "{a}b", "a{b}c", "%7D", "%", "{}}", "session:é👋", "a\r\nb", strings.Repeat("x", store.MaxName)} {
@@ -139,33 +91,25 @@ func TestCluster(t *testing.T) {
 		}
 	})
 
-	t.Run("T2_OneCreatorOneConsumer", func(t *testing.T) {
-		for round := range 5 {
-			part := fmt.Sprint("race", round)
-			code := store.Put(store.Item{Key: store.Key{Part: part, ID: "code"}})
-			if err := s.Write(t.Context(), code); err != nil {
+	t.Run("T1_OtherPartOfTheSameSlot", func(t *testing.T) { // which the server would write to
+		slot := func(k store.Key) int64 {
+			n, err := client.ClusterKeySlot(t.Context(), "{"+k.Part+"}").Result()
+			if err != nil {
 				t.Fatal(err)
 			}
-			var wg sync.WaitGroup
-			var won atomic.Int64
-			gate := make(chan struct{})
-			for n := range 100 {
-				wg.Go(func() {
-					<-gate
-					err := s.Write(t.Context(), store.Delete(code.Item.Key, code.Item.Version), store.Put(store.Item{Key: store.Key{Part: part, ID: fmt.Sprint("bought", n)}}))
-					if err == nil {
-						won.Add(1)
-					} else if !errors.Is(err, store.ErrConflict) {
-						t.Errorf("racer %d: %v", n, err)
-					}
-				})
+			return n
+		}
+		seen := map[int64]store.Key{}
+		for i := 0; ; i++ {
+			k := store.Key{Part: fmt.Sprint("slot", i), ID: "a"}
+			other, found := seen[slot(k)]
+			if seen[slot(k)] = k; !found {
+				continue
 			}
-			close(gate)
-			wg.Wait()
-			items, _, err := s.List(t.Context(), part, "", 1000)
-			if won.Load() != 1 || err != nil || len(items) != 1 {
-				t.Errorf("%d of 100 racers spent one code and bought %v, %v", won.Load(), items, err)
+			if err := s.Write(t.Context(), store.Put(store.Item{Key: k}), store.Check(other, "")); !errors.Is(err, store.ErrInvalid) {
+				t.Errorf("two parts of one slot: %v, want ErrInvalid", err)
 			}
+			return
 		}
 	})
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/redisstore"
 )
@@ -50,9 +50,15 @@ func TestT3_BrokenConnection(t *testing.T) {
 	addr := testserver.Redis(t).Addr()
 	var armed first
 	s, direct, p := faulty(t, addr, armed.plan)
+	t.Run("closed", func(t *testing.T) { testBrokenConnection(t, s, direct, p, &armed) })
+	p.reset.Store(true)
+	t.Run("reset", func(t *testing.T) { testBrokenConnection(t, s, direct, p, &armed) })
+}
+
+func testBrokenConnection(t *testing.T, s, direct *redisstore.Store, p *proxy, armed *first) {
 	for _, f := range []fault{cutBefore, cutWithin, cutAfter, tornAnswer} {
 		reached := f == cutAfter || f == tornAnswer
-		part := fmt.Sprint("part", f)
+		part := fmt.Sprint(t.Name(), f)
 		key := func(id string) store.Key { return store.Key{Part: part, ID: id} }
 		there := store.Put(store.Item{Key: key("there"), Value: []byte("old")})
 		gone := store.Put(store.Item{Key: key("gone")})
@@ -105,7 +111,7 @@ func TestT3_BrokenConnection(t *testing.T) {
 			t.Errorf("fault %d, delete: %v", f, err)
 		}
 		has("delete", gone.Item.Key, "")
-		// Nor can it be told any more that it was a conflict from the beginning. It must not pass for done.
+		// Nor can anybody know any more that it was a conflict from the beginning. It must not pass for done.
 		if err := with("conflict", func() error { return s.Write(t.Context(), store.Put(store.Item{Key: update.Item.Key})) }); err == nil {
 			t.Errorf("fault %d: a conflict passed for success", f)
 		}
@@ -131,8 +137,8 @@ func TestT3_BrokenConnection(t *testing.T) {
 	}
 }
 
-// A Write is applied, its answer is lost, and another replaces what it wrote before it is sent again: the answer must be
-// neither "conflict", for it was applied, nor success, which nobody can know.
+// A Write is applied, its answer is lost, and another replaces what it wrote before it is sent again: the answer must
+// be neither "conflict", for it was applied, nor success, which nobody can know.
 func TestT3_OverwrittenInDoubt(t *testing.T) {
 	var armed first
 	s, direct, p := faulty(t, testserver.Redis(t).Addr(), armed.plan)
@@ -187,7 +193,7 @@ func TestT3_Silence(t *testing.T) {
 	}
 }
 
-// Connections that break all the time under eight writers, each with an item of its own: an item holds what was
+// Connections that break all the time under eight writers, each with its own item: an item holds what was
 // acknowledged or what was attempted last, and nobody else can have caused a conflict.
 func TestT3_UnreliableNetwork(t *testing.T) {
 	writes := 100

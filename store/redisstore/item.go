@@ -9,10 +9,10 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// An item is kept as "expires:version NUL value": expires in Unix milliseconds, or nothing for never. A version holds no
-// NUL, and the scripts compare without touching the value.
+// An item is kept as "expires:version NUL value": expires in Unix milliseconds, or nothing for never. A version holds
+// no NUL, and the scripts compare without touching the value.
 
-var errForeign = errors.New("the key of an item holds something else: give the store a Prefix of its own")
+var errForeign = errors.New("the key of an item holds something else: give the store another Prefix")
 
 func pack(it store.Item) []byte {
 	b := make([]byte, 0, 24+len(it.Version)+len(it.Value))
@@ -47,8 +47,8 @@ func unpack(k store.Key, packed string, now int64) (it store.Item, alive bool, e
 	return it, true, nil
 }
 
-// life is for how many milliseconds from now Redis keeps what expires then; empty is for ever. It is a span and no point
-// in time, so that it does not matter how the server's clock is set.
+// life is for how many milliseconds from now Redis keeps what expires then; empty is for ever. It is a span and no
+// point in time, so that it does not matter how the server's clock is set.
 func life(expires time.Time, now int64) string {
 	if expires.IsZero() {
 		return ""

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/redisstore"
 )
@@ -130,6 +130,35 @@ func TestIndexForgets(t *testing.T) {
 	}
 }
 
+// An index that was lost, by an eviction or by hand, comes back with the writes of the items that it named.
+func TestIndexComesBack(t *testing.T) {
+	client := connect(t, &redis.Options{Addr: testserver.Redis(t).Addr()})
+	s := open(t, client, nil)
+	for name, expires := range map[string]time.Time{"expires": time.Now().Add(time.Hour), "never": {}} {
+		put := store.Put(store.Item{Key: store.Key{Part: name, ID: "a"}, Expires: expires})
+		if err := s.Write(t.Context(), put); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := client.Del(t.Context(), "postern:index{"+name+"}").Result(); err != nil || n != 1 {
+			t.Fatalf("there was no index: %d, %v", n, err)
+		}
+		again := store.Put(put.Item)
+		if err := s.Write(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+		if items, _, err := s.List(t.Context(), name, "", 10); err != nil || len(items) != 1 || items[0].Version != again.Item.Version {
+			t.Errorf("%s: List found %v, %v; want the item that was written again", name, items, err)
+		}
+		want := time.Duration(-1)
+		if !expires.IsZero() {
+			want = time.Hour
+		}
+		if left, err := client.PTTL(t.Context(), "postern:index{"+name+"}").Result(); err != nil || (left < want) || (left < 0) != (want < 0) {
+			t.Errorf("%s: the index goes in %v, %v; want that of its item", name, left, err)
+		}
+	}
+}
+
 // A Write that creates several items of one part among many that are gone lists all of them.
 func TestIndexOfOneWrite(t *testing.T) {
 	client := connect(t, &redis.Options{Addr: testserver.Redis(t).Addr()})
@@ -157,6 +186,40 @@ func TestIndexOfOneWrite(t *testing.T) {
 			if err := client.Del(t.Context(), "postern:item{p}"+id).Err(); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+}
+
+// A page ends where many have expired in a row, and the pages after it go on to the end.
+func TestListPastTheExpired(t *testing.T) {
+	now := time.Now()
+	s := open(t, connect(t, &redis.Options{Addr: testserver.Redis(t).Addr()}), func() time.Time { return now })
+	for n := range 32 {
+		var changes []store.Change
+		for i := range store.MaxChanges {
+			changes = append(changes, store.Put(store.Item{Key: store.Key{Part: "p", ID: fmt.Sprintf("%02d-%02d", n, i)}, Expires: now.Add(time.Minute)}))
+		}
+		if err := s.Write(t.Context(), changes...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Write(t.Context(), store.Put(store.Item{Key: store.Key{Part: "p", ID: "living"}})); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute)
+	for _, limit := range []int{1, 100} {
+		found, pages, after := 0, 0, ""
+		for next := "more"; next != ""; after = next {
+			var items []store.Item
+			var err error
+			if items, next, err = s.List(t.Context(), "p", after, limit); err != nil {
+				t.Fatal(err)
+			}
+			found += len(items)
+			pages++
+		}
+		if found != 1 || pages < 2 {
+			t.Errorf("pages of %d: found %d in %d pages, want the one that lives, behind 800 that expired", limit, found, pages)
 		}
 	}
 }

@@ -35,15 +35,17 @@ func (s *Store) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error
 		}
 		return err
 	}
-	var err error
-	switch {
-	case len(keys) == 1:
-		err = took(s.client.Get(ctx, s.itemKey(keys[0])), keys[0], take)
-	case s.cluster && !onePart(keys):
-		err = s.getEach(ctx, keys, take)
-	default:
-		err = s.getTogether(ctx, keys, take)
-	}
+	err := s.read(ctx, func() error {
+		items = items[:0]
+		switch {
+		case len(keys) == 1:
+			return took(s.client.Get(ctx, s.itemKey(keys[0])), keys[0], take)
+		case s.cluster && !onePart(keys):
+			return s.getEach(ctx, keys, take)
+		default:
+			return s.getTogether(ctx, keys, take)
+		}
+	})
 	if err != nil {
 		return nil, failed("reading items", err)
 	}

@@ -28,8 +28,9 @@ type proxy struct {
 	t        testing.TB
 	addr, to string
 	plan     func() fault
-	answer   string // of a refusal
-	between  func() // runs once after a cutAfter, before the client learns of it
+	answer   string      // of a refusal
+	reset    atomic.Bool // connections end with a reset
+	between  func()      // runs once after a cutAfter, before the client learns of it
 	injected [faults]atomic.Int64
 
 	wg    sync.WaitGroup
@@ -76,8 +77,16 @@ func (p *proxy) keep(c net.Conn) bool {
 	return p.conns != nil
 }
 
+// hangUp ends a connection, by a reset if p.reset is set.
+func (p *proxy) hangUp(client net.Conn) {
+	if tcp, ok := client.(*net.TCPConn); ok && p.reset.Load() {
+		_ = tcp.SetLinger(0)
+	}
+	_ = client.Close()
+}
+
 func (p *proxy) serve(client net.Conn) {
-	defer client.Close()
+	defer p.hangUp(client)
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
 		return
@@ -128,7 +137,7 @@ func ours(request []byte) bool {
 }
 
 func (p *proxy) answers(client, server net.Conn, now *atomic.Int32) {
-	defer client.Close()
+	defer p.hangUp(client)
 	defer server.Close()
 	buf := make([]byte, 1<<20)
 	for {

@@ -1,40 +1,47 @@
 // Package redisstore keeps Postern's items in Redis 6.2 or newer, or in Valkey, alone or as a cluster.
 //
-// The program connects with go-redis and hands its client over:
+// The program connects with go-redis and passes its client to [New]:
 //
 //	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379", ContextTimeoutEnabled: true})
 //	st, err := redisstore.New(redisstore.Config{Client: client})
 //
-// ContextTimeoutEnabled is off in go-redis unless it is set; without it a call to a server that hangs ends with the
-// client's ReadTimeout and not with the deadline of its context.
+// Set ContextTimeoutEnabled, which is off by default in go-redis. Without it, a call to a server that hangs ends at
+// the client's ReadTimeout and not at the deadline of its context.
 //
 // # What the server must do
 //
-// A store of sessions is a database. Redis keeps it as one only when it is told to:
+// A store of sessions must be as durable as a database. Redis is, but only with these settings:
 //
 //	appendonly yes
 //	appendfsync always
 //	maxmemory-policy noeviction
 //
-// With these, what was acknowledged survives a crash. With appendfsync everysec a crash of the machine costs the last
-// second or two: a new session may be gone, and one that was ended may be alive again. With snapshots alone it costs
-// everything since the last one, and with neither everything. Any other maxmemory-policy removes items at will.
-// Replication is asynchronous: a replica that takes over may not have the last writes, whatever the settings. Where an
-// ended session must never come back, use a store that promises it. [Store.Check] says what a server does.
+// With these, acknowledged writes survive a crash. With appendfsync everysec, a crash of the machine loses the last
+// second or two: a new session may be lost, and an ended session may be alive again. With snapshots alone, a crash
+// loses all writes since the last snapshot; with neither, it loses everything. Any other maxmemory-policy may remove
+// any item. Replication is asynchronous: with any settings, a replica that takes over may lack the last writes. If an
+// ended session must never be alive again, use another store. [Store.Check] reads the settings of a server.
 //
 // # Atomicity, clusters
 //
-// A Write is one script, so it happens as a whole. On a cluster the items of one Part share a slot, and a Write there
-// may only change items of one Part: several are refused with [store.ErrInvalid], for no script runs on two nodes. What
-// Postern itself must write together lies in one Part. A [redis.Ring] is refused: when one of its servers fails, items
-// seem to be absent. So are clients that read from replicas or from a cache in the process, whose answers are stale.
+// A Write is one script, so it makes all changes or none. On a cluster the items of one Part share a slot. A Write to
+// several Parts is refused there with [store.ErrInvalid], because a script cannot run on two nodes; [Store.OnePart]
+// states that. A [redis.Ring] is refused: if one of its servers fails, items seem to be absent.
+// Clients that read from replicas or from a cache in the process are refused too, because their answers can be out of
+// date.
+//
+// # Fail-over
+//
+// If a master of a cluster dies, its items are available again within seconds after a replica takes over, because the
+// store makes go-redis look for the new master at once. With Sentinel, use redis.NewFailoverClient, which finds the
+// new master.
 //
 // # Lost answers
 //
-// When a connection breaks before the answer to a Write has come, the Write is sent again, up to three times. The script
-// knows it by the versions it wrote and answers that it was applied. If by then another Write has replaced them nobody
-// can tell, and the error says so; it is never [store.ErrConflict]. Add is not sent again once the server may have seen
-// it, so nothing is counted twice.
+// If a connection breaks before the answer to a Write, the Write is sent again, up to three times. If the items
+// already have its new versions, the script answers that the Write was applied. If another Write has replaced these
+// versions in the meantime, the result is unknown, and the error says this; it is never [store.ErrConflict]. Add is
+// not sent again if the server may have received it, so nothing is counted twice.
 package redisstore
 
 import (
@@ -52,15 +59,19 @@ import (
 // Config says where the items are kept.
 type Config struct {
 	// Client is the connection to Redis: a *redis.Client, also one made by redis.NewFailoverClient, or a
-	// *redis.ClusterClient. Required. It stays the caller's to close.
+	// *redis.ClusterClient. Required. The caller closes it.
 	Client redis.UniversalClient
 
-	// Prefix begins the name of every key, so that others may live in the same database. Default "postern:". It must not
-	// hold a brace, which would decide on the cluster's slots.
+	// Prefix begins the name of every key, so that other programs can use the same database. It must not contain a
+	// brace, because braces choose the slot in a cluster.
+	//
+	// Defaults to "postern:".
 	Prefix string
 
-	// Now is the clock that decides what has expired. Default time.Now. Processes that share a database should agree on
-	// the time within a minute: Redis removes keys when they have been expired for that long.
+	// Now is the clock that decides what has expired. Processes that share a database should agree on the time within a
+	// minute: Redis removes keys when they have been expired for that long.
+	//
+	// Defaults to time.Now.
 	Now func() time.Time
 }
 
@@ -75,7 +86,13 @@ type Store struct {
 	write, list, add *script
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store   = (*Store)(nil)
+	_ store.OnePart = (*Store)(nil)
+)
+
+// OnePart reports whether each Write must stay within one Part: true for a cluster. See [store.OnePart].
+func (s *Store) OnePart() bool { return s.cluster }
 
 // slack is for how long Redis keeps what has expired: another process's clock may be behind.
 const slack = time.Minute
@@ -89,8 +106,8 @@ var listLua string
 //go:embed add.lua
 var addLua string
 
-// New makes a Store. It does not connect yet. It refuses a client that cannot keep the contract: no client, a ring, and
-// one that reads from replicas or from a cache in the process.
+// New makes a Store. It does not connect yet. It refuses a nil client and clients that cannot keep the contract: a
+// ring, and clients that read from replicas or from a cache in the process.
 func New(c Config) (*Store, error) {
 	s := &Store{client: c.Client, now: c.Now, write: newScript(writeLua), list: newScript(listLua), add: newScript(addLua)}
 	switch client := c.Client.(type) {
@@ -122,8 +139,8 @@ func New(c Config) (*Store, error) {
 	return s, nil
 }
 
-// The name of a key is prefix, kind, {part}, ID. What stands in the braces decides on the slot, so that all of a part is
-// together; a part's own closing braces are escaped, so that it ends where it ends.
+// The name of a key is prefix, kind, {part}, ID. What stands in the braces decides on the slot, so that all of a part
+// is together; a part's own closing braces are escaped, so that it ends where it ends.
 
 func (s *Store) itemKey(k store.Key) string    { return s.items + escape(k.Part) + "}" + k.ID }
 func (s *Store) counterKey(k store.Key) string { return s.counters + escape(k.Part) + "}" + k.ID }

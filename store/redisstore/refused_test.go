@@ -9,7 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/redisstore"
 )
@@ -183,7 +183,7 @@ func TestT3_WrongServer(t *testing.T) {
 		s := open(t, connect(t, &redis.Options{Addr: addr, MaxRetries: -1}), nil)
 		for op, err := range everything(t.Context(), s, "v1") {
 			if want == "READONLY" && op != "Add" && op != "create" && op != "conflict" {
-				continue // a replica says what it has, which here is nothing: Check is there to tell
+				continue // a replica says what it has, which here is nothing: Check is there for that
 			}
 			if !redis.HasErrorPrefix(err, want) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrInvalid) {
 				t.Errorf("%s, %s: %v, want the server's error", want, op, err)
@@ -201,7 +201,7 @@ func TestT3_ForeignKeys(t *testing.T) {
 		}
 		for op, err := range everything(t.Context(), s, version) {
 			if op == "Add" {
-				continue // counters are keys of their own
+				continue // counters have other keys
 			}
 			created := op == "create" && err == nil
 			if !created && (err == nil || errors.Is(err, store.ErrInvalid)) {
@@ -233,7 +233,7 @@ func TestT3_ForeignIndex(t *testing.T) {
 	}
 }
 
-// The server forgets its scripts at a restart, and when it is told to.
+// The server forgets its scripts at a restart, and by SCRIPT FLUSH.
 func TestScriptsForgotten(t *testing.T) {
 	s, client, version := seed(t, testserver.Redis(t).Addr())
 	flush := func() {

@@ -44,12 +44,14 @@ func (once) NoRetry() bool { return true }
 const (
 	tries   = 4 // as go-redis has them
 	backoff = 8 * time.Millisecond
+	settle  = 3 // the try that lookAgain pauses like: 32 to 64 ms
 )
 
 // run runs a script. If the connection breaks, repeat allows it to run again; doubt is then the error of a run that may
 // have been carried out before the one that is answered.
 func (s *Store) run(ctx context.Context, c *call, repeat bool) (answer any, doubt, err error) {
 	c.args[0], c.args[1], c.args[2] = "evalsha", c.script.hash, c.keys
+	moved := false
 	for try := 1; ; {
 		cmd := once{redis.NewCmd(ctx, c.args...)}
 		cmd.SetFirstKeyPos(3)
@@ -67,6 +69,9 @@ func (s *Store) run(ctx context.Context, c *call, repeat bool) (answer any, doub
 			if !passing(err) {
 				return nil, doubt, err
 			}
+		case s.lookAgain(ctx, err) && !moved && pause(ctx, settle): // the script was not sent
+			moved = true
+			continue
 		case broken(err) && repeat:
 			doubt = err
 		default:
@@ -85,11 +90,40 @@ func passing(err error) bool {
 		redis.IsMasterDownError(err) || redis.IsTryAgainError(err) || redis.IsMaxClientsError(err)
 }
 
-// broken reports whether a connection ended before its answer came. A time-out is none: another would make the caller
-// wait too long. Nor is a failure to connect, which go-redis has tried several times by then.
-func broken(err error) bool {
+// lookAgain has a cluster client ask which node is master of which slots when a node did not answer: by itself go-redis
+// asks once a minute, and a replica takes over in seconds. It reports whether the same command may be sent once more,
+// for it was not sent: there was no connection. The answer takes a moment.
+func (s *Store) lookAgain(ctx context.Context, err error) bool {
+	client, isCluster := s.client.(*redis.ClusterClient)
+	var network net.Error
+	if !isCluster || !broken(err) && !errors.As(err, &network) {
+		return false
+	}
+	client.ReloadState(ctx)
+	return notConnected(err)
+}
+
+// read runs a command that may be sent twice.
+func (s *Store) read(ctx context.Context, do func() error) error {
+	err := do()
+	if s.lookAgain(ctx, err) && pause(ctx, settle) {
+		err = do()
+		s.lookAgain(ctx, err)
+	}
+	return err
+}
+
+// notConnected reports whether there was no connection to send a command on.
+func notConnected(err error) bool {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// broken reports whether a connection ended before its answer came. A time-out is not among these errors, for a second
+// one would make the caller wait too long. Neither is a failure to connect, which go-redis has tried several times by
+// then.
+func broken(err error) bool {
+	if notConnected(err) {
 		return false
 	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||

@@ -100,7 +100,7 @@ func BenchmarkSQLiteWriteTwo(b *testing.B) {
 	}
 }
 
-// BenchmarkSQLitePutParallel has eight writers, each with items of its own.
+// BenchmarkSQLitePutParallel has eight writers, each with other items.
 func BenchmarkSQLitePutParallel(b *testing.B) {
 	s := filled(b)
 	var writers atomic.Int64

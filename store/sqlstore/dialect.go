@@ -17,8 +17,8 @@ const (
 	// SQLite is SQLite 3.35 or newer, with any driver.
 	SQLite Dialect = "sqlite"
 
-	// Postgres is PostgreSQL 12 or newer, or what speaks its language and has its locks, with any driver whose errors
-	// tell the SQLSTATE: pgx and lib/pq do.
+	// Postgres is PostgreSQL 12 or newer, or a database with the same protocol, SQL and locks. The errors of the
+	// driver must have the SQLSTATE, as those of pgx and lib/pq do.
 	Postgres Dialect = "postgres"
 )
 

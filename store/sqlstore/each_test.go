@@ -114,6 +114,18 @@ func testSweep(t *testing.T, dialect sqlstore.Dialect, db *sql.DB) {
 		t.Errorf("%d items and %d counters left, want the one of each that never expires", items, counters)
 	}
 
+	// With SkipSweep nothing else removes rows, however many expired long ago.
+	fill(100)
+	now = now.Add(time.Hour)
+	fill(100)
+	if items, counters := rows(); items != 201 || counters != 201 {
+		t.Errorf("%d items and %d counters left, want all of them", items, counters)
+	}
+	if n, err := s.Sweep(t.Context(), 1000); err != nil || n != 200 {
+		t.Errorf("swept %d, %v; want the 200 of an hour ago", n, err)
+	}
+	now = now.Add(2 * time.Minute)
+
 	// By itself, a store that is written to does not grow with what expires.
 	s, err = sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect, Now: clock})
 	if err != nil {

@@ -166,7 +166,7 @@ func (s *Store) List(ctx context.Context, part, after string, limit int) (items 
 	}
 	err = s.reading(ctx, func() error {
 		items = nil
-		// One row more than asked for tells whether there is a next page.
+		// One row more than asked for shows whether there is a next page.
 		return s.rows(ctx, autocommit{s}, s.dialect.queries.page, []any{part, after, s.nowMilli(), limit + 1}, func(rows *sql.Rows) error {
 			var id, version string
 			var value []byte
@@ -192,12 +192,13 @@ const (
 	sweepEvery = 64  // writes of this Store
 	sweepBatch = 128 // rows of each table: more than as many writes commonly make, so that removal keeps up
 
-	// sweepMargin keeps rows past their end, so that a process whose clock is ahead does not remove what is alive to others.
+	// sweepMargin keeps rows past their end, so that a process whose clock is ahead does not remove what is alive to
+	// others.
 	sweepMargin = int64(time.Minute / time.Millisecond)
 )
 
 // Sweep removes at most limit items and limit counters that expired a minute ago or earlier, and returns how many it
-// removed. Nothing depends on it but the size of the tables.
+// removed. Only the size of the tables depends on it.
 func (s *Store) Sweep(ctx context.Context, limit int) (removed int, err error) {
 	n := new(int64)
 	err = s.write(ctx, true, func(ctx context.Context, on runner) error {

@@ -10,10 +10,10 @@ import (
 )
 
 var (
-	// ErrSchema says that the tables are missing, or of another version. The text says which, and what to do.
+	// ErrSchema means that the tables are missing or have another version. The text names the case and the cure.
 	ErrSchema = errors.New("sqlstore: the tables do not fit")
 
-	// ErrNoTables is the ErrSchema of a database that has none of the tables.
+	// ErrNoTables is the ErrSchema of a database without any of the tables.
 	ErrNoTables = fmt.Errorf("%w: there are none", ErrSchema)
 )
 
@@ -25,9 +25,8 @@ const (
 	oldest  = 1
 )
 
-// Schema returns the statements that make the tables in an empty database, for reading or for running by hand, in one
-// transaction, before an Open with SkipMigrations. It is empty for an unknown dialect. The command "postern schema"
-// prints it.
+// Schema returns the statements that make the tables in an empty database. Run them in one transaction, before an
+// Open with SkipMigrations. It is empty for an unknown dialect. The command "postern schema" prints it.
 func Schema(name Dialect) string {
 	d, err := dialectOf(name)
 	if err != nil {
@@ -36,11 +35,11 @@ func Schema(name Dialect) string {
 	return d.statements(0)
 }
 
-// Upgrade returns the statements that bring the tables from an older version to the newest, for running by hand, in one
-// transaction, before programs that Open with SkipMigrations. The table postern_schema holds the version of a database.
-// On tables of another version than from the statements fail. From 0, an empty database, they are those of [Schema];
-// from the newest version there are none. A version that does not exist is an error, and so is an unknown dialect. The
-// command "postern schema --from" prints them.
+// Upgrade returns the statements that change the tables from an older version to the newest. Run them in one
+// transaction, before you start programs that Open with SkipMigrations. The table postern_schema has the version of a
+// database. If the tables have another version than from, the statements fail. From 0, an empty database, they are
+// those of [Schema]; from the newest version there are none. A version that does not exist is an error, and so is an
+// unknown dialect. The command "postern schema --from" prints them.
 func Upgrade(name Dialect, from int) (string, error) {
 	d, err := dialectOf(name)
 	if err != nil {
@@ -155,7 +154,8 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-// version returns the version of the tables, 0 when there are none yet, and the oldest version of the code that works with them.
+// version returns the version of the tables, 0 when there are none yet, and the oldest version of the code that works
+// with them.
 func (s *Store) version(ctx context.Context, on runner) (version, needs int, err error) {
 	err = s.rows(ctx, on, "SELECT version, oldest FROM postern_schema WHERE id = 1", nil, func(rows *sql.Rows) error {
 		return rows.Scan(&version, &needs)

@@ -50,7 +50,7 @@ func TestOpen_RefusesHalfAConfig(t *testing.T) {
 	}
 }
 
-// Many open a file that does not exist yet, at once, each with a database handle of its own.
+// Many open a file that does not exist yet, at once, each with its own database handle.
 func TestOpen_Together(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "test.db")
 	var wg sync.WaitGroup

@@ -16,7 +16,7 @@ import (
 // How a Write of several changes is right on Postgres, under READ COMMITTED:
 //
 // A version that must stand is held by the lock of its row, which UPDATE, DELETE and SELECT FOR SHARE take after they
-// waited for whoever had it, and look at again. A row that must be absent cannot be locked, so its key is, by the
+// waited for its holder, and then look at again. A row that must be absent cannot be locked, so its key is, by the
 // advisory lock of its hash: shared by who wants it to stay absent, alone by who creates it, in a Write of one change
 // too. First come all advisory locks, in the order of their numbers, then the rows, in the order of their keys; so no
 // two Writes ever wait for each other.
@@ -94,6 +94,18 @@ func postgresBusy(err error) bool {
 func postgresLost(err error) bool {
 	code := sqlState(err)
 	return code == "" || code == "57P01" || code == "57P02" || strings.HasPrefix(code, "08")
+}
+
+// poolerHint returns what to set when the server does not have the prepared statements that the driver believes it has,
+// or has them already: duplicate_prepared_statement and invalid_sql_statement_name. A pooler in transaction mode, such
+// as PgBouncer before 1.21, gives each transaction another connection to the server.
+func poolerHint(err error) string {
+	switch sqlState(err) {
+	case "42P05", "26000":
+		return " (prepared statements do not work through a pooler in transaction mode: add default_query_exec_mode=exec" +
+			" to the connection string of pgx, or let the pooler keep them, with max_prepared_statements in PgBouncer 1.21 or newer)"
+	}
+	return ""
 }
 
 // lockNumber is the advisory lock of a key. All versions of this package must agree on it. Two keys of one number only

@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store"
 )
 
@@ -121,7 +121,8 @@ func (w *writer) verify(ctx context.Context, s store.Store) error {
 	return nil
 }
 
-// A connection that breaks around a write leaves its fate unknown, and the error never says otherwise. The item tells.
+// A connection that breaks around a write leaves its fate unknown, and the error never says otherwise. The item shows
+// it.
 func TestT4_ConnectionBreaks(t *testing.T) {
 	for _, mode := range []string{"exec", "simple_protocol"} { // in both each statement's text is said each time
 		t.Run(mode, func(t *testing.T) { testConnectionBreaks(t, postgres(t, "default_query_exec_mode="+mode)) })
@@ -151,7 +152,7 @@ func testConnectionBreaks(t *testing.T, dsn string) {
 		{"after a statement alone", "INSERT", true, 1, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := &cutter{target: target.Host, word: []byte(tc.word), arrives: tc.arrives}
+			c := &cutter{target: target.Host, arrives: tc.arrives}
 			through := *target
 			through.Host = c.listen(t)
 			s := postgresStore(t, openPostgres(t, through.String()), nil)
@@ -159,9 +160,9 @@ func testConnectionBreaks(t *testing.T, dsn string) {
 				store.Put(store.Item{Key: store.Key{Part: "left " + tc.name, ID: "n"}}),
 				store.Put(store.Item{Key: store.Key{Part: "right " + tc.name, ID: "n"}}),
 			}[:tc.changes]
-			c.armed.Store(true)
+			c.word.Store(&tc.word)
 			err := s.Write(t.Context(), changes...)
-			if c.armed.Load() {
+			if c.word.Load() != nil {
 				t.Fatal("the connection did not break")
 			}
 			if tc.word == "BEGIN" && err != nil {
@@ -177,10 +178,11 @@ func testConnectionBreaks(t *testing.T, dsn string) {
 					t.Errorf("written is %t (%v), want %t", written, conflict, tc.want)
 				}
 			}
-			c.armed.Store(true)
+			word := tc.word
 			if tc.changes == 1 {
-				c.word = []byte("SELECT value")
+				word = "SELECT value"
 			}
+			c.word.Store(&word)
 			if _, err := s.Get(t.Context(), changes[0].Item.Key); err != nil {
 				t.Errorf("a read, which may be tried again: %v", err)
 			}
@@ -188,12 +190,11 @@ func testConnectionBreaks(t *testing.T, dsn string) {
 	}
 }
 
-// cutter stands between a client and a server and, once when armed, breaks the connection on which the client says word.
+// cutter stands between a client and a server and breaks, once, the connection on which the client says word.
 type cutter struct {
 	target  string
-	word    []byte
-	arrives bool // the server still hears it
-	armed   atomic.Bool
+	arrives bool                   // the server still gets it
+	word    atomic.Pointer[string] // nil: it breaks nothing
 }
 
 func (c *cutter) listen(t *testing.T) (address string) {
@@ -218,7 +219,8 @@ func (c *cutter) listen(t *testing.T) (address string) {
 			wg.Go(func() {
 				defer server.Close()
 				forward(server, client, func(said []byte) (last bool) {
-					if !bytes.Contains(said, c.word) || !c.armed.CompareAndSwap(true, false) {
+					word := c.word.Load()
+					if word == nil || !bytes.Contains(said, []byte(*word)) || !c.word.CompareAndSwap(word, nil) {
 						return false
 					}
 					broken.Store(true)

@@ -12,7 +12,7 @@ import (
 	"github.com/posternauth/postern/store/sqlstore"
 )
 
-// Many programs open an empty database at once, each with connections of its own: one makes the tables.
+// Many programs open an empty database at once, each with its own connections: one makes the tables.
 func TestT6_PostgresOpenTogether(t *testing.T) {
 	dsn := postgres(t)
 	var wg sync.WaitGroup
@@ -37,7 +37,8 @@ func TestT6_PostgresOpenTogether(t *testing.T) {
 	}
 }
 
-// The schema that is printed and the one that Open makes are the same, and a user who may not create tables works on it.
+// The schema that is printed and the one that Open makes are the same, and a user who may not create tables works on
+// it.
 func TestPostgres_Schema(t *testing.T) {
 	describe := func(db *sql.DB) string {
 		t.Helper()

@@ -14,8 +14,8 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
-	"github.com/posternauth/postern/internal/testneed"
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testneed"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/sqlstore"
 	"github.com/posternauth/postern/store/storetest"
@@ -29,7 +29,7 @@ var shared struct {
 	schemas int
 }
 
-// postgres returns the connection string of a schema of its own on the shared server, with more parameters
+// postgres returns the connection string of a new schema on the shared server, with more parameters
 // ("name=value"), or skips where there is no Postgres.
 func postgres(t testing.TB, parameters ...string) string {
 	t.Helper()

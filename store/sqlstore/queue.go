@@ -14,7 +14,7 @@ import (
 // queue here, in the order they come, instead of wearing each other down at the database's lock; and those that have
 // gathered while one was running are then run together, in one transaction with one sync.
 //
-// No goroutine of its own does this. The caller whose turn it is runs what has gathered, hands out the results and
+// No extra goroutine does this. The caller whose turn it is runs what has gathered, hands out the results and
 // passes the turn to the first who came since.
 //
 // A server has many writers and does this by itself, so there is no queue for one.
@@ -177,12 +177,7 @@ func (s *Store) alone(ctx context.Context, j *job) error {
 		})
 	}
 	transact := func() error {
-		return s.transact(ctx, func(on runner) error {
-			if err := j.run(ctx, on); err != nil {
-				return err
-			}
-			return ctx.Err()
-		})
+		return s.transact(ctx, func(on runner) error { return j.run(ctx, on) })
 	}
 	if s.dialect.server { // any of the statements may be in another's way, and then all are undone
 		return s.patiently(ctx, transact)

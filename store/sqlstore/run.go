@@ -146,10 +146,14 @@ func (s *Store) broken(ctx context.Context, err error) bool {
 	return s.dialect.lost != nil && ctx.Err() == nil && s.dialect.lost(err)
 }
 
-// begin starts a transaction on a connection of its own.
+// begin starts a transaction on a connection that nothing else uses.
 func (s *Store) begin(ctx context.Context) (*sql.Conn, error) {
 	for n := 1; ; n++ {
-		conn, err := s.db.Conn(ctx)
+		var conn *sql.Conn
+		err := s.patiently(ctx, func() (err error) { // a new connection sets journal_mode, which may find the file busy
+			conn, err = s.db.Conn(ctx)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +177,7 @@ func discard(conn *sql.Conn) {
 	_ = conn.Close()                                           // and now there is nothing left to close
 }
 
-// transact runs f in a transaction of its own. It begins as soon as ctx and the database allow.
+// transact runs f in a new transaction. It begins as soon as ctx and the database allow.
 func (s *Store) transact(ctx context.Context, f func(on runner) error) error {
 	conn, err := s.begin(ctx)
 	if err != nil {

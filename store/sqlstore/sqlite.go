@@ -20,7 +20,7 @@ func sqliteDialect() *dialect {
 		// A plain BEGIN takes the write lock only at the first write, and by then what was read may be stale.
 		begin: "BEGIN IMMEDIATE",
 		busy:  sqliteBusy,
-		// SQLite has no code of its own for this, and every driver passes its text on.
+		// SQLite has no separate code for this, and every driver passes its text on.
 		missing: func(err error) bool { return strings.Contains(err.Error(), "no such table") },
 		queries: queries{
 			one: selectOne, page: selectPage,
@@ -65,8 +65,8 @@ func sqliteBusy(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "database table is locked"))
 }
 
-// DSN is the connection string that opens the SQLite file at path with modernc.org/sqlite and the settings the package
-// comment recommends.
+// DSN returns the connection string for the SQLite file at path, for modernc.org/sqlite and with the settings of the
+// package comment.
 func DSN(path string) string {
 	path = filepath.ToSlash(filepath.Clean(path))
 	if filepath.VolumeName(path) != "" {

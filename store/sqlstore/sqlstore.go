@@ -1,6 +1,6 @@
 // Package sqlstore keeps Postern's items in an SQL database: SQLite or Postgres, over database/sql.
 //
-// It imports no driver. The program opens the database with the one it likes and hands it over:
+// It imports no driver. The program opens the database with any driver and passes it to [Open]:
 //
 //	import _ "modernc.org/sqlite"
 //
@@ -14,49 +14,51 @@
 //	db, err := sql.Open("pgx", "postgres://postern@db.internal/app?target_session_attrs=read-write")
 //	st, err := sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.Postgres})
 //
-// Open creates and upgrades the tables, whose names all begin with postern_, so that they may live beside the
-// application's own. Of several programs that open at once, one does it and the others wait. What it would run is
-// returned by [Schema] for an empty database, and by [Upgrade] for one with older tables. The view postern_sessions
-// shows the sessions to people; no code reads it.
+// Open creates and upgrades the tables. Their names all begin with postern_, so they can share a database with the
+// tables of the application. If several programs open at the same time, one of them does this and the others wait.
+// [Schema] returns the statements for an empty database, and [Upgrade] those for older tables. The view
+// postern_sessions shows the sessions to people; no code reads it.
 //
-// An upgrade that only adds leaves a program of the version before at work. One that does more raises postern_schema's
-// oldest, and Open of a program older than that answers [ErrSchema].
+// After an upgrade that only adds something, programs of the version before still work. Any other upgrade raises the
+// column oldest of postern_schema; in a program older than that, Open returns [ErrSchema].
 //
 // # Settings of SQLite
 //
-// They belong to the connection string, for SQLite keeps most of them per connection. [DSN] writes it for
-// modernc.org/sqlite. For github.com/mattn/go-sqlite3 the same is
+// The settings are in the connection string, because SQLite keeps most of them for each connection. [DSN] writes it
+// for modernc.org/sqlite. For github.com/mattn/go-sqlite3 the same is
 //
 //	file:auth.db?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=1&_txlock=immediate
 //
-// journal_mode WAL lets reads go on beside a write. synchronous FULL makes an acknowledged sign-out survive a power
-// cut; NORMAL may lose the last moments of it (never its order), FULL costs one more sync to disk a write. busy_timeout
-// is how long a connection waits for another process; the store waits on for up to ten seconds, or until the context
-// ends. A ":memory:" database is one database per connection: set db.SetMaxOpenConns(1), or use [store.Memory].
+// With journal_mode WAL, reads and a write can run at the same time. With synchronous FULL, an acknowledged sign-out
+// survives a power cut. With NORMAL a power cut may lose the last writes (never an earlier one without the later
+// ones); FULL costs one more sync to disk for each write. busy_timeout is how long a connection waits for another
+// process; the store waits for up to ten seconds, or until the context ends. A ":memory:" database is a separate
+// database for each connection: set db.SetMaxOpenConns(1), or use [store.Memory].
 //
-// Put the file on a local disk. Several processes of one machine may share it; machines may not, since the locks of
-// network file systems do not hold.
+// Put the file on a local disk. Several processes of one machine may share it. Several machines may not, because the
+// locks of network file systems are not reliable.
 //
-// Writes of one Store that come at the same time share a transaction and its sync to disk, each still succeeding or
-// failing for itself. So make one Store for a file and use it from everywhere. Do not call it while holding a
-// transaction of your own on the same file: it would wait for you.
+// Writes of one Store at the same time share a transaction and its sync to disk; each of them succeeds or fails
+// separately. So make one Store for a file and use it in the whole program. Do not call it while you hold a
+// transaction on the same file: it would wait for that transaction.
 //
 // # Settings of Postgres
 //
-// The database has the encoding UTF8; its collation does not matter, for the columns have their own. The tables live in
-// the first schema of search_path. A user who only serves needs SELECT, INSERT, UPDATE and DELETE on postern_items and
-// postern_counters, and SELECT on postern_schema.
+// The database must have the encoding UTF8. Its collation does not matter, because the columns are sorted by bytes.
+// The tables are in the first schema of search_path. With SkipMigrations, the database user needs SELECT, INSERT,
+// UPDATE and DELETE on postern_items and postern_counters, and SELECT on postern_schema.
 //
-// Reads must see what was written, so connect to the primary, never to a replica. Leave synchronous_commit on: without it
-// a crash of the server takes back what was acknowledged.
+// Connect to the primary and never to a replica, because a read must see every earlier write. Leave
+// synchronous_commit on: without it, a crash of the server loses acknowledged writes.
 //
-// Get, List, Add and a Write of one change are one statement. A Write of several is a transaction under READ COMMITTED,
-// whatever the default of the database: rows are locked in the order of their keys, and keys that must be absent by
-// transaction-level advisory locks on a hash of the key. No session state is used, so a pooler in transaction mode may
-// stand in between; where it cannot keep prepared statements, add default_query_exec_mode=exec for pgx.
+// Get, List, Add and a Write of one change are one statement. A Write of several changes is a transaction under READ
+// COMMITTED, even if the database has another default. Rows are locked in the order of their keys. Keys that must be
+// absent are locked by advisory locks of the transaction, on a hash of the key. No session state of Postgres is used,
+// so a pooler in transaction mode works. If the pooler cannot keep prepared statements, add
+// default_query_exec_mode=exec for pgx.
 //
-// A read is tried on another connection when one breaks. A write is not, since it may have happened: the error says so
-// by being neither [store.ErrConflict] nor [store.ErrInvalid].
+// If a connection breaks, a read is repeated on another one. A write is not, because it may have been applied: its
+// error is then neither [store.ErrConflict] nor [store.ErrInvalid].
 package sqlstore
 
 import (
@@ -73,22 +75,27 @@ import (
 
 // Config says where the items are kept.
 type Config struct {
-	// DB is the open database. Required. It stays the caller's: Close leaves it open.
+	// DB is the open database. Required. The caller closes it; Close of the Store leaves it open.
 	DB *sql.DB
 
-	// Dialect is the kind of database behind DB. Required, because database/sql does not tell.
+	// Dialect is the kind of database behind DB. Required, because database/sql does not know it.
 	Dialect Dialect
 
-	// Now is the clock that decides what has expired. Default time.Now. Processes that share a database should agree
-	// on the time within a minute: rows are removed when they have been expired for that long.
+	// Now is the clock that decides what has expired. Processes that share a database should agree on the time within a
+	// minute: rows are removed when they have been expired for that long.
+	//
+	// Defaults to time.Now.
 	Now func() time.Time
 
-	// SkipMigrations makes Open only check that the tables fit, for programs whose database user may not create tables.
-	// Run the statements of Schema or Upgrade beforehand. Default false: Open creates and upgrades the tables.
+	// SkipMigrations makes Open only check the version of the tables. It is for programs whose database user may not
+	// create tables. Run the statements of Schema or Upgrade before.
+	//
+	// Defaults to false: Open creates and upgrades the tables.
 	SkipMigrations bool
 
-	// SkipSweep leaves the removal of expired rows to calls of Sweep. Default false: every 64th write on this Store
-	// removes up to 128 items and 128 counters.
+	// SkipSweep leaves the removal of expired rows to calls of Sweep.
+	//
+	// Defaults to false: every 64th write on this Store removes up to 128 items and 128 counters.
 	SkipSweep bool
 }
 
@@ -108,9 +115,9 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open makes a Store on the database, and its tables unless they are there. Several processes may do so at once. The
-// error matches [ErrSchema] when the tables are missing ([ErrNoTables]) or too old under SkipMigrations, or belong to a
-// newer Postern that this one cannot work with.
+// Open makes a Store on the database, and creates its tables if they are missing. Several processes may do so at the
+// same time. With SkipMigrations, the error matches [ErrSchema] if the tables are missing ([ErrNoTables]) or too old.
+// The error also matches ErrSchema if the tables are of a newer Postern and this one cannot use them.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.DB == nil {
 		return nil, errors.New("sqlstore: Config.DB is missing: open the database with its driver and pass it")
@@ -188,4 +195,6 @@ func itemAt(k store.Key, value []byte, expires sql.NullInt64, version string) st
 	return it
 }
 
-func failed(what string, err error) error { return fmt.Errorf("sqlstore: %s: %w", what, err) }
+func failed(what string, err error) error {
+	return fmt.Errorf("sqlstore: %s: %w%s", what, err, poolerHint(err))
+}

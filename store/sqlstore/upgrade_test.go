@@ -161,7 +161,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// What is no database at all is not taken for one without tables, whose owner would be told to make some.
+// A file that is not a database is not taken for one without tables, for which the error says to make some.
 func TestOpen_NoDatabase(t *testing.T) {
 	db := openDB(t, sqlstore.DSN(filepath.Join(t.TempDir(), "no such folder", "test.db")))
 	_, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: sqlstore.SQLite, SkipMigrations: true})

@@ -34,14 +34,15 @@ func TestSessionsView(t *testing.T) {
 		}
 		return store.Put(it)
 	}
-	session := `{"kind":"user","sub":"%s","created":%d,"at":%d,"seen":%d,"absolute":%d,"n":3,"epoch":%d%s,"grant":{"properties":{}},"salt":"c2FsdA","kid":"1"}`
+	session := `{"iss":"https://a","kind":"user","sub":"%s","created":%d,"at":%d,"seen":%d,"absolute":%d,"n":3,"epoch":%d%s,"grant":{"properties":{},"client_id":"web"},"salt":"c2FsdA","kid":"1"}`
 	hour := time.Hour
 	changes := []store.Change{
 		item(ann, "!", 0, `{"e":2}`),
-		item(ann, tail(1), hour, session, "ann", milli(-3*hour), milli(-2*hour), milli(-hour), milli(hour), 2, `,"device":"\u0000\u0000 \\u0000","place":"Ulm"`),
-		item(ann, tail(2), hour, session, "ann", milli(-3*hour), milli(-2*hour), milli(-hour), milli(hour), 2, `,"ended":"reuse"`),
-		item(ann, tail(3), hour, session, "ann", milli(-3*hour), milli(-2*hour), milli(-hour), milli(hour), 1, ``),
+		item(ann, tail(1), hour, session, "ann", milli(-3*hour), milli(-2*hour), milli(-hour), milli(2*hour), 2, `,"device":"\u0000\u0000 \\u0000","address":"192.0.2.1"`),
+		item(ann, tail(2), hour, session, "ann", milli(-3*hour), milli(-2*hour), milli(-hour), milli(2*hour), 2, `,"ended":"reuse"`),
+		item(ann, tail(3), hour, session, "ann", milli(-3*hour), milli(-2*hour), milli(-hour), milli(2*hour), 1, ``),
 		item(ann, tail(4), -time.Second, session, "ann", milli(-3*hour), milli(-2*hour), milli(-hour), milli(-1), 2, ``),
+		item(ann, "*", hour, `{"last":1,"sessions":[]}`),
 		item(ann, "#"+tail(5), hour, session, "ann", 0, 0, 0, 0, 0, ``),
 		item(ann, "#"+tail(5)[1:], hour, `not JSON`),
 		item(bob, tail(6), hour, `{"kind":"staff","sub":"b'o\"b ü","created":%d,"at":%d,"absolute":%d}`, milli(-hour), milli(-time.Minute), milli(hour)),
@@ -63,7 +64,7 @@ func TestSessionsView(t *testing.T) {
 			if err := s.Write(t.Context(), changes...); err != nil {
 				t.Fatal(err)
 			}
-			rows, err := db.Query(`SELECT kind, subject, session_id, device, place, created, last_seen, expires, ended FROM postern_sessions ORDER BY session_id`)
+			rows, err := db.Query(`SELECT id, iss, kind, sub, client_id, device, address, created_at, last_used_at, idle_expires_at, expires_at, ended FROM postern_sessions ORDER BY id`)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,9 +72,9 @@ func TestSessionsView(t *testing.T) {
 			var got []string
 			for rows.Next() {
 				var kind, subject, id string
-				var device, place, ended sql.NullString
-				var created, seen, expires any
-				if err := rows.Scan(&kind, &subject, &id, &device, &place, &created, &seen, &expires, &ended); err != nil {
+				var issuer, client, device, address, ended sql.NullString
+				var created, used, idle, expires any
+				if err := rows.Scan(&id, &issuer, &kind, &subject, &client, &device, &address, &created, &used, &idle, &expires, &ended); err != nil {
 					t.Fatal(err)
 				}
 				ago := func(at any) time.Duration {
@@ -85,16 +86,16 @@ func TestSessionsView(t *testing.T) {
 					return at.(time.Time).Sub(now)
 				}
 				device.String = strings.ToValidUTF8(strings.ReplaceAll(device.String, "\x00", "\ufffd"), "")
-				got = append(got, fmt.Sprintf("%s %s %s (%s)(%s) %v %v %v %s", kind, subject, id, device.String, place.String, ago(created), ago(seen), ago(expires), ended.String))
+				got = append(got, fmt.Sprintf("%s %s %s (%s)(%s)(%s)(%s) %v %v %v %v %s", kind, subject, id, issuer.String, client.String, device.String, address.String, ago(created), ago(used), ago(idle), ago(expires), ended.String))
 			}
 			if err := rows.Err(); err != nil {
 				t.Fatal(err)
 			}
 			want := []string{
-				"user ann AAAAaaaa0000-_AA." + tail(1) + " (\ufffd\ufffd \\u0000)(Ulm) -3h0m0s -1h0m0s 1h0m0s ",
-				"user ann AAAAaaaa0000-_AA." + tail(2) + " ()() -3h0m0s -1h0m0s 1h0m0s reuse",
-				"user ann AAAAaaaa0000-_AA." + tail(3) + " ()() -3h0m0s -1h0m0s 1h0m0s everywhere",
-				"staff b'o\"b ü BBBBbbbb1111-_BB." + tail(6) + " ()() -1h0m0s -1m0s 1h0m0s ",
+				"user ann AAAAaaaa0000-_AA." + tail(1) + " (https://a)(web)(\ufffd\ufffd \\u0000)(192.0.2.1) -3h0m0s -1h0m0s 1h0m0s 2h0m0s ",
+				"user ann AAAAaaaa0000-_AA." + tail(2) + " (https://a)(web)()() -3h0m0s -1h0m0s 1h0m0s 2h0m0s reuse",
+				"user ann AAAAaaaa0000-_AA." + tail(3) + " (https://a)(web)()() -3h0m0s -1h0m0s 1h0m0s 2h0m0s everywhere",
+				"staff b'o\"b ü BBBBbbbb1111-_BB." + tail(6) + " ()()()() -1h0m0s -1m0s 1h0m0s 1h0m0s ",
 			}
 			if strings.Join(got, "\n") != strings.Join(want, "\n") {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern/internal/test/testclock"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/sqlstore"
 )
@@ -60,8 +61,8 @@ func TestT2_SharedTransactions(t *testing.T) {
 	}
 }
 
-// While another process holds the lock, writers wait as long as their contexts let them, reads go on, and whoever gives
-// up does not take the turn with it.
+// While another process holds the lock, writers wait as long as their contexts let them, reads go on, and a caller that
+// gives up does not take the turn with it.
 func TestT2_LockHeldByAnother(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	db := openDB(t, sqlstore.DSN(path)+"&_pragma=busy_timeout(1)")
@@ -110,6 +111,47 @@ func TestT2_LockHeldByAnother(t *testing.T) {
 	}
 	if err := s.Write(t.Context(), store.Put(store.Item{Key: left})); err != nil {
 		t.Errorf("a write after all that: %v", err)
+	}
+}
+
+// begun calls back when a call first looks whether it should still go on, which is when it begins.
+type begun struct {
+	context.Context
+	once *sync.Once
+	do   func()
+}
+
+func (b begun) Err() error {
+	b.once.Do(b.do)
+	return b.Context.Err()
+}
+
+// TestT3_ExpiredWhileWaiting: a Write that waits for another process compares with the time of its turn, not with the
+// time of the call. An item that expired in between cannot be used any more.
+func TestT3_ExpiredWhileWaiting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	clock := testclock.New(time.Now())
+	s := openStore(t, openDB(t, sqlstore.DSN(path)+"&_pragma=busy_timeout(1)"), clock.Now)
+	put := store.Put(store.Item{Key: left, Value: []byte("once"), Expires: clock.Now().Add(time.Minute)})
+	if err := s.Write(t.Context(), put); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := openDB(t, sqlstore.DSN(path)).BeginTx(t.Context(), nil) // _txlock=immediate takes the lock
+	if err != nil {
+		t.Fatal(err)
+	}
+	started, answer := make(chan struct{}), make(chan error)
+	go func() {
+		ctx := begun{t.Context(), new(sync.Once), func() { close(started) }}
+		answer <- s.Write(ctx, store.Delete(left, put.Item.Version), store.Put(store.Item{Key: store.Key{Part: "used", ID: "a"}}))
+	}()
+	<-started
+	clock.Advance(time.Minute)
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; !errors.Is(err, store.ErrConflict) {
+		t.Errorf("using an item that expired while the Write waited: %v, want ErrConflict", err)
 	}
 }
 

@@ -70,7 +70,7 @@ func testRefusedChanges(t *suite) {
 		"no operation":              {{Item: it}},
 		"an unknown operation":      {{Op: 99, Item: it, Expect: it.Version}},
 		"an expiry before 1970":     {store.Put(store.Item{Key: b, Expires: time.Unix(-1, 0)})},
-		"an expiry after 9999":      {store.Put(store.Item{Key: b, Expires: time.Date(10001, 1, 1, 0, 0, 0, 0, time.UTC)})},
+		"an expiry after 9999":      {store.Put(store.Item{Key: b, Expires: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)})},
 	} {
 		t.invalid(name, t.s.Write(t.Context(), changes...))
 		t.invalid(name+", after a good change", t.s.Write(t.Context(), append([]store.Change{store.Put(store.Item{Key: b})}, changes...)...))

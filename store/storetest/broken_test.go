@@ -45,7 +45,7 @@ var brokenStores = map[string]brokenStore{
 		}
 		return slices.DeleteFunc(changes, func(c store.Change) bool { return c.Op == store.OpCheck })
 	})},
-	"chooses versions of its own": {"T1_PutAbsent", changing(func(_ context.Context, _ *store.Memory, changes []store.Change) []store.Change {
+	"chooses other versions": {"T1_PutAbsent", changing(func(_ context.Context, _ *store.Memory, changes []store.Change) []store.Change {
 		for i := range changes {
 			if changes[i].Op == store.OpPut {
 				changes[i] = store.Put(store.Item{Key: changes[i].Item.Key, Value: changes[i].Item.Value, Expires: changes[i].Item.Expires, Version: changes[i].Expect})
@@ -80,6 +80,33 @@ var brokenStores = map[string]brokenStore{
 			}
 			return err
 		}}
+	}},
+	"writes to the first of several parts only": {"T1_WriteAcrossParts", changing(func(_ context.Context, _ *store.Memory, changes []store.Change) []store.Change {
+		return slices.DeleteFunc(changes, func(c store.Change) bool { return c.Item.Key.Part != changes[0].Item.Key.Part })
+	})},
+	"refuses several parts after it wrote to one": {"T1_WriteAcrossParts", func(now func() time.Time) store.Store {
+		m := &store.Memory{Now: now}
+		return onePart{hooked{Store: m, write: func(ctx context.Context, changes ...store.Change) error {
+			if !severalParts(changes) {
+				return m.Write(ctx, changes...)
+			}
+			if err := m.Write(ctx, changes[0]); err != nil {
+				return err
+			}
+			return store.ErrInvalid
+		}}}
+	}},
+	"refuses several parts without a word of it": {"T1_WriteAcrossParts", func(now func() time.Time) store.Store {
+		m := &store.Memory{Now: now}
+		return hooked{Store: m, write: func(ctx context.Context, changes ...store.Change) error {
+			if severalParts(changes) {
+				return store.ErrInvalid
+			}
+			return m.Write(ctx, changes...)
+		}}
+	}},
+	"states that it refuses several parts, and writes them": {"T1_WriteAcrossParts", func(now func() time.Time) store.Store {
+		return onePart{hooked{Store: &store.Memory{Now: now}}}
 	}},
 	"forgets expiry": {"T3_ExpiredIsAbsent", changing(func(_ context.Context, _ *store.Memory, changes []store.Change) []store.Change {
 		for i := range changes {
@@ -244,7 +271,7 @@ var brokenStores = map[string]brokenStore{
 			return err
 		}}
 	}},
-	"says absent when it cannot tell": {"T3_CancelledIsNotAbsent", func(now func() time.Time) store.Store {
+	"says absent when it does not know": {"T3_CancelledIsNotAbsent", func(now func() time.Time) store.Store {
 		m := &store.Memory{Now: now}
 		return hooked{Store: m, get: func(ctx context.Context, keys ...store.Key) ([]store.Item, error) {
 			items, err := m.Get(ctx, keys...)
@@ -264,7 +291,7 @@ var brokenStores = map[string]brokenStore{
 		}}
 	}},
 
-	"answers Get in an order of its own": {"T1_Get", func(now func() time.Time) store.Store {
+	"answers Get in another order": {"T1_Get", func(now func() time.Time) store.Store {
 		m := &store.Memory{Now: now}
 		return hooked{Store: m, get: func(ctx context.Context, keys ...store.Key) ([]store.Item, error) {
 			items, err := m.Get(ctx, keys...)
@@ -311,7 +338,7 @@ var brokenStores = map[string]brokenStore{
 			return all, nil
 		}}
 	}},
-	"does not tell letters' case": {"T1_KeysApart", renaming(func(k store.Key) store.Key {
+	"ignores letters' case": {"T1_KeysApart", renaming(func(k store.Key) store.Key {
 		return store.Key{Part: k.Part, ID: strings.ToLower(k.ID)}
 	})},
 	"joins part and ID": {"T1_KeysApart", renaming(func(k store.Key) store.Key {
@@ -400,4 +427,8 @@ var brokenStores = map[string]brokenStore{
 			return c.n, nil
 		}}
 	}},
+}
+
+func severalParts(changes []store.Change) bool {
+	return slices.ContainsFunc(changes, func(c store.Change) bool { return c.Item.Key.Part != changes[0].Item.Key.Part })
 }

@@ -19,13 +19,13 @@ var expiryTests = []test{
 
 // testExpiredIsAbsent asks every operation about an item whose time is up, whether or not the engine has removed it.
 func testExpiredIsAbsent(t *suite) {
-	expires := t.clock.now().Add(time.Minute)
+	expires := t.clock.Now().Add(time.Minute)
 	dead := func(id string) store.Item { return t.createUntil(t.key("p", id), "old", expires) }
 	read, put, stale, deleted, checkGone, checkVersion := dead("read"), dead("put"), dead("stale"), dead("deleted"), dead("gone"), dead("version")
 	alive := t.createUntil(t.key("p", "alive"), "old", expires.Add(time.Minute))
 	never := t.create(t.key("p", "never"), "old")
 	t.want(read.Key, "old")
-	t.clock.advance(time.Minute)
+	t.clock.Advance(time.Minute)
 
 	t.absent(read.Key)
 	if items := t.get(read.Key, alive.Key, put.Key, never.Key); len(items) != 2 || items[0].Key != alive.Key || items[1].Key != never.Key {
@@ -42,7 +42,7 @@ func testExpiredIsAbsent(t *suite) {
 	t.write(store.Check(checkGone.Key, ""), store.Put(store.Item{Key: t.key("p", "new2")}))
 
 	// A Put over what expired is a Put of something absent, alone and among others.
-	t.createUntil(put.Key, "new", t.clock.now().Add(time.Minute))
+	t.createUntil(put.Key, "new", t.clock.Now().Add(time.Minute))
 	t.want(put.Key, "new")
 	t.write(store.Put(store.Item{Key: stale.Key, Value: []byte("new")}), store.Put(store.Item{Key: deleted.Key, Value: []byte("new")}))
 	t.want(stale.Key, "new")
@@ -53,21 +53,21 @@ func testExpiredIsAbsent(t *suite) {
 
 func testExpiryPrecision(t *suite) {
 	// An expiry within a millisecond counts from the start of it.
-	end := t.clock.now().Add(time.Second).Truncate(time.Millisecond)
+	end := t.clock.Now().Add(time.Second).Truncate(time.Millisecond)
 	k, within := t.key("p", "a"), t.key("p", "within")
 	t.createUntil(k, "v", end)
 	t.createUntil(within, "v", end.Add(999*time.Microsecond))
-	t.clock.advance(end.Add(-time.Millisecond).Sub(t.clock.now()))
+	t.clock.Advance(end.Add(-time.Millisecond).Sub(t.clock.Now()))
 	t.want(k, "v")
 	t.want(within, "v")
-	t.clock.advance(time.Millisecond)
+	t.clock.Advance(time.Millisecond)
 	t.absent(k, within)
 
 	// An item may be dead on arrival; its Write succeeds.
 	past := t.key("p", "past")
-	t.createUntil(past, "v", t.clock.now().Add(-time.Hour))
+	t.createUntil(past, "v", t.clock.Now().Add(-time.Hour))
 	t.absent(past)
-	t.createUntil(past, "w", t.clock.now().Add(time.Hour))
+	t.createUntil(past, "w", t.clock.Now().Add(time.Hour))
 	t.want(past, "w")
 	// The far ends of the contract.
 	t.createUntil(t.key("p", "1970"), "v", time.Unix(0, 0))
@@ -80,7 +80,7 @@ func testExpiryPrecision(t *suite) {
 }
 
 func testExpiryMoves(t *suite) {
-	now := t.clock.now()
+	now := t.clock.Now()
 	later := t.createUntil(t.key("p", "later"), "v", now.Add(time.Minute))
 	sooner := t.createUntil(t.key("p", "sooner"), "v", now.Add(time.Hour))
 	forever := t.createUntil(t.key("p", "forever"), "v", now.Add(time.Minute))
@@ -92,14 +92,14 @@ func testExpiryMoves(t *suite) {
 	t.write(store.Put(later))
 	t.write(store.Put(sooner), store.Put(forever))
 	t.write(store.Put(mortal))
-	t.clock.advance(time.Minute)
+	t.clock.Advance(time.Minute)
 	t.want(later.Key, "v")
 	t.absent(sooner.Key)
 	if !t.want(forever.Key, "v").Expires.IsZero() {
 		t.Fatal("an item made to last still has an expiry")
 	}
 	t.absent(mortal.Key)
-	t.clock.advance(time.Hour)
+	t.clock.Advance(time.Hour)
 	t.absent(later.Key)
 	t.want(forever.Key, "v")
 }
@@ -115,10 +115,10 @@ func testExpiredInTheWay(t *suite) {
 			t.create(k, "living")
 			want = append(want, k.ID)
 		default:
-			t.createUntil(k, "dead", t.clock.now().Add(time.Minute))
+			t.createUntil(k, "dead", t.clock.Now().Add(time.Minute))
 		}
 	}
-	t.clock.advance(time.Minute)
+	t.clock.Advance(time.Minute)
 	for range 2 {
 		for _, limit := range []int{1, 4, 100} {
 			if got := t.list(part, limit); !slices.Equal(got, want) {
@@ -126,9 +126,9 @@ func testExpiredInTheWay(t *suite) {
 			}
 		}
 		for i := range 150 {
-			t.createUntil(t.key("busy", fmt.Sprint(t.clock.now().UnixNano(), i)), "v", t.clock.now().Add(time.Second))
+			t.createUntil(t.key("busy", fmt.Sprint(t.clock.Now().UnixNano(), i)), "v", t.clock.Now().Add(time.Second))
 		}
-		t.clock.advance(24 * time.Hour)
+		t.clock.Advance(24 * time.Hour)
 	}
 	for _, id := range want {
 		t.want(store.Key{Part: part, ID: id}, "living")

@@ -21,6 +21,11 @@ type hooked struct {
 	list  func(ctx context.Context, part, after string, limit int) ([]store.Item, string, error)
 }
 
+// onePart is a hooked that states that its Writes stay within one Part.
+type onePart struct{ hooked }
+
+func (onePart) OnePart() bool { return true }
+
 func (h hooked) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error) {
 	if h.get != nil {
 		return h.get(ctx, keys...)
@@ -60,8 +65,9 @@ func versionOf(ctx context.Context, s store.Store, k store.Key) string {
 // A rendezvous brings together what a broken store must not let happen at the same time.
 type rendezvous struct{ arrived atomic.Int64 }
 
-// meet waits until somebody else arrives as well. Whoever is alone goes on after a while, so that a store can be used by
-// one caller, too; the while is counted in turns of the scheduler and not in time, so that it is long on a busy machine.
+// meet waits until somebody else arrives as well. A caller that is alone goes on after a while, so that a store can be
+// used by one caller, too; the while is counted in turns of the scheduler and not in time, so that it is long on a busy
+// machine.
 func (r *rendezvous) meet() {
 	me := r.arrived.Add(1)
 	for turn := 0; turn < 1000 && r.arrived.Load() == me; turn++ {
@@ -118,7 +124,7 @@ func renaming(rename func(store.Key) store.Key) func(func() time.Time) store.Sto
 	}
 }
 
-// listing is a Memory whose List is made from everything ever written, by rules of its own.
+// listing is a Memory whose List is made from everything ever written, by other rules.
 func listing(now func() time.Time, choose func(all []store.Item, part string) []store.Item, order func(a, b store.Item) int) store.Store {
 	m := &store.Memory{Now: now}
 	var mu sync.Mutex

@@ -60,7 +60,7 @@ func testPutAbsent(t *suite) {
 	k := t.key("p", "a")
 	it := t.create(k, "1")
 	if got := t.want(k, "1"); got.Version != it.Version {
-		t.Fatalf("version %q as read, %q as put: a caller without an answer could not tell whose write it was", got.Version, it.Version)
+		t.Fatalf("version %q as read, %q as put: a caller without an answer could not find out whose write it was", got.Version, it.Version)
 	}
 	t.conflict("a Put that wants the item absent", store.Put(store.Item{Key: k, Value: []byte("2")}))
 	if got := t.want(k, "1"); got.Version != it.Version {
@@ -160,7 +160,7 @@ func testValuesKept(t *suite) {
 		t.write(store.Put(it))
 		t.want(k, "shorter")
 	}
-	expires := t.clock.now().Add(time.Hour)
+	expires := t.clock.Now().Add(time.Hour)
 	k := t.key("values", "expiry")
 	t.createUntil(k, "v", expires)
 	if got := t.want(k, "v").Expires; got.UnixMilli() != expires.UnixMilli() || got.Nanosecond()%1e6 != 0 {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/posternauth/postern/store"
 )
@@ -11,6 +12,7 @@ var listTests = []test{
 	{"T1_ListOrder", testListOrder},
 	{"T1_ListPages", testListPages},
 	{"T1_ListWhileItChanges", testListChanges},
+	{"T1_ListAfterEachWrite", testListAfterEachWrite},
 }
 
 func testListOrder(t *suite) {
@@ -112,4 +114,33 @@ func testListChanges(t *suite) {
 	if want := []string{"bb", "c", "d", "e"}; !slices.Equal(rest, want) {
 		t.Fatalf("the following pages %q, want %q", rest, want)
 	}
+}
+
+// testListAfterEachWrite lists a part after every single change of it, so that nothing kept for the List before is used
+// for the next one.
+func testListAfterEachWrite(t *suite) {
+	part := t.key("p", "").Part
+	id := func(id string) store.Key { return store.Key{Part: part, ID: id} }
+	want := func(what string, ids ...string) {
+		t.Helper()
+		if got := t.list(part, 10); !slices.Equal(got, ids) {
+			t.Fatalf("List after %s: %q, want %q", what, got, ids)
+		}
+	}
+	b := t.create(id("b"), "v")
+	want("the first item", "b")
+	t.create(id("a"), "v")
+	want("an item before it", "a", "b")
+	t.create(id("c"), "v")
+	want("an item behind it", "a", "b", "c")
+	t.write(store.Delete(b.Key, b.Version))
+	want("a Delete", "a", "c")
+	t.create(id("b"), "v")
+	want("a new item of that name", "a", "b", "c")
+	t.createUntil(id("d"), "v", t.clock.Now().Add(time.Minute))
+	want("an item that expires", "a", "b", "c", "d")
+	t.clock.Advance(time.Minute)
+	want("its end", "a", "b", "c")
+	t.create(id("d"), "v")
+	want("an item in its place", "a", "b", "c", "d")
 }

@@ -31,7 +31,8 @@ const patience = 20 * racers
 
 var errPatience = fmt.Errorf("%d conflicts in a row", patience)
 
-// race runs f in 100 goroutines that start together, and returns how many got nil. Every other answer must be ErrConflict.
+// race runs f in 100 goroutines that start together, and returns how many got nil. Every other answer must be
+// ErrConflict.
 func (t *suite) race(f func(n int) error) int {
 	t.Helper()
 	var won atomic.Int64
@@ -73,16 +74,20 @@ func raceCreate(t *suite) {
 // raceConsume is how a code, a link or a refresh is spent: the write that uses it up creates what it buys.
 func raceConsume(t *suite) {
 	for round := range 5 {
-		code := t.create(t.key("code", fmt.Sprint(round)), "unused")
+		code := t.create(t.together("code", fmt.Sprint(round)), "unused")
 		if won := t.race(func(n int) error {
 			use := code
 			use.Value = []byte("used")
-			return t.s.Write(t.Context(), store.Put(use), store.Put(store.Item{Key: t.key(fmt.Sprint("bought", round), fmt.Sprint(n))}))
+			return t.s.Write(t.Context(), store.Put(use), store.Put(store.Item{Key: t.together(fmt.Sprint("bought", round), fmt.Sprint(n))}))
 		}); won != 1 {
 			t.Fatalf("%d of %d racers spent one code, want 1", won, racers)
 		}
-		if bought := t.list(t.key(fmt.Sprint("bought", round), "").Part, racers); len(bought) != 1 {
-			t.Fatalf("one code bought %d sessions", len(bought))
+		bought := 0
+		for n := range racers {
+			bought += len(t.get(t.together(fmt.Sprint("bought", round), fmt.Sprint(n))))
+		}
+		if bought != 1 {
+			t.Fatalf("one code bought %d sessions", bought)
 		}
 		used := t.want(code.Key, "used")
 		if won := t.race(func(int) error { return t.s.Write(t.Context(), store.Delete(used.Key, used.Version)) }); won != 1 {
@@ -94,8 +99,8 @@ func raceConsume(t *suite) {
 func raceExpired(t *suite) {
 	for round := range 3 {
 		k := t.key("p", fmt.Sprint(round))
-		t.createUntil(k, "old", t.clock.now().Add(time.Minute))
-		t.clock.advance(time.Minute)
+		t.createUntil(k, "old", t.clock.Now().Add(time.Minute))
+		t.clock.Advance(time.Minute)
 		if won := t.race(func(n int) error {
 			return t.s.Write(t.Context(), store.Put(store.Item{Key: k, Value: fmt.Append(nil, n)}))
 		}); won != 1 {
@@ -132,13 +137,13 @@ func raceIncrement(t *suite) {
 		return errPatience
 	})
 	if _, n, err := t.number(k); err != nil || n != racers || won != racers {
-		t.Fatalf("%d racers added one each, %d were told so: the sum is %d, %v", racers, won, n, err)
+		t.Fatalf("%d racers added one each, %d got no error: the sum is %d, %v", racers, won, n, err)
 	}
 }
 
 // raceTransfer moves amounts between two items of different parts in both directions.
 func raceTransfer(t *suite) {
-	accounts := []store.Key{t.key("left", "account"), t.key("right", "account")}
+	accounts := []store.Key{t.together("left", "account"), t.together("right", "account")}
 	t.create(accounts[0], "1000")
 	t.create(accounts[1], "1000")
 	t.race(func(racer int) error {
@@ -167,7 +172,7 @@ func raceTransfer(t *suite) {
 // raceCheck creates sessions under an epoch while the epoch is raised: none may be born after it was.
 func raceCheck(t *suite) {
 	for round := range 5 {
-		epoch := t.create(t.key("epoch", fmt.Sprint(round)), "0")
+		epoch := t.create(t.together("epoch", fmt.Sprint(round)), "0")
 		var raised atomic.Bool
 		t.race(func(n int) error {
 			if n == racers/2 {
@@ -176,7 +181,7 @@ func raceCheck(t *suite) {
 				return err
 			}
 			late := raised.Load()
-			err := t.s.Write(t.Context(), store.Check(epoch.Key, epoch.Version), store.Put(store.Item{Key: t.key("session", fmt.Sprint(round, "-", n))}))
+			err := t.s.Write(t.Context(), store.Check(epoch.Key, epoch.Version), store.Put(store.Item{Key: t.together("session", fmt.Sprint(round, "-", n))}))
 			if late && err == nil {
 				t.Errorf("racer %d was let through by a Check that started after the item had changed", n)
 			}
@@ -192,7 +197,7 @@ func raceCheck(t *suite) {
 func raceAdd(t *suite) {
 	k := t.key("p", "n")
 	var seen sync.Map
-	expires := t.clock.now().Add(time.Hour)
+	expires := t.clock.Now().Add(time.Hour)
 	t.race(func(n int) error {
 		for range 3 {
 			sum, err := t.s.Add(t.Context(), k, 2, expires)
@@ -200,7 +205,7 @@ func raceAdd(t *suite) {
 				return err
 			}
 			if _, twice := seen.LoadOrStore(sum, n); twice {
-				t.Errorf("two racers were told the sum %d", sum)
+				t.Errorf("two racers got the sum %d", sum)
 			}
 		}
 		return nil
@@ -211,7 +216,7 @@ func raceAdd(t *suite) {
 // raceSeen reads while one writer writes: what was answered before the read began must be seen.
 func raceSeen(t *suite) {
 	const readers = 4
-	a, b := t.key("left", "a"), t.key("right", "b")
+	a, b := t.together("left", "a"), t.together("right", "b")
 	itemA, itemB := t.create(a, "0"), t.create(b, "0")
 	var answered, reads atomic.Int64
 	var wg sync.WaitGroup
@@ -251,8 +256,8 @@ func raceSeen(t *suite) {
 		}
 		answered.Store(int64(i))
 		itemA, itemB = first.Item, second.Item
-		// After every other write the writer rests until a read has begun and ended: the reads that were under way are at
-		// most one for each reader. After the rest of them it goes on, so that reads meet writes.
+		// After every other write the writer rests until a read has begun and ended: the reads that were under way are
+		// at most one for each reader. After the rest of them it goes on, so that reads meet writes.
 		for enough := reads.Load() + readers + 1; i%2 == 0 && reads.Load() < enough && !t.Failed(); {
 			runtime.Gosched()
 		}

@@ -1,6 +1,8 @@
 package storetest_test
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -14,8 +16,8 @@ import (
 
 const brokenEnv = "POSTERN_STORETEST_BROKEN"
 
-// A suite is worth what it refuses. Each store of brokenStores keeps the contract but for one promise; the suite, run on
-// it in a process of its own, must fail, and in the subtest that is about that promise.
+// A suite is worth what it refuses. Each store of brokenStores breaks one promise of the contract; the suite, run
+// on it in another process, must fail, and in the subtest that is about that promise.
 func TestSuiteRefusesBrokenStores(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -42,6 +44,19 @@ func TestSuiteRefusesBrokenStores(t *testing.T) {
 func TestSuiteAcceptsRightStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
 		return &store.Memory{Now: now}
+	})
+}
+
+// So does one that refuses a Write to several parts, as a Redis Cluster does.
+func TestSuiteAcceptsOnePartStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+		m := &store.Memory{Now: now}
+		return onePart{hooked{Store: m, write: func(ctx context.Context, changes ...store.Change) error {
+			if err := store.CheckChanges(changes...); err != nil || !severalParts(changes) {
+				return cmp.Or(err, m.Write(ctx, changes...))
+			}
+			return store.ErrInvalid
+		}}}
 	})
 }
 

@@ -1,6 +1,6 @@
-// Package storetest proves that an engine keeps the contract of [store.Store], races included.
+// Package storetest tests that an engine keeps the contract of [store.Store], also under races.
 //
-// An engine is right when [Run] passes on it; there is nothing to configure and nothing to skip:
+// An engine is correct if [Run] passes. There is nothing to configure and nothing to skip:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
@@ -8,32 +8,36 @@
 //		})
 //	}
 //
-// The names of the subtests start with the requirement they show: T1 the contract itself, T2 things that happen once
-// and are never lost under concurrency, T3 expiry by comparison and errors that never read as "absent", T5 names that
-// try to be commands. Run it with -race. Where List is eventually consistent in production, open the engine with
-// consistent listing here.
+// An engine that refuses a Write to several Parts, as a Redis Cluster must, states it by [store.OnePart]. It answers
+// such a Write with [store.ErrInvalid], and writes nothing. T1_WriteAcrossParts tests that the engine does what it
+// states; the other tests then stay within one Part.
+//
+// The names of the subtests begin with the requirement that they test: T1 is the contract, T2 changes that must
+// happen once and are never lost under concurrency, T3 expiry by comparison, and errors that never count as "absent",
+// T5 names that look like commands. Run it with -race. If List is eventually consistent in production, open the
+// engine with consistent listing here.
 package storetest
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern/internal/test/testclock"
 	"github.com/posternauth/postern/store"
 )
 
-// Run runs the whole suite against the stores that open returns. It is called once for each subtest. Stores may share a
-// database, for every subtest uses names of its own; each must take the time from now, which starts at the present and
-// moves only forward. Open registers its own cleanup with t.
+// Run runs the whole suite on the stores that open returns. It calls open once for each subtest. Stores may share a
+// database, because every subtest uses different names. Each store must take the time from now, which starts at the
+// present and only moves forward. open registers its cleanup with t.
 func Run(t *testing.T, open func(t *testing.T, now func() time.Time) store.Store) {
 	for _, group := range [][]test{itemTests, writeTests, listTests, counterTests, expiryTests, argumentTests, hostileTests, raceTests} {
 		for _, test := range group {
 			t.Run(test.name, func(t *testing.T) {
-				c := &clock{at: time.Now()}
-				test.run(&suite{T: t, s: open(t, c.now), clock: c, prefix: rand.Text()})
+				c := testclock.New(time.Now())
+				test.run(&suite{T: t, s: open(t, c.Now), clock: c, prefix: rand.Text()})
 			})
 		}
 	}
@@ -48,31 +52,26 @@ type test struct {
 type suite struct {
 	*testing.T
 	s      store.Store
-	clock  *clock
+	clock  *testclock.Clock
 	prefix string
-}
-
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
 }
 
 // key names an item of this subtest. Equal parts are equal only within it.
 func (t *suite) key(part, id string) store.Key {
 	return store.Key{Part: t.prefix + part, ID: id}
 }
+
+// together names an item of this subtest that one Write can change along with others of together: it lies in the part,
+// or, where the engine writes to one part only, in a part that they all share.
+func (t *suite) together(part, id string) store.Key {
+	if t.onePart() {
+		return t.key("together", part+"/"+id)
+	}
+	return t.key(part, id)
+}
+
+// onePart reports whether the engine refuses a Write to several parts.
+func (t *suite) onePart() bool { return !store.WritesTwoParts(t.s) }
 
 // get returns the items, or ends the test.
 func (t *suite) get(keys ...store.Key) []store.Item {

@@ -2,14 +2,17 @@
 -- hold \u0000, which text may not.
 CREATE VIEW postern_sessions AS
 SELECT
+  substr(i.part, 9) || '.' || i.id                                      AS id,
+  s.doc->>'iss'                                                         AS iss,
   s.doc->>'kind'                                                        AS kind,
-  s.doc->>'sub'                                                         AS subject,
-  substr(i.part, 9) || '.' || i.id                                      AS session_id,
+  s.doc->>'sub'                                                         AS sub,
+  s.doc->'grant'->>'client_id'                                          AS client_id,
   s.doc->>'device'                                                      AS device,
-  s.doc->>'place'                                                       AS place,
-  to_timestamp((s.doc->>'created')::float8 / 1000)                      AS created,
-  to_timestamp(coalesce(s.doc->>'seen', s.doc->>'at')::float8 / 1000)   AS last_seen,
-  to_timestamp((s.doc->>'absolute')::float8 / 1000)                     AS expires,
+  s.doc->>'address'                                                     AS address,
+  to_timestamp((s.doc->>'created')::float8 / 1000)                      AS created_at,
+  to_timestamp(coalesce(s.doc->>'seen', s.doc->>'at')::float8 / 1000)   AS last_used_at,
+  to_timestamp(i.expires_ms::float8 / 1000)                             AS idle_expires_at,
+  to_timestamp((s.doc->>'absolute')::float8 / 1000)                     AS expires_at,
   CASE
     WHEN s.doc->>'ended' <> '' THEN s.doc->>'ended'
     WHEN coalesce((s.doc->>'epoch')::bigint, 0) <> coalesce((s.epoch->>'e')::bigint, 0) THEN 'everywhere'

@@ -1,20 +1,23 @@
 -- Sessions as a table, for people: nothing reads it. One that was ended stays until it would have expired.
 CREATE VIEW postern_sessions AS
 SELECT
+  substr(s.part, 9) || '.' || s.id                                                          AS id,
+  json_extract(s.doc, '$.iss')                                                              AS iss,
   json_extract(s.doc, '$.kind')                                                             AS kind,
-  json_extract(s.doc, '$.sub')                                                              AS subject,
-  substr(s.part, 9) || '.' || s.id                                                          AS session_id,
+  json_extract(s.doc, '$.sub')                                                              AS sub,
+  json_extract(s.doc, '$.grant.client_id')                                                  AS client_id,
   json_extract(s.doc, '$.device')                                                           AS device,
-  json_extract(s.doc, '$.place')                                                            AS place,
-  strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(s.doc, '$.created') / 1000.0, 'unixepoch')    AS created,
-  strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(json_extract(s.doc, '$.seen'), json_extract(s.doc, '$.at')) / 1000.0, 'unixepoch') AS last_seen,
-  strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(s.doc, '$.absolute') / 1000.0, 'unixepoch')   AS expires,
+  json_extract(s.doc, '$.address')                                                          AS address,
+  strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(s.doc, '$.created') / 1000.0, 'unixepoch')    AS created_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(json_extract(s.doc, '$.seen'), json_extract(s.doc, '$.at')) / 1000.0, 'unixepoch') AS last_used_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', s.expires_ms / 1000.0, 'unixepoch')                        AS idle_expires_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(s.doc, '$.absolute') / 1000.0, 'unixepoch')   AS expires_at,
   CASE
     WHEN json_extract(s.doc, '$.ended') <> '' THEN json_extract(s.doc, '$.ended')
     WHEN coalesce(json_extract(s.doc, '$.epoch'), 0) <> coalesce(json_extract(s.epoch, '$.e'), 0) THEN 'everywhere'
   END                                                                                       AS ended
 FROM (
-  SELECT i.part, i.id,
+  SELECT i.part, i.id, i.expires_ms,
     CASE WHEN json_valid(CAST(i.value AS TEXT)) THEN CAST(i.value AS TEXT) END AS doc,
     CASE WHEN json_valid(CAST(e.value AS TEXT)) THEN CAST(e.value AS TEXT) END AS epoch
   FROM postern_items AS i
