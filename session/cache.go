@@ -1,7 +1,11 @@
 package session
 
 import (
+	"context"
+	"fmt"
 	"hash/maphash"
+	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,13 +19,13 @@ const (
 	ways         = 4
 )
 
-// A cache holds verified tokens of one kind, so that the signature of a token that comes again and again is checked once.
-// It keeps only what cannot change: that this very text was signed by that very key, and what it says. Whether the key is
-// still good and the time is right is asked on every hit: see Kind.recall.
+// A cache keeps verified tokens of one kind, so that the signature of a token that comes with every request is checked
+// once. It keeps what cannot change: that this text was signed by that key, and its session. Key and times are checked
+// again on every hit: see Kind.recall.
 //
-// A token has its place in one of two sets, chosen by a seeded hash of its end, which is the signature. The hash decides
-// nothing: the whole text is compared. Hits take no lock and write nothing but a mark, once, so they do not slow each
-// other down; there is no goroutine, and a full set forgets one of its own.
+// A token can be in two sets, which a seeded hash of its last bytes, the signature, selects. The hash alone proves
+// nothing: the whole text is compared. A hit takes no lock and writes one mark at most, so hits do not slow each other
+// down. There is no goroutine; a full set drops one of its entries.
 type cache[T any] struct {
 	seed maphash.Seed
 	sets []set[T] // a power of two of them
@@ -30,16 +34,16 @@ type cache[T any] struct {
 	hand uint       // where the search for one to forget begins
 }
 
-// A set fits a cache line, with the entries themselves elsewhere.
+// A set fits a cache line; the entries are elsewhere.
 type set[T any] [ways]seat[T]
 
-// tag is the hash of the entry's token, or for a moment of the one before: the text is what counts.
+// A seat has an entry and the hash of its token, or for a moment that of the token before: only the text decides.
 type seat[T any] struct {
 	tag   atomic.Uint64
 	entry atomic.Pointer[entry[T]]
 }
 
-// An entry is immutable but for its mark. Nothing of it is ever handed out: see Kind.copyOf.
+// An entry never changes, except its mark. No part of it is ever handed out: see Kind.recallSession.
 type entry[T any] struct {
 	token      string
 	kid        string
@@ -47,7 +51,7 @@ type entry[T any] struct {
 	times      times
 	properties string // JSON text, if the value in session cannot be copied
 	session    held[T]
-	used       atomic.Bool // since the hand last passed
+	used       atomic.Bool // since the last search for a place
 }
 
 // newCache makes room for at least size entries.
@@ -59,7 +63,7 @@ func newCache[T any](size int) *cache[T] {
 	return &cache[T]{seed: maphash.MakeSeed(), sets: make([]set[T], sets)}
 }
 
-// hash is of the end of a token: the last bytes of its signature are as good as random, whoever chose the rest.
+// hash hashes the last bytes of a token: those of its signature are as good as random, whatever the rest is.
 func (c *cache[T]) hash(token string) uint64 {
 	const end = 40 // an HS256 signature has 43
 	return maphash.String(c.seed, token[max(0, len(token)-end):])
@@ -89,8 +93,8 @@ func (c *cache[T]) find(hash uint64, token string) *entry[T] {
 	return nil
 }
 
-// add keeps e, in the place of an entry with the same token, of none, or of one that is dead at now, or else of one that
-// was not used since the last search.
+// add keeps e in the place of an entry with the same token; else in an empty place or that of an expired entry; else in
+// that of an entry that was not used since the last search.
 func (c *cache[T]) add(hash uint64, e *entry[T], now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,7 +120,7 @@ func (c *cache[T]) seat(hash uint64, token string, now time.Time) *seat[T] {
 				return &set[i]
 			}
 		}
-		if n > most { // the emptier of the two: so hardly any token finds both full before most sets are
+		if n > most { // the emptier of the two, so that sets fill up evenly
 			free, most = last, n
 		}
 	}
@@ -132,4 +136,110 @@ func (c *cache[T]) seat(hash uint64, token string, now time.Time) *seat[T] {
 	}
 	c.hand++ // all were in use: they had their second chance
 	return &sets[c.hand/ways%2][c.hand%ways]
+}
+
+// cacheFor makes the cache of a kind; nil if it has none. It panics as NewKindConfig does.
+func cacheFor[T any](c KindConfig[T]) *cache[T] {
+	switch {
+	case c.Cache < 0:
+		return nil
+	case c.Cache > maxCache:
+		panic(fmt.Sprintf("session: kind %q: Cache is %d tokens; at most %d", c.Name, c.Cache, maxCache))
+	case c.Cache == 0:
+		c.Cache = defaultCache
+	}
+	return newCache[T](c.Cache)
+}
+
+// remember keeps a token that has just been verified. Create makes no token longer than a cookie, so longer ones are
+// not kept.
+func (k *Kind[T]) remember(token, kid string, key *keys.PublicKey, c *claims, s *Session[T], now time.Time) {
+	if k.cache == nil || len(token) > maxCookie {
+		return
+	}
+	// The text is copied: a cookie is a part of a header, which would be kept as a whole.
+	e := &entry[T]{token: strings.Clone(token), kid: kid, key: key, times: c.times}
+	e.session.take(s)
+	if !k.copies {
+		e.session.Properties, e.properties = *new(T), c.properties
+	}
+	k.cache.add(k.cache.hash(token), e, now)
+}
+
+// recall returns the entry of a token if nothing has changed that can change: its kid still names the same key, and its
+// times are good. Otherwise it returns nil, and the token is verified as a new one.
+func (k *Kind[T]) recall(ctx context.Context, token string) *entry[T] {
+	if k.cache == nil {
+		return nil
+	}
+	e := k.cache.find(k.cache.hash(token), token)
+	if e == nil {
+		return nil
+	}
+	s := k.sessions
+	if key, err := s.keys.PublicKey(ctx, e.kid); err != nil || key != e.key {
+		return nil
+	}
+	if e.times.check(s.now(), s.leeway) != nil || e.times.tooOld(s.notBefore) {
+		return nil
+	}
+	return e
+}
+
+// recallSession returns a copy of the session of a remembered token; nil for any other token. One request must not
+// see what another does to its session, so nothing that can be changed is shared: neither the lists nor what
+// Properties point to.
+func (k *Kind[T]) recallSession(ctx context.Context, token string) *Session[T] {
+	e := k.recall(ctx, token)
+	if e == nil {
+		return nil
+	}
+	out := new(held[T])
+	out.take(&e.session.Session)
+	if !k.copies && decodeProperties(k.layout, e.properties, &out.Properties) != nil {
+		return nil
+	}
+	return &out.Session
+}
+
+// held is a session with room for its lists, if they are short: one allocation for all of it.
+type held[T any] struct {
+	Session[T]
+	names [12]string
+}
+
+// take makes h a copy of s that shares no list with it.
+func (h *held[T]) take(s *Session[T]) {
+	h.Session = *s
+	names := h.names[:0]
+	h.Scopes, names = carve(names, s.Scopes)
+	h.Roles, names = carve(names, s.Roles)
+	h.Authentication.Methods, _ = carve(names, s.Authentication.Methods)
+}
+
+// carve copies a list into room, and returns the copy and the remaining room.
+func carve(room, list []string) (out, rest []string) {
+	if len(list) == 0 {
+		return list[:len(list):len(list)], room
+	}
+	room = append(room, list...)
+	return room[:len(room):len(room)], room[len(room):]
+}
+
+// copies reports whether two copies of a value of type t share nothing that could be changed.
+func copies(t reflect.Type) bool {
+	switch k := t.Kind(); {
+	case k == reflect.String || k >= reflect.Bool && k <= reflect.Complex128:
+		return true
+	case k == reflect.Array:
+		return copies(t.Elem())
+	case k == reflect.Struct:
+		for i := range t.NumField() {
+			if !copies(t.Field(i).Type) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }

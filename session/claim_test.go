@@ -15,12 +15,12 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// A claimWorld has a kind whose sessions have two claims: whether an address is confirmed, which is fetched, and a list of plans.
+// A claimWorld has a kind with two claims: whether an address is confirmed, which is fetched, and a list of plans.
 type claimWorld struct {
 	*world
 	member   *session.Kind[User]
-	verified *session.KindClaim[User, bool]
-	plans    *session.ListClaim[User]
+	verified *session.Claim[User, bool]
+	plans    *session.Claim[User, []string]
 
 	value   atomic.Bool // what Fetch finds
 	fails   atomic.Bool // whether it finds anything
@@ -48,7 +48,7 @@ func newClaimWorldWith(t testing.TB, k session.KindConfig[User], c session.Claim
 		return w.value.Load(), nil
 	}
 	w.verified = session.NewClaim(w.member, c)
-	w.plans = session.NewListClaim(w.member, session.ClaimConfig[User, []string]{Name: "plans"})
+	w.plans = session.NewClaim(w.member, session.ClaimConfig[User, []string]{Name: "plans"})
 	return w
 }
 
@@ -63,7 +63,7 @@ func (w *claimWorld) create(set ...func(*session.Grant[User]) error) session.Tok
 	return must(w.member.Create(w.t.Context(), g))(w.t)
 }
 
-// seen answers with what the handler sees of the claim.
+// seen answers with the claim as the handler reads it.
 func (w *claimWorld) seen() http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		s, _ := w.member.From(r.Context())
@@ -80,7 +80,7 @@ func (w *claimWorld) byCookie(token string, needs ...session.Need) *httptest.Res
 	return serve(w.member.Require(w.seen(), needs...), request("GET", "/", "Cookie", session.CookieNameOf(w.member)+"="+token))
 }
 
-// payload is what a token says, decoded.
+// payload decodes the payload of a token.
 func payload(t testing.TB, token string) map[string]any {
 	t.Helper()
 	tok := must(jose.Parse(token))(t)
@@ -131,7 +131,7 @@ func wantCode(t testing.TB, rec *httptest.ResponseRecorder, code int, body strin
 	}
 }
 
-// The value is there from the first token on, in a claim of its own, and needs no fetching while it is good.
+// The first token has the value already, and it is not fetched again while it is good.
 func TestClaim_CreateFetches(t *testing.T) {
 	w := newClaimWorld(t)
 	w.value.Store(true)
@@ -144,7 +144,7 @@ func TestClaim_CreateFetches(t *testing.T) {
 	if n := w.fetches.Load(); n != 1 {
 		t.Errorf("%d fetches, want 1", n)
 	}
-	// What is set is not fetched.
+	// A value that was set is not fetched.
 	token = w.create(func(g *session.Grant[User]) error { return w.verified.Set(g, false) }).Access
 	wantCode(t, w.bearer(token, w.verified.Is(false)), 200, `[false,0,true]`)
 	if n := w.fetches.Load(); n != 1 {
@@ -152,7 +152,7 @@ func TestClaim_CreateFetches(t *testing.T) {
 	}
 }
 
-// A value nobody could fetch at sign-in keeps nobody from signing in, and is looked for where it is needed.
+// If a value cannot be fetched at sign-in, the sign-in succeeds, and a route that needs the value fetches it.
 func TestClaim_FetchFails(t *testing.T) {
 	w := newClaimWorld(t)
 	w.fails.Store(true)
@@ -172,15 +172,15 @@ func TestClaim_FetchFails(t *testing.T) {
 	wantCode(t, w.bearer(token, w.verified.Is(true)), 200, `[true,0,true]`)
 }
 
-// A value that is too old is fetched anew, written to the store, and put into a cookie that ends when the old one does.
+// A value that is too old is fetched again, written to the store, and set in a cookie with the expiry of the old one.
 func TestClaim_RenewedByCookie(t *testing.T) {
 	w := newClaimWorld(t)
 	w.value.Store(true)
 	first := w.create()
-	w.advance(2 * time.Minute)
+	w.Advance(2 * time.Minute)
 	wantCode(t, w.byCookie(first.Access, w.verified.Is(true).Within(2*time.Minute)), 200, `[true,120,true]`)
 
-	w.advance(time.Second)
+	w.Advance(time.Second)
 	rec := w.byCookie(first.Access, w.verified.Is(true).Within(2*time.Minute))
 	wantCode(t, rec, 200, `[true,0,true]`)
 	if rec.Header().Get("Cache-Control") != "no-store" {
@@ -210,15 +210,15 @@ func TestClaim_RenewedByCookie(t *testing.T) {
 	}
 }
 
-// The judgement is by the fresh value, in both directions.
+// The new value decides, whether it lets the request in or not.
 func TestClaim_FreshValueDecides(t *testing.T) {
 	w := newClaimWorldWith(t, session.KindConfig[User]{Name: "member"}, session.ClaimConfig[User, bool]{MaxAge: time.Minute})
 	w.value.Store(true)
 	token := w.create().Access
 	w.value.Store(false)
-	w.advance(time.Minute)
+	w.Advance(time.Minute)
 	wantCode(t, w.bearer(token, w.verified.Is(true)), 200, "")
-	w.advance(time.Second)
+	w.Advance(time.Second)
 	rec := w.byCookie(token, w.verified.Is(true))
 	wantCode(t, rec, 403, "")
 	if errorCode(t, rec) != "invalid_claims" {
@@ -239,18 +239,18 @@ func TestClaim_FreshValueDecides(t *testing.T) {
 	if n := w.fetches.Load(); n != 2 {
 		t.Errorf("%d fetches, want 2", n)
 	}
-	w.advance(10 * time.Second)
+	w.Advance(10 * time.Second)
 	wantCode(t, w.bearer(token, w.verified.Is(true)), 403, "")
-	w.advance(time.Second)
+	w.Advance(time.Second)
 	wantCode(t, w.bearer(token, w.verified.Is(true)), 200, `[true,0,true]`)
 }
 
-// A token that is good only because clocks may differ is not followed by one that was never good.
+// A token that is good only by the leeway is not replaced by one that has expired already.
 func TestClaim_TokenJustExpired(t *testing.T) {
 	w := newClaimWorld(t)
 	w.value.Store(true)
 	first := w.create()
-	w.advance(5*time.Minute + 10*time.Second)
+	w.Advance(5*time.Minute + 10*time.Second)
 	rec := w.byCookie(first.Access, w.verified.Is(true).Within(time.Minute))
 	wantCode(t, rec, 200, `[true,0,true]`)
 	if w.cookieToken(rec) != "" {
@@ -262,7 +262,7 @@ func TestClaim_NegativeRecheck(t *testing.T) {
 	w := newClaimWorldWith(t, session.KindConfig[User]{Name: "member"}, session.ClaimConfig[User, bool]{Recheck: -1})
 	token := w.create().Access
 	w.value.Store(true)
-	w.advance(4 * time.Minute)
+	w.Advance(4 * time.Minute)
 	wantCode(t, w.bearer(token, w.verified.Is(true)), 403, "")
 	wantCode(t, w.bearer(token, w.verified.Is(true).Within(time.Minute)), 200, "")
 }
@@ -279,17 +279,17 @@ func TestClaim_Refresh(t *testing.T) {
 		fails   bool
 		fetches int64
 	}{{5 * time.Minute, false, false, 1}, {5*time.Minute + time.Second, true, false, 2}, {11 * time.Minute, true, true, 3}, {time.Minute, true, true, 4}} {
-		w.advance(want.wait)
+		w.Advance(want.wait)
 		w.fails.Store(want.fails)
 		tokens = must(w.sessions.Refresh(t.Context(), tokens.Refresh))(t)
-		s := must(w.member.Verify(t.Context(), tokens.Access, w.plans.Includes("pro")))(t)
+		s := must(w.member.Verify(t.Context(), tokens.Access, session.Includes(w.plans, "pro")))(t)
 		if v, _, ok := w.verified.Value(s); v != want.value || !ok || w.fetches.Load() != want.fetches {
 			t.Errorf("refresh %d: %v %v after %d fetches, want %v and %d", i, v, ok, w.fetches.Load(), want.value, want.fetches)
 		}
 	}
 }
 
-// What changes a session leaves its claims, unless it is them that it changes.
+// A change of a session keeps its claims, except those it changes.
 func TestClaim_EditMergeReplace(t *testing.T) {
 	w := newClaimWorld(t)
 	w.value.Store(true)
@@ -302,7 +302,7 @@ func TestClaim_EditMergeReplace(t *testing.T) {
 	must(w.member.Verify(ctx, merged.Access, append(both, session.Role("x"))...))(t)
 
 	step := session.Grant[User]{Subject: "u1", Properties: User{UserID: "u1"}}
-	replaced := must(w.member.Replace(ctx, s, step))(t)
+	replaced := must(w.member.Replace(ctx, first.Refresh, step))(t)
 	s = must(w.member.Verify(ctx, replaced.Access, both...))(t)
 	if n := w.fetches.Load(); n != 1 {
 		t.Errorf("%d fetches, want 1", n)
@@ -315,17 +315,17 @@ func TestClaim_EditMergeReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.value.Store(false)
-	w.advance(11 * time.Second)
-	// The token still says the old plan; a route that needs the new one looks into the store.
-	must(w.member.Verify(ctx, replaced.Access, w.plans.Includes("beta", "pro")))(t)
+	w.Advance(11 * time.Second)
+	// The token still has the old plan; a route that needs the new one asks the store.
+	must(w.member.Verify(ctx, replaced.Access, session.Includes(w.plans, "beta", "pro")))(t)
 	must(w.member.Verify(ctx, replaced.Access, w.verified.Is(false)))(t)
 	if n := w.fetches.Load(); n != 2 {
 		t.Errorf("%d fetches, want 2: what was cleared is fetched", n)
 	}
 
 	w.verified.Clear(&step)
-	last := must(w.member.Replace(ctx, s, step))(t)
-	must(w.member.Verify(ctx, last.Access, w.verified.Is(false), w.plans.Includes("pro")))(t)
+	last := must(w.member.Replace(ctx, replaced.Refresh, step))(t)
+	must(w.member.Verify(ctx, last.Access, w.verified.Is(false), session.Includes(w.plans, "pro")))(t)
 	if n := w.fetches.Load(); n != 3 {
 		t.Errorf("%d fetches, want 3", n)
 	}

@@ -12,12 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
 
-// Many requests of one session that all need a newer value: one fetches, and all are judged by what it found.
+// Of many requests of one session that need a newer value, one fetches it, and it decides about all.
 func TestClaim_ParallelRequestsFetchOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -31,7 +31,7 @@ func TestClaim_ParallelRequestsFetchOnce(t *testing.T) {
 			return fetches, nil
 		}})
 		token := must(k.Create(t.Context(), session.Grant[User]{Subject: "u1"}))(t).Access
-		w.advance(time.Minute)
+		w.Advance(time.Minute)
 		for range 50 {
 			go func() {
 				if _, err := k.Verify(t.Context(), token, c.Is(2)); err != nil {
@@ -48,7 +48,7 @@ func TestClaim_ParallelRequestsFetchOnce(t *testing.T) {
 	})
 }
 
-// conflicting loses the first writes to somebody else.
+// conflicting answers the first writes with a conflict.
 type conflicting struct {
 	store.Store
 	left int
@@ -62,7 +62,7 @@ func (c *conflicting) Write(ctx context.Context, changes ...store.Change) error 
 	return c.Store.Write(ctx, changes...)
 }
 
-// A write that somebody else was faster than is tried again, with the value that was fetched already.
+// After a conflict the write is tried again, with the value that was fetched already.
 func TestClaim_Conflicts(t *testing.T) {
 	for lost, code := range map[int]int{3: 200, 100: 503} {
 		var busy *conflicting
@@ -72,7 +72,7 @@ func TestClaim_Conflicts(t *testing.T) {
 		})
 		w.value.Store(true)
 		token := w.create().Access
-		w.advance(time.Minute)
+		w.Advance(time.Minute)
 		busy.left = lost
 		rec := w.byCookie(token, w.verified.Is(true).Within(time.Second))
 		if rec.Code != code || w.fetches.Load() != 2 || (w.cookieToken(rec) != "") != (code == 200) {
@@ -119,7 +119,7 @@ func TestClaim_RenewalBesideRefreshAndEdit(t *testing.T) {
 	w := newClaimWorld(t)
 	w.value.Store(true)
 	tokens := w.create()
-	w.advance(2 * time.Minute)
+	w.Advance(2 * time.Minute)
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {
@@ -135,7 +135,7 @@ func TestClaim_RenewalBesideRefreshAndEdit(t *testing.T) {
 					return nil
 				})
 			}
-			if err != nil && !errors.Is(err, session.ErrUnavailable) { // a crowd of writers may be told to try again
+			if err != nil && !errors.Is(err, session.ErrUnavailable) { // of many writers some may get a 503
 				t.Errorf("%d: %v", i, err)
 			}
 		})
@@ -179,7 +179,7 @@ func (f *faulty) Write(ctx context.Context, changes ...store.Change) error {
 	return f.Store.Write(ctx, changes...)
 }
 
-// Whichever call of the store fails, a request whose claim must be renewed is answered rightly or by 503.
+// Whichever call of the store fails, a request whose claim must be renewed gets the right answer or a 503.
 func TestG3_ClaimStoreFails(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for _, value := range []bool{true, false} {
@@ -192,7 +192,7 @@ func TestG3_ClaimStoreFails(t *testing.T) {
 				w.value.Store(!value)
 				token := w.create().Access
 				w.value.Store(value)
-				w.advance(time.Minute)
+				w.Advance(time.Minute)
 				shaky.calls, shaky.at, shaky.after = 0, at, after
 				rec := w.byCookie(token, w.verified.Is(true).Within(30*time.Second))
 				want := []int{403, 503}
@@ -226,7 +226,7 @@ func TestClaim_ByCode(t *testing.T) {
 	}
 	verifier := strings.Repeat("v", 43)
 	rec := recorder()
-	if err := w.member.Code(rec, request("GET", "/"), g, handover.New(app, "", s256(verifier), "")); err != nil {
+	if err := w.member.Code(rec, request("GET", "/"), g, returnto.New(app, "", s256(verifier), "")); err != nil {
 		t.Fatal(err)
 	}
 	back := must(url.Parse(rec.Header().Get("Location")))(t)
@@ -238,5 +238,5 @@ func TestClaim_ByCode(t *testing.T) {
 	if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil {
 		t.Fatal(err)
 	}
-	must(w.member.Verify(t.Context(), answer.Access, w.plans.Includes("pro"), w.verified.Is(true)))(t)
+	must(w.member.Verify(t.Context(), answer.Access, session.Includes(w.plans, "pro"), w.verified.Is(true)))(t)
 }

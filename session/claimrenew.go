@@ -8,16 +8,11 @@ import (
 	"time"
 )
 
-// checkClaims holds a session to the claims a gate needs, and renews those that are due if it can. others tells that the session fails another
-// need already: then nothing is renewed for it. give hands a new access token to the client; it is nil if that cannot be done.
-func (g *gate) checkClaims(ctx context.Context, f facts, give func(Tokens), others bool) (unmet, error) {
-	holder, ok := f.session.(claimHolder)
-	if !ok {
-		return nil, nil // not of a Kind: addTo lets no claim get here
-	}
-	now := g.now()
-	text, issued, expires := holder.carried()
-	failed, due := judgeAll(g.claims, text, now)
+// checkClaims checks the claims that a gate needs, and renews those that are due, if it can. others means that the
+// session fails another need already: then nothing is renewed. give hands a new access token to the client.
+func (g *gate) checkClaims(ctx context.Context, session checkedSession, give giver, others bool) (unmet, error) {
+	now, c := g.now(), session.common()
+	failed, due := judgeAll(g.claims, c.claims, now)
 	if len(due) == 0 || others || g.policy.stateless {
 		return failed, nil
 	}
@@ -25,7 +20,7 @@ func (g *gate) checkClaims(ctx context.Context, f facts, give func(Tokens), othe
 	if p.sessions.canKeep() != nil {
 		// A token that is younger than a rotation is as new as a refresh can make it: no client runs in a circle.
 		for _, n := range failed {
-			if n.told.Message == wrongValue || now.Sub(issued.Add(backdate)) <= grace {
+			if n.told.Message == wrongValue || now.Sub(c.issued.Add(backdate)) <= grace {
 				return failed, nil
 			}
 		}
@@ -34,19 +29,19 @@ func (g *gate) checkClaims(ctx context.Context, f facts, give func(Tokens), othe
 	if g.stored && !slices.ContainsFunc(due, func(n ClaimNeed) bool { return n.fact.fetch != nil }) {
 		return failed, nil // the store was asked a moment ago
 	}
-	text, t, err := p.renewClaims(ctx, f.id, expires, due, give != nil)
+	text, t, err := p.renewClaims(ctx, c, due, give != nil)
 	if err != nil {
 		return nil, err
 	}
 	if t.Access != "" && give != nil {
 		give(t)
 	}
-	holder.carry(text)
+	session.setClaims(text)
 	failed, _ = judgeAll(g.claims, text, g.now())
 	return failed, nil
 }
 
-// judgeAll holds the text of a session's claims to needs. due are the needs for which it is worth to look for a newer value.
+// judgeAll checks the text of a session's claims against needs. due are those for which to look for a newer value.
 func judgeAll(needs []ClaimNeed, text string, now time.Time) (failed unmet, due []ClaimNeed) {
 	for _, n := range needs {
 		a, found := findClaim(text, n.fact.name)
@@ -61,10 +56,11 @@ func judgeAll(needs []ClaimNeed, text string, now time.Time) (failed unmet, due 
 	return failed, due
 }
 
-// renewClaims looks for newer values, in the store and then by fetching them, and writes those. It returns the claims
-// as they are then; and, if sign is set and the token of the request has not expired, tokens that say so and expire with it.
-func (p *policy) renewClaims(ctx context.Context, id string, expires time.Time, due []ClaimNeed, sign bool) (text string, t Tokens, err error) {
-	s := p.sessions
+// renewClaims looks for newer values in the store, fetches those that are still due, and writes them. It returns the
+// claims as they are then. If sign is set and the token of the request has not expired, it also returns tokens with
+// these claims, which expire with that token.
+func (p *policy) renewClaims(ctx context.Context, c common, due []ClaimNeed, sign bool) (text string, t Tokens, err error) {
+	s, id, expires := p.sessions, c.id, c.expires
 	// One request of a session fetches; the others wait and find in the store what it wrote.
 	unlock, err := p.fetching.lock(ctx, id)
 	if err != nil {
@@ -73,14 +69,11 @@ func (p *policy) renewClaims(ctx context.Context, id string, expires time.Time, 
 	defer unlock()
 	fetched := make(claimed)
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
-		old, kind, err := s.living(ctx, id)
-		switch {
-		case err != nil:
+		old, _, err := s.living(ctx, id, p.userOf(c.subject), p)
+		if err != nil {
 			return false, err
-		case kind != p:
-			return false, ErrKind
 		}
-		b := old.Grant.blank(&old.row)
+		b := old.Grant.encoded(&old.row)
 		changed := make(claimed)
 		for _, n := range due {
 			a, found := b.claims[n.fact.name]
@@ -100,7 +93,7 @@ func (p *policy) renewClaims(ctx context.Context, id string, expires time.Time, 
 		b.claims = b.claims.with(changed, false)
 		text = b.claims.text()
 		if t = (Tokens{}); len(changed) > 0 || sign {
-			// Also where nobody asked for it: what does not fit into a token must not be written.
+			// Also without sign: claims that do not fit into a token must not be written.
 			if t, err = p.sign(ctx, b, id, old.Grant.ClientID, expires); errors.Is(err, ErrTooLarge) {
 				return false, s.unavailable(ctx, "claim", err)
 			} else if err != nil {
@@ -127,13 +120,13 @@ func (p *policy) renewClaims(ctx context.Context, id string, expires time.Time, 
 	return text, t, nil
 }
 
-// freshen fetches, for tokens that are about to be made, the claims that are missing or have passed their MaxAge. What cannot be had stays
-// as it is: the routes that need it will say so.
-func (p *policy) freshen(ctx context.Context, id, clientID string, b blank) claimed {
+// freshen fetches the claims that are missing or older than MaxAge, for tokens that are about to be made. If a fetch
+// fails, the claim stays as it is: the routes that need it will refuse.
+func (p *policy) freshen(ctx context.Context, id, clientID string, b encodedGrant) claimed {
 	s := p.sessions
 	out := b.claims.with(nil, false)
 	s.mu.RLock()
-	facts := p.facts
+	facts := p.claimSpecs
 	s.mu.RUnlock()
 	for _, f := range facts {
 		a, found := out[f.name]
@@ -150,24 +143,12 @@ func (p *policy) freshen(ctx context.Context, id, clientID string, b blank) clai
 	return out
 }
 
-// A claimHolder is a Session, of whatever type.
-type claimHolder interface {
-	carried() (claims string, issued, expires time.Time)
-	carry(claims string)
-}
-
-func (s *Session[T]) carried() (claims string, issued, expires time.Time) {
-	return s.claims, s.Issued, s.Expires
-}
-
-func (s *Session[T]) carry(claims string) { s.claims = claims }
-
-// stale are claims that a refresh could make new.
+// stale is the error for claims that a refresh could renew.
 type stale struct{ unmet }
 
 func (s stale) Unwrap() error { return ErrNeed }
 
-// queue lets one at a time do something for each of many keys.
+// queue is one lock for each of many keys.
 type queue struct {
 	mu   sync.Mutex
 	busy map[string]chan struct{}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/internal/seal"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/store"
@@ -23,157 +25,170 @@ const (
 	codePurpose = "code/1"
 )
 
-// Code redirects (303) to ret with a one-time code, which the application redeems at POST {base}/token with its PKCE
-// verifier (RFC 6749 section 4.1, RFC 7636). No token passes through a URL: it is the recommended way to a front end
-// of another origin, or a native app.
+// Code redirects (303) to ret with a one-time code, or answers a client that wants JSON as [Kind.Cookie] does. The
+// application redeems the code at POST {base}/token with its PKCE verifier (RFC 6749 section 4.1, RFC 7636). No token
+// passes through a URL, so this is the recommended way for a front end of another origin and for a native app.
 //
-// The code has 256 bits, lives 60 s, works once, and only with the redirect_uri, client_id and verifier that belong to
-// it. iss goes with it (RFC 9207). The session is made when the code is redeemed, and ended if the code comes a second
-// time (RFC 6749 section 4.1.2), since one of the two was not the client it was given to. What ends all sessions of the
-// subject, such as [Sessions.RevokeSubject], ends its codes too. Sessions this browser has by cookie are left alone: the
-// new one is another application's.
+// The code has 256 random bits, lives for 60 s, and works once, with the redirect_uri, client_id and verifier that
+// belong to it. The redirect also carries iss (RFC 9207). The session is created when the code is redeemed. If the code
+// is sent a second time with the same redirect_uri, client_id and verifier, that session ends (RFC 6749 section 4.1.2),
+// because one of the two senders is not the client. Without them a code changes nothing, so a person who only reads the
+// URL of the redirect can end no session.
+// A call that ends all sessions of the subject, such as [Sessions.RevokeSubject], ends the subject's codes too.
+// Sessions that this browser has in cookies do not end: the new session belongs to another application.
 //
-// Code needs a Store (ErrStoreRequired), Secrets, and the S256 challenge the application sent to authorize (ErrCode if there was
-// none, since without PKCE whoever intercepts the code has the session). Other errors as [Kind.Cookie].
+// Code needs Config.Store (the error is ErrStoreRequired), Config.Secrets (ErrNoSigner), and the S256 challenge that
+// the application sent to authorize (ErrCode), since without PKCE anybody who intercepts a code gets a session. The
+// other errors are those of [Kind.Cookie].
 func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret Return) error {
-	b, err := erase(g)
+	b, err := encodeGrant(g)
 	if err != nil {
 		return err
 	}
 	if _, err := back(ret); err != nil {
 		return err
 	}
-	s, ctx := k.sessions, r.Context()
+	s, ctx := k.sessions, k.sessions.withClient(r)
 	if err := s.canRedeem(); err != nil {
 		return err
 	}
-	if !challenge(ret.Challenge()) {
-		return fmt.Errorf("%w: the sign-in was begun without code_challenge (method S256)", ErrCode)
+	if !returnto.IsChallenge(ret.Challenge()) {
+		return fmt.Errorf("%w: the sign-in began without code_challenge; send one to authorize (method S256)", ErrCode)
 	}
 	code, err := s.random(32)
 	if err != nil {
 		return err
 	}
 	b = b.from(r, ret)
-	code = half(k.name, b.subject) + "." + code // it lies beside the session it buys
+	code = s.subjectPart(k.name, b.subject) + "." + code // its row is in the same part as the session's
 	place, _ := slotKey(code)
-	var e epoch
+	var u subjectRows
 	if !k.stateless {
-		if e, err = s.loadEpoch(ctx, half(k.name, b.subject)); err != nil {
+		if u, err = k.loadSubject(ctx, b.subject); err != nil {
+			return err
+		}
+		begins := k.birth(ctx)
+		if err := begins.check(u.head); err != nil {
 			return err
 		}
 	}
+	rights, known := k.loadedRights(ctx)
+	if !known {
+		rights = u.head.Rights
+	}
 	expires := s.now().Add(codeLife)
-	order, err := json.Marshal(order{
-		Kind: k.name, Epoch: e.number, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
+	sealed, err := s.sealFor(ctx, code, codeGrant{
+		Kind: k.name, Epoch: u.epoch.number, Sec: u.head.Sec, Rights: rights, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
 		AuthTime: b.auth.Time, Methods: b.auth.Methods, Claims: b.claims.with(nil, false),
-		Device: b.device, Place: b.place,
-		ClientID: k.client(ret), RedirectURI: ret.Target(), Challenge: ret.Challenge(), Expires: expires,
+		Device: b.device, Address: b.address,
+		codeBinding: codeBinding{s.clientID, ret.Target(), ret.Challenge(), expires},
 	})
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrGrant, err)
+		return err
 	}
-	sealed, err := seal.Seal(ctx, s.secrets, codePurpose, order, s.issuer, code)
-	if err != nil {
-		return s.unavailable(ctx, "secret", err)
-	}
-	value, err := json.Marshal(slot{Order: sealed})
+	value, err := json.Marshal(codeRow{Order: sealed})
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
 	if err := s.store.Write(ctx, store.Put(store.Item{Key: place, Value: value, Expires: expires})); err != nil {
 		return s.unavailable(ctx, "store", err)
 	}
-	return redirect(w, ret, "code", code, "iss", s.issuer)
+	return redirect(w, r, ret, "code", code, "iss", s.issuer)
 }
 
-// A slot is what the store keeps of a code. Its key is, in the part of its subject, the hash of the code, and the order is sealed with the code as
-// associated data: who reads the store learns neither code nor order, and who writes to it can forge no order.
-type slot struct {
+// A codeRow is the record of a code in the store. Its key is the hash of the code, in the part of the subject. Order is
+// the codeGrant, sealed with the issuer and the code as associated data. So a reader of the store learns neither the
+// code nor the codeGrant, a writer cannot forge a codeGrant, and the row is of no use to another issuer. After the code
+// was redeemed, Order is a codeBinding alone, to check a replay.
+type codeRow struct {
 	Order string `json:"order,omitempty"`
-	Used  string `json:"used,omitempty"` // id of the session it bought
+	Used  string `json:"used,omitempty"` // the id of the session that it was redeemed for
 }
 
-// An order is a session that is yet to be made.
-type order struct {
-	Kind        string          `json:"kind"`
-	Epoch       int64           `json:"epoch,omitempty"` // of the subject when the code was made
-	Subject     string          `json:"sub"`
-	Properties  json.RawMessage `json:"properties"`
-	Scopes      []string        `json:"scopes,omitempty"`
-	Roles       []string        `json:"roles,omitempty"`
-	AuthTime    time.Time       `json:"auth_time"`
-	Methods     []string        `json:"amr,omitempty"`
-	Claims      claimed         `json:"claims,omitempty"`
-	Device      string          `json:"device,omitempty"`
-	Place       string          `json:"place,omitempty"`
-	ClientID    string          `json:"client_id"`
-	RedirectURI string          `json:"redirect_uri"`
-	Challenge   string          `json:"challenge"`
-	Expires     time.Time       `json:"expires"`
+// A codeGrant describes the session that a code will be redeemed for.
+type codeGrant struct {
+	Kind       string          `json:"kind"`
+	Epoch      int64           `json:"epoch,omitempty"` // of the subject when the code was made
+	Sec        int64           `json:"sec,omitempty"`   // of the head of the user then
+	Rights     int64           `json:"rights,omitempty"`
+	Subject    string          `json:"sub"`
+	Properties json.RawMessage `json:"properties"`
+	Scopes     []string        `json:"scopes,omitempty"`
+	Roles      []string        `json:"roles,omitempty"`
+	AuthTime   time.Time       `json:"auth_time"`
+	Methods    []string        `json:"amr,omitempty"`
+	Claims     claimed         `json:"claims,omitempty"`
+	Device     string          `json:"device,omitempty"`
+	Address    string          `json:"address,omitempty"`
+	codeBinding
 }
 
-// slotKey finds the place of a code; false if it cannot be one.
+// A codeBinding is what a redemption must match.
+type codeBinding struct {
+	ClientID    string    `json:"client_id"`
+	RedirectURI string    `json:"redirect_uri"`
+	Challenge   string    `json:"challenge"`
+	Expires     time.Time `json:"expires"`
+}
+
+// sealFor encrypts a codeGrant or a codeBinding for the row of a code.
+func (s *Sessions) sealFor(ctx context.Context, code string, v any) (string, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrGrant, err)
+	}
+	sealed, err := seal.Seal(ctx, s.secrets, codePurpose, plain, s.issuer, code)
+	if err != nil {
+		return "", s.unavailable(ctx, "secret", err)
+	}
+	return sealed, nil
+}
+
+// slotKey returns the key of a code in the store, and false for a text that cannot be a code.
 func slotKey(code string) (store.Key, bool) {
 	half, rest, ok := strings.Cut(code, ".")
-	if !ok || !base64Text(half, halfLen) || !base64Text(rest, codeLen) {
+	if !ok || !base64Text(half, subjectPartLen) || !base64Text(rest, codeLen) {
 		return store.Key{}, false
 	}
 	sum := sha256.Sum256([]byte(code))
 	return store.Key{Part: partPrefix + half, ID: codePrefix + base64.RawURLEncoding.EncodeToString(sum[:])}, true
 }
 
-// canRedeem tells what is missing for codes.
-func (s *Sessions) canRedeem() error {
-	switch {
-	case s.store == nil:
-		return fmt.Errorf("%w: a code must work once; set session.Config.Store", ErrStoreRequired)
-	case s.secrets == nil:
-		return fmt.Errorf("%w: codes need session.Config.Secrets; a keys.Ring has them", ErrNoSigner)
-	case s.signer == nil:
-		return fmt.Errorf("%w: give session.Config.Keys a keys.Ring or another keys.Signer", ErrNoSigner)
-	}
-	return nil
-}
-
-// challenge is the form of an S256 challenge: 32 bytes in base64url (RFC 7636 section 4.2).
-func challenge(s string) bool {
-	sum, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	return err == nil && len(sum) == sha256.Size && len(s) == 43
-}
-
-// A redemption is what a client says at the token endpoint.
+// A redemption holds the parameters that a client sends to the token endpoint.
 type redemption struct{ code, verifier, redirectURI, clientID string }
 
-// redeem trades a code for a session, once. Of any number of redemptions at the same time one wins: the one whose write
-// of the tombstone the store accepts, and the session is born in that write. Tokens are signed before, so that a signer
-// that fails leaves the code whole.
-func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, scopes []string, err error) {
+// redeem trades a code for a session, once. A single conditional write marks the code as used and creates the session,
+// so of several redemptions at the same time only one succeeds. The tokens are signed before the write, so that the
+// code still works if the signer fails.
+func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, err error) {
 	key, ok := slotKey(in.code)
 	if !ok {
-		return t, nil, refuse(ErrCode, "unknown or expired")
+		return t, refuse(ErrCode, "unknown or expired")
 	}
 	var p *policy
-	var o order
+	var o codeGrant
+	var n newborn
+	var crowded []record
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
-		items, err := s.store.Get(ctx, key, store.Key{Part: key.Part, ID: epochID})
+		items, err := s.store.Get(ctx, append(subjectKeys(key.Part), key)...)
 		if err != nil {
 			return false, s.unavailable(ctx, "store", err)
 		}
-		e := epoch{item: store.Item{Key: store.Key{Part: key.Part, ID: epochID}}}
+		u, err := s.readSubject(ctx, key.Part, items)
+		if err != nil {
+			return false, err
+		}
 		var place store.Item
 		for _, item := range items {
 			if item.Key == key {
 				place = item
-			} else if err := e.read(item); err != nil {
-				return false, s.unavailable(ctx, "store", err)
 			}
 		}
 		if place.Version == "" {
-			return false, refuse(ErrCode, "unknown or expired")
+			return false, &refusal{ErrCode, "unknown or expired", errForged}
 		}
-		opened, err := s.open(ctx, place, in, t.SessionID)
-		if errors.Is(err, errBought) {
+		opened, err := s.open(ctx, place, in, n.tokens.SessionID)
+		if errors.Is(err, errRedeemedBefore) {
 			return true, nil
 		}
 		if err != nil {
@@ -181,74 +196,102 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, scopes 
 		}
 		o = opened
 		if p = s.kind(o.Kind); p == nil {
-			s.log.ErrorContext(ctx, "session: a code is for a kind this program does not have", "kind", o.Kind)
-			return false, refuse(ErrCode, "of a kind that is not served here")
+			s.log.ErrorContext(ctx, "session: a code is for a kind that this program does not have", "kind", o.Kind)
+			return false, refuse(ErrCode, "its kind of session is unknown here")
 		}
-		if !p.stateless && o.Epoch != e.number {
+		if !p.stateless && o.Epoch != u.epoch.number {
 			s.Emit(ctx, Event{Name: "code refused", Reason: "revoked", Kind: p.name, Subject: o.Subject})
 			return false, refuse(ErrCode, "the sessions of its subject were ended")
 		}
-		var changes []store.Change
-		t, changes, err = p.bought(ctx, o, e)
+		if err := s.readHead(ctx, p, &u, o); err != nil {
+			return false, err
+		}
+		if n.tokens.SessionID == "" { // a later try writes the same session
+			if n, err = p.sessionOfCode(ctx, o); err != nil {
+				return false, err
+			}
+		}
+		sealed, err := s.sealFor(ctx, in.code, o.codeBinding)
 		if err != nil {
 			return false, err
 		}
-		if place.Value, err = json.Marshal(slot{Used: t.SessionID}); err != nil {
+		if place.Value, err = json.Marshal(codeRow{Order: sealed, Used: n.tokens.SessionID}); err != nil {
 			return false, fmt.Errorf("session: %w", err)
 		}
-		return s.commit(ctx, append([]store.Change{store.Put(place)}, changes...)...)
+		changes := []store.Change{store.Put(place)}
+		if !p.stateless {
+			some, out, err := p.insert(ctx, n, u, "")
+			if err != nil {
+				return false, err
+			}
+			changes, crowded = append(changes, some...), out
+		}
+		return s.commit(ctx, changes...)
 	})
 	if err != nil {
-		return Tokens{}, nil, err
+		return Tokens{}, err
 	}
-	s.created(ctx, p, o.Subject, t.SessionID)
-	return t, o.Scopes, nil
+	s.created(ctx, p, o.Subject, n.tokens.SessionID)
+	p.crowdedOut(ctx, crowded)
+	return n.tokens, nil
 }
 
-// bought makes the session of an order: its tokens, and the changes that make it be.
-func (p *policy) bought(ctx context.Context, o order, e epoch) (Tokens, []store.Change, error) {
-	b := blank{o.Subject, o.Properties, o.Scopes, o.Roles, Auth{o.AuthTime, o.Methods}, o.Device, o.Place, o.Claims}
+// readHead reads the head of the user of a code, if the kind has a Pool. It returns ErrCode if no session may begin for
+// the code. The code shows its subject only after it was decrypted, so this is a round trip more.
+func (s *Sessions) readHead(ctx context.Context, p *policy, u *subjectRows, o codeGrant) (err error) {
+	if p.pool == "" {
+		return nil
+	}
+	if u.head, err = head.Get(ctx, s.store, p.pool, o.Subject); err != nil {
+		return s.unavailable(ctx, "store", err)
+	}
+	begins := birth{p, o.Sec, true}
+	if why := begins.check(u.head); why != nil {
+		s.Emit(ctx, Event{Name: "code refused", Reason: headReason(why), Kind: p.name, Subject: o.Subject})
+		return refuse(ErrCode, "the user is disabled or deleted, or the security of the account has changed")
+	}
+	return nil
+}
+
+// sessionOfCode makes the session that a codeGrant describes. It writes nothing.
+func (p *policy) sessionOfCode(ctx context.Context, o codeGrant) (n newborn, err error) {
+	b := encodedGrant{o.Subject, o.Properties, o.Scopes, o.Roles, Authentication{o.AuthTime, o.Methods}, o.Device, o.Address, o.Claims, 0}
 	if !p.stateless {
-		return p.birth(ctx, b, o.ClientID, e, nil)
+		return p.newRecord(ctx, b, o.ClientID, nil, o.Rights)
 	}
 	id, err := p.sessions.sessionID(p.name, o.Subject)
 	if err != nil {
-		return Tokens{}, nil, err
+		return n, err
 	}
 	b.claims = p.freshen(ctx, id, o.ClientID, b)
-	t, err := p.issue(ctx, b, id, o.ClientID, time.Time{})
-	return t, nil, err
+	n.tokens, err = p.issue(ctx, b, id, o.ClientID, time.Time{})
+	return n, err
 }
 
-var errBought = errors.New("session: the code bought what an earlier try was to buy")
+var errRedeemedBefore = errors.New("session: an earlier try of this request redeemed the code")
 
-// open reads the order of a slot and holds the redemption to it. mine is the session that an earlier try of the same
-// redemption wrote without learning whether it was done.
-func (s *Sessions) open(ctx context.Context, item store.Item, in redemption, mine string) (order, error) {
-	refused := func(reason, detail string, sid string) (order, error) {
+// open decrypts the codeGrant of a code and checks the redemption against it. mine is the id of the session that an
+// earlier try of the same redemption may have written, where the store's answer was lost. A code that was used before
+// ends its session, but only after every other check: nobody else than the client has the verifier.
+func (s *Sessions) open(ctx context.Context, item store.Item, in redemption, mine string) (o codeGrant, err error) {
+	refused := func(reason, detail string, sid string) (codeGrant, error) {
 		s.Emit(ctx, Event{Name: "code refused", Reason: reason, SessionID: sid})
-		return order{}, refuse(ErrCode, detail)
+		return codeGrant{}, refuse(ErrCode, detail)
 	}
-	var kept slot
-	if err := json.Unmarshal(item.Value, &kept); err != nil { // a mistake of the store is no verdict on the code
-		return order{}, s.unavailable(ctx, "store", fmt.Errorf("an item of codes does not decode: %w", err))
+	var kept codeRow
+	if err := json.Unmarshal(item.Value, &kept); err != nil { // a fault of the store does not mean that the code is bad
+		return o, s.unavailable(ctx, "store", fmt.Errorf("the row of a code does not decode: %w", err))
 	}
 	if kept.Used != "" && kept.Used == mine {
-		return order{}, errBought
-	}
-	if kept.Used != "" {
-		if err := s.revoke(ctx, kept.Used, endReplay); err != nil {
-			return order{}, err
-		}
-		return refused("used", "used before", kept.Used)
+		return o, errRedeemedBefore
 	}
 	plain, err := seal.Open(ctx, s.secrets, codePurpose, kept.Order, s.issuer, in.code)
 	if errors.Is(err, keys.ErrUnavailable) {
-		return order{}, s.unavailable(ctx, "secret", err)
+		return o, s.unavailable(ctx, "secret", err)
 	}
-	var o order
-	if err != nil || json.Unmarshal(plain, &o) != nil {
-		return refused("damaged", "unknown or expired", "")
+	if err != nil || json.Unmarshal(plain, &o) != nil { // also a code of another issuer on the same store
+		_, _ = refused("damaged", "", "")
+		return o, &refusal{ErrCode, "unknown or expired", errForged}
 	}
 	sum := sha256.Sum256([]byte(in.verifier))
 	proof := base64.RawURLEncoding.EncodeToString(sum[:])
@@ -261,6 +304,11 @@ func (s *Sessions) open(ctx context.Context, item store.Item, in redemption, min
 		return refused("redirect_uri", "it was given to another redirect_uri", "")
 	case subtle.ConstantTimeCompare([]byte(proof), []byte(o.Challenge)) != 1:
 		return refused("verifier", "code_verifier does not fit the code_challenge", "")
+	case kept.Used != "":
+		if err := s.revoke(ctx, kept.Used, endReplay); err != nil {
+			return o, err
+		}
+		return refused("used", "used before", kept.Used)
 	}
 	return o, nil
 }

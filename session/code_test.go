@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
@@ -27,7 +27,7 @@ func form(code string) url.Values {
 func TestCode(t *testing.T) {
 	w := newWorld(t)
 	rec := recorder()
-	err := w.user.Code(rec, request("GET", "/"), w.grant(), handover.New(app+"?a=b", "st", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "mobile"))
+	err := w.user.Code(rec, request("GET", "/"), w.grant(), returnto.New(app+"?a=b", "st", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", audience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +40,9 @@ func TestCode(t *testing.T) {
 	if names := w.eventNames(); len(names) != 0 {
 		t.Errorf("events before redemption: %v", names)
 	}
-	w.advance(10 * time.Second)
+	w.Advance(10 * time.Second)
 	f := form(q.Get("code"))
-	f.Set("client_id", "mobile")
+	f.Set("client_id", audience)
 	f.Set("redirect_uri", app+"?a=b")
 	answer := w.redeem(f)
 	var body map[string]any
@@ -56,18 +56,18 @@ func TestCode(t *testing.T) {
 		t.Errorf("headers %v", answer.Header())
 	}
 	s := must(w.user.Verify(t.Context(), body["access_token"].(string)))(t)
-	if s.Subject != "u1" || s.Properties.TenantID != "t1" || s.ClientID != "mobile" || strings.Join(s.Roles, "") != "owner" ||
-		!s.Auth.Time.Equal(w.clock().Add(-70*time.Second)) || strings.Join(s.Auth.Methods, "") != "oidc" {
+	if s.Subject != "u1" || s.Properties.TenantID != "t1" || s.ClientID != audience || strings.Join(s.Roles, "") != "owner" ||
+		!s.Authentication.Time.Equal(w.Now().Add(-70*time.Second)) || strings.Join(s.Authentication.Methods, "") != "oidc" {
 		t.Errorf("session %+v", s)
 	}
-	if names := w.eventNames(); len(names) != 1 || names[0] != "session created" || w.events[0].SessionID != s.ID {
-		t.Errorf("events %+v", w.events)
+	if names := w.eventNames(); len(names) != 1 || names[0] != "session created" || w.Events.All()[0].SessionID != s.ID {
+		t.Errorf("events %+v", w.Events.All())
 	}
 	again := w.redeem(f)
 	if again.Code != 400 || errorCode(t, again) != "invalid_grant" {
 		t.Errorf("a second time: %d %s", again.Code, again.Body)
 	}
-	if e := w.events[len(w.events)-1]; e.Name != "code refused" || e.Reason != "used" || e.SessionID != s.ID {
+	if e := w.lastEvent(); e.Name != "code refused" || e.Reason != "used" || e.SessionID != s.ID {
 		t.Errorf("event %+v", e)
 	}
 }
@@ -91,20 +91,20 @@ func TestI3_Code(t *testing.T) {
 			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
 		}
 	}
-	w.advance(time.Minute - time.Millisecond)
+	w.Advance(time.Minute - time.Millisecond)
 	if rec := w.redeem(form(code)); rec.Code != 200 {
 		t.Errorf("a moment before its end: %d %s", rec.Code, rec.Body)
 	}
 	late := w.code(proof)
-	w.advance(time.Minute)
+	w.Advance(time.Minute)
 	if rec := w.redeem(form(late)); rec.Code != 400 || errorCode(t, rec) != "invalid_grant" {
 		t.Errorf("at its end: %d %s", rec.Code, rec.Body)
 	}
-	stopped := w.clock() // a store that is slow to forget
+	stopped := w.Now() // a store that is slow to forget
 	w = newWorld(t, func(c *session.Config) { c.Store = &store.Memory{Now: func() time.Time { return stopped }} })
-	w.now = stopped
+	w.Set(stopped)
 	late = w.code(proof)
-	w.advance(time.Minute)
+	w.Advance(time.Minute)
 	if rec := w.redeem(form(late)); rec.Code != 400 || errorCode(t, rec) != "invalid_grant" {
 		t.Errorf("at its end, by our clock alone: %d %s", rec.Code, rec.Body)
 	}
@@ -153,14 +153,14 @@ func TestI3_CodeRace(t *testing.T) {
 	}
 }
 
-// TestI4_PKCE: there is no way around S256.
+// TestI4_PKCE: no code is made or redeemed without S256 (OpenAuth's finding O4).
 func TestI4_PKCE(t *testing.T) {
 	w := newWorld(t)
 	for name, challenge := range map[string]string{
 		"none": "", "plain": "a-plain-challenge-of-more-than-43-characters-abc", "short": s256(proof)[:42], "padded": s256(proof) + "=", "stray bits": s256(proof)[:42] + "B", "other alphabet": strings.Repeat("+", 43), "with newline": s256(proof)[:42] + "\n",
 	} {
 		rec := recorder()
-		if err := w.user.Code(rec, request("GET", "/"), w.grant(), handover.New(app, "", challenge, "")); !errors.Is(err, session.ErrCode) || len(rec.Header()) != 0 {
+		if err := w.user.Code(rec, request("GET", "/"), w.grant(), returnto.New(app, "", challenge, "")); !errors.Is(err, session.ErrCode) || len(rec.Header()) != 0 {
 			t.Errorf("challenge %s: %v %v", name, err, rec.Header())
 		}
 	}
@@ -179,6 +179,7 @@ func TestI4_PKCE(t *testing.T) {
 	}
 }
 
+// OpenAuth answered a request without a sign-in in progress with a text about the browser (its finding O13).
 func TestToken_Request(t *testing.T) {
 	w := newWorld(t)
 	h := w.sessions.Handler()
@@ -203,6 +204,11 @@ func TestToken_Request(t *testing.T) {
 		"password grant":    {"POST", "application/x-www-form-urlencoded", "grant_type=password&username=a&password=b", 400, "unsupported_grant_type"},
 		"refresh grant":     {"POST", "application/x-www-form-urlencoded", "grant_type=refresh_token&refresh_token=a", 400, "invalid_grant"},
 		"grant in capitals": {"POST", "application/x-www-form-urlencoded", strings.Replace(good, "authorization_code", "Authorization_Code", 1), 400, "unsupported_grant_type"},
+		"client grant":      {"POST", "application/x-www-form-urlencoded", "grant_type=client_credentials", 400, "unsupported_grant_type"},
+		"empty grant":       {"POST", "application/x-www-form-urlencoded", "grant_type=", 400, "invalid_request"},
+		"nothing":           {"POST", "application/x-www-form-urlencoded", "", 400, "invalid_request"},
+		"grant twice":       {"POST", "application/x-www-form-urlencoded", good + "&grant_type=x", 400, "invalid_request"},
+		"unknown code":      {"POST", "application/x-www-form-urlencoded", strings.Replace(good, "code="+code, "code=x", 1), 400, "invalid_grant"},
 		"code twice":        {"POST", "application/x-www-form-urlencoded", good + "&code=" + code, 400, "invalid_request"},
 		"unknown twice":     {"POST", "application/x-www-form-urlencoded", good + "&x=1&x=2", 400, "invalid_request"},
 		"too many":          {"POST", "application/x-www-form-urlencoded", many, 400, "invalid_request"},
@@ -215,11 +221,11 @@ func TestToken_Request(t *testing.T) {
 		r := httptest.NewRequest(c.method, issuer+"/token?"+good, strings.NewReader(c.body))
 		r.Header.Set("Content-Type", c.contentType)
 		rec := serve(h, r)
-		if rec.Code != c.code || errorCode(t, rec) != c.error {
+		if rec.Code != c.code || errorCode(t, rec) != c.error || strings.Contains(rec.Body.String(), "browser") {
 			t.Errorf("%s: %d %s, want %d %s", name, rec.Code, rec.Body, c.code, c.error)
 		}
 	}
-	// Whoever named no client at authorize need not name one here.
+	// A client that named none at authorize need not name one here.
 	r := httptest.NewRequest("POST", issuer+"/token", strings.NewReader(strings.Replace(good, "client_id=", "unknown=", 1)))
 	r.Header.Set("Content-Type", "Application/X-WWW-Form-Urlencoded; charset=UTF-8")
 	if rec := serve(h, r); rec.Code != 200 {
@@ -239,7 +245,7 @@ func TestCode_Requires(t *testing.T) {
 		}, session.ErrNoSigner},
 	} {
 		w := newWorld(t, c.change)
-		if err := w.user.Code(recorder(), request("GET", "/"), w.grant(), handover.New(app, "", s256(proof), "")); !errors.Is(err, c.want) {
+		if err := w.user.Code(recorder(), request("GET", "/"), w.grant(), returnto.New(app, "", s256(proof), "")); !errors.Is(err, c.want) {
 			t.Errorf("no %s: %v", name, err)
 		}
 		if rec := w.redeem(form("x")); rec.Code != 400 || errorCode(t, rec) != "unsupported_grant_type" {
@@ -248,13 +254,14 @@ func TestCode_Requires(t *testing.T) {
 	}
 }
 
-// TestM9_NoClaimsFromOutside: whatever comes with the requests of a sign-in, the session says what the application granted.
+// TestM9_NoClaimsFromOutside: whatever comes with the requests of a sign-in, the session says what the application
+// granted.
 func TestM9_NoClaimsFromOutside(t *testing.T) {
 	w := newWorld(t)
 	evil := "?email=a@b&role=admin&roles=admin&sub=1&scope=admin&type=apikey&properties=%7B%7D&iss=x&aud=x&exp=9999999999"
 	rec := recorder()
 	r := httptest.NewRequest("POST", issuer+"/google/callback"+evil, strings.NewReader(evil[1:]))
-	if err := w.user.Code(rec, r, session.Grant[User]{Subject: "u1"}, handover.New(app+evil, "role=admin", s256(proof), "")); err != nil {
+	if err := w.user.Code(rec, r, session.Grant[User]{Subject: "u1"}, returnto.New(app+evil, "role=admin", s256(proof), "")); err != nil {
 		t.Fatal(err)
 	}
 	f := form(must(rec.Result().Location())(t).Query().Get("code"))
@@ -277,7 +284,7 @@ func TestM9_NoClaimsFromOutside(t *testing.T) {
 	bag := session.NewKind[map[string]any](w.sessions, "bag")
 	tokens := must(bag.Create(t.Context(), session.Grant[map[string]any]{Subject: "u1", Properties: map[string]any{"sub": "root", "roles": []string{"admin"}, "scope": "admin", "type": "user", "exp": 9e9}}))(t)
 	b := must(bag.Verify(t.Context(), tokens.Access))(t)
-	if b.Subject != "u1" || b.Roles != nil || b.Scopes != nil || b.Expires.Sub(w.clock()) != 5*time.Minute {
+	if b.Subject != "u1" || b.Roles != nil || b.Scopes != nil || b.Expires.Sub(w.Now()) != 5*time.Minute {
 		t.Errorf("session %+v", b)
 	}
 }

@@ -13,25 +13,25 @@ import (
 // The session of a code and the tombstone of the code are one write.
 func TestI3_OneWrite(t *testing.T) {
 	k := newKeeper(t)
-	code := k.memberCode("mobile")
+	code := k.memberCode(audience)
 	k.spy.calm()
-	rec := k.redeemCode(code, "mobile")
+	rec := k.redeemCode(code, audience)
 	body := decode(t, rec)
 	if rec.Code != 200 || len(body) != 5 || body["refresh_token"] == nil {
 		t.Fatalf("%d %s", rec.Code, rec.Body)
 	}
-	if k.spy.writes() != 1 || len(k.spy.written[0]) != 3 || k.spy.gets != 1 {
+	if k.spy.writes() != 1 || len(k.spy.written[0]) != 4 || k.spy.gets != 1 {
 		t.Fatalf("%d reads, writes %+v", k.spy.gets, k.spy.written)
 	}
 	ops := map[store.Op]int{}
 	for _, c := range k.spy.written[0] {
 		ops[c.Op]++
 	}
-	if ops[store.OpPut] != 2 || ops[store.OpCheck] != 1 {
+	if ops[store.OpPut] != 3 || ops[store.OpCheck] != 1 {
 		t.Errorf("changes %+v", k.spy.written[0])
 	}
 	s := k.verify(body["access_token"].(string), session.CheckStore)
-	if in := must(k.sessions.Find(t.Context(), s.ID))(t); in.ClientID != "mobile" || in.Subject != "u1" {
+	if in := must(k.sessions.Find(t.Context(), s.ID))(t); in.ClientID != audience || in.Subject != "u1" {
 		t.Errorf("info %+v", in)
 	}
 	if told := k.told(true); len(told) != 1 || told[0] != "session created" {
@@ -39,21 +39,14 @@ func TestI3_OneWrite(t *testing.T) {
 	}
 }
 
-// TestI3_Replay: a code that comes a second time, by whomever, ends what it bought: refresh token and, with CheckStore,
+// TestI3_Replay: a code that its client sends a second time ends what it bought: refresh token and, with CheckStore,
 // access token. If that cannot be written, the answer is 503 and the next replay ends it.
 func TestI3_Replay(t *testing.T) {
-	for name, spoil := range map[string]func(map[string]string){
-		"as it was":         func(map[string]string) {},
-		"another client":    func(f map[string]string) { f["client_id"] = "thief" },
-		"another verifier":  func(f map[string]string) { f["code_verifier"] = s256("x") },
-		"another redirect":  func(f map[string]string) { f["redirect_uri"] = "https://evil.example/" },
-		"after it rotated":  func(map[string]string) {},
-		"first not written": func(map[string]string) {},
-	} {
+	for _, name := range []string{"as it was", "after it rotated", "first not written"} {
 		t.Run(name, func(t *testing.T) {
 			k := newKeeper(t)
-			code := k.memberCode("mobile")
-			body := decode(t, k.redeemCode(code, "mobile"))
+			code := k.memberCode(audience)
+			body := decode(t, k.redeemCode(code, audience))
 			access, refresh := body["access_token"].(string), body["refresh_token"].(string)
 			other := k.create()
 			if name == "after it rotated" {
@@ -61,16 +54,10 @@ func TestI3_Replay(t *testing.T) {
 				access, refresh = next.Access, next.Refresh
 			}
 			k.told(true)
-			f := form(code)
-			fields := map[string]string{"client_id": "mobile"}
-			spoil(fields)
-			for key, v := range fields {
-				f.Set(key, v)
-			}
 			if name == "first not written" {
 				k.spy.calm()
 				k.spy.onWrite = fails(false, errors.New("away"))
-				if rec := k.ask("POST", "/token", f.Encode()); rec.Code != 503 {
+				if rec := k.redeemCode(code, audience); rec.Code != 503 {
 					t.Errorf("store away: %d %s", rec.Code, rec.Body)
 				}
 				k.spy.calm()
@@ -78,7 +65,7 @@ func TestI3_Replay(t *testing.T) {
 				k.mustRefresh(refresh)
 			}
 			for range 2 {
-				if rec := k.ask("POST", "/token", f.Encode()); rec.Code != 400 || errorCode(t, rec) != "invalid_grant" {
+				if rec := k.redeemCode(code, audience); rec.Code != 400 || errorCode(t, rec) != "invalid_grant" {
 					t.Errorf("replay: %d %s", rec.Code, rec.Body)
 				}
 			}
@@ -94,11 +81,59 @@ func TestI3_Replay(t *testing.T) {
 	}
 }
 
-// Of a hundred redemptions of a code at once one wins; the others are replays, so what it won is over.
+// TestI3_ReplayNeedsTheVerifier: a person who read the URL of the redirect has the code, and neither the verifier nor,
+// perhaps, the client. They cannot end the session, before or after other tries, and are answered as for a fresh code.
+// The client's own replay still ends it.
+func TestI3_ReplayNeedsTheVerifier(t *testing.T) {
+	for name, field := range map[string][2]string{
+		"client":       {"client_id", "thief"},
+		"verifier":     {"code_verifier", s256("x")},
+		"redirect_uri": {"redirect_uri", "https://evil.example/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKeeper(t)
+			code := k.memberCode(audience)
+			f := form(code)
+			f.Set("client_id", audience)
+			f.Set(field[0], field[1])
+			fresh := k.ask("POST", "/token", f.Encode())
+			body := decode(t, k.redeemCode(code, audience))
+			access, refresh := body["access_token"].(string), body["refresh_token"].(string)
+			id := k.verify(access).ID
+			before := k.dumpPart(id)
+			k.told(true)
+			k.spy.calm()
+			for range 3 {
+				rec := k.ask("POST", "/token", f.Encode())
+				if rec.Code != 400 || rec.Body.String() != fresh.Body.String() {
+					t.Errorf("%d %s, want what a fresh code gets: %s", rec.Code, rec.Body, fresh.Body)
+				}
+			}
+			refused := "code refused: " + name
+			k.wantTold(refused, refused, refused)
+			if after := k.dumpPart(id); after != before || k.spy.writes() != 0 {
+				t.Errorf("%d writes, the rows were\n%s\nand are\n%s", k.spy.writes(), before, after)
+			}
+			k.verify(access, session.CheckStore)
+			k.mustRefresh(refresh)
+			k.told(true)
+			if rec := k.redeemCode(code, audience); rec.Code != 400 {
+				t.Errorf("the client's replay: %d", rec.Code)
+			}
+			k.wantTold("session ended: code replayed", "code refused: used")
+			if _, err := k.refresh(refresh); !errors.Is(err, session.ErrEnded) {
+				t.Errorf("after the client's replay: %v", err)
+			}
+		})
+	}
+}
+
+// Of a hundred redemptions of a code at once one wins; the others are replays, so the session of the winner ends. In
+// OpenAuth three redemptions at once brought three pairs of tokens (its finding O3).
 func TestI3_RaceEndsTheSession(t *testing.T) {
 	k := newKeeper(t)
 	for range 20 {
-		code := k.memberCode("mobile")
+		code := k.memberCode(audience)
 		var mu sync.Mutex
 		var won []string
 		var start, done sync.WaitGroup
@@ -106,7 +141,7 @@ func TestI3_RaceEndsTheSession(t *testing.T) {
 		for range 100 {
 			done.Go(func() {
 				start.Wait()
-				rec := k.redeemCode(code, "mobile")
+				rec := k.redeemCode(code, audience)
 				mu.Lock()
 				defer mu.Unlock()
 				switch rec.Code {
@@ -127,7 +162,7 @@ func TestI3_RaceEndsTheSession(t *testing.T) {
 			t.Errorf("what a code bought that was shown a hundred times: %v", err)
 		}
 	}
-	if list := must(k.sessions.List(t.Context(), "u1"))(t); len(list) != 0 {
+	if list := k.list(); len(list) != 0 {
 		t.Errorf("%d sessions are left", len(list))
 	}
 }
@@ -139,20 +174,20 @@ func TestS9_Codes(t *testing.T) {
 		"RevokeSubject": func() error { return k.sessions.RevokeSubject(t.Context(), "u1") },
 		"RevokeOthers":  func() error { return k.sessions.RevokeOthers(t.Context(), k.create().SessionID) },
 	} {
-		code := k.memberCode("mobile")
+		code := k.memberCode(audience)
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
 		k.told(true)
-		if rec := k.redeemCode(code, "mobile"); rec.Code != 400 || errorCode(t, rec) != "invalid_grant" {
+		if rec := k.redeemCode(code, audience); rec.Code != 400 || errorCode(t, rec) != "invalid_grant" {
 			t.Errorf("a code of before %s: %d %s", name, rec.Code, rec.Body)
 		}
 		k.wantTold("code refused: revoked")
-		if rec := k.redeemCode(k.memberCode("mobile"), "mobile"); rec.Code != 200 {
+		if rec := k.redeemCode(k.memberCode(audience), audience); rec.Code != 200 {
 			t.Errorf("a code of after %s: %d %s", name, rec.Code, rec.Body)
 		}
 	}
-	code := k.memberCode("mobile")
+	code := k.memberCode(audience)
 	k.spy.calm()
 	k.spy.onWrite = func(n int, _ []store.Change) (bool, error) {
 		if n == 1 { // between reading and writing
@@ -162,19 +197,19 @@ func TestS9_Codes(t *testing.T) {
 		}
 		return true, nil
 	}
-	if rec := k.redeemCode(code, "mobile"); rec.Code != 400 {
+	if rec := k.redeemCode(code, audience); rec.Code != 400 {
 		t.Errorf("revoked while it was redeemed: %d %s", rec.Code, rec.Body)
 	}
 	k.spy.calm()
-	if list := must(k.sessions.List(t.Context(), "u1"))(t); len(list) != 0 {
+	if list := k.list(); len(list) != 0 {
 		t.Errorf("sessions %+v", list)
 	}
 	// One session that is ended ends no code: it is of another sign-in.
-	born, code := k.create(), k.memberCode("mobile")
+	born, code := k.create(), k.memberCode(audience)
 	if err := k.sessions.Revoke(t.Context(), born.SessionID); err != nil {
 		t.Fatal(err)
 	}
-	if rec := k.redeemCode(code, "mobile"); rec.Code != 200 {
+	if rec := k.redeemCode(code, audience); rec.Code != 200 {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
 }
@@ -191,7 +226,7 @@ func TestI3_LateWrite(t *testing.T) {
 		"written after a look":   {once(false, lost), 3},
 		"not written, then well": {once(false, lost), 0},
 	} {
-		code := k.memberCode("mobile")
+		code := k.memberCode(audience)
 		k.told(true)
 		k.spy.calm()
 		var late []store.Change
@@ -205,7 +240,7 @@ func TestI3_LateWrite(t *testing.T) {
 			}
 			return nil
 		}
-		rec := k.redeemCode(code, "mobile")
+		rec := k.redeemCode(code, audience)
 		k.spy.calm()
 		if rec.Code != 200 {
 			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
@@ -216,6 +251,6 @@ func TestI3_LateWrite(t *testing.T) {
 		if told := k.told(true); len(told) != 1 || told[0] != "session created" || body["scope"] != "orders:read orders:write" {
 			t.Errorf("%s: events %q, answer %v", name, told, body)
 		}
-		k.advance(time.Second)
+		k.Advance(time.Second)
 	}
 }

@@ -46,8 +46,26 @@ func TestNew_Refuses(t *testing.T) {
 		"http origin":          {func(c *session.Config) { c.Origins = []string{"http://app.example.com"} }, "Origins"},
 		"origin's usual port":  {func(c *session.Config) { c.Origins = []string{"https://app.example.com:443"} }, "Origins"},
 		"origin in upper case": {func(c *session.Config) { c.Origins = []string{"https://App.example.com"} }, "Origins"},
-		"empty origin":         {func(c *session.Config) { c.Origins = []string{""} }, "Origins"},
-		"star":                 {func(c *session.Config) { c.Origins = []string{"*"} }, "Origins"},
+		"site of others":       {func(c *session.Config) { c.Site = "example.net" }, "Config.Site"},
+		"site of a label":      {func(c *session.Config) { c.Site = "com" }, "Config.Site"},
+		"site with a dot":      {func(c *session.Config) { c.Site = ".example.com" }, "Config.Site"},
+		"site as an origin":    {func(c *session.Config) { c.Site = "https://example.com" }, "Config.Site"},
+		"site in upper case":   {func(c *session.Config) { c.Site = "Example.com" }, "Config.Site"},
+		"part of the host":     {func(c *session.Config) { c.Site = "ple.com" }, "Config.Site"},
+		"two names of this machine": {func(c *session.Config) {
+			c.Issuer, c.Origins = "http://localhost:8420/auth", []string{"http://127.0.0.1:3000"}
+		}, "such as \"http://localhost:3000\""},
+		"two names, the other way": {func(c *session.Config) {
+			c.Issuer, c.Origins = "http://127.0.0.1:8420/auth", []string{"http://localhost:3000"}
+		}, "such as \"http://127.0.0.1:3000\""},
+		"two addresses of this machine": {func(c *session.Config) {
+			c.Issuer, c.Origins = "http://[::1]:8420/auth", []string{"http://127.0.0.1:3000"}
+		}, "such as \"http://[::1]:3000\""},
+		"two schemes of this machine": {func(c *session.Config) {
+			c.Issuer, c.Origins = "http://localhost:8420/auth", []string{"https://localhost:3000"}
+		}, "such as \"http://localhost:3000\""},
+		"empty origin": {func(c *session.Config) { c.Origins = []string{""} }, "Origins"},
+		"star":         {func(c *session.Config) { c.Origins = []string{"*"} }, "Origins"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := good
@@ -63,7 +81,7 @@ func TestNew_Refuses(t *testing.T) {
 func TestNew_Accepts(t *testing.T) {
 	verify := must(keys.Static(must(keys.Generate(keys.ES256))(t).Public()))(t)
 	for _, issuer := range []string{
-		"https://example.com", "https://example.com:8443/a/b", "http://localhost:8420/auth", "http://127.0.0.1", "http://[::1]:8080",
+		"https://example.com", "https://example.com:8443/a/b", "http://localhost:8420/auth", "http://127.0.0.1", "http://[::1]:8080", "http://127.0.0.2:8080",
 	} {
 		s, err := session.New(session.Config{Issuer: issuer, Audience: audience, Keys: verify})
 		if err != nil {

@@ -10,11 +10,15 @@ import (
 	"github.com/posternauth/postern/internal/httperr"
 )
 
-// refreshSuffix is what the cookie of the refresh token has behind the name of the kind's.
+// refreshSuffix is the end of the name of the refresh token's cookie, behind the name of the kind's cookie.
 const refreshSuffix = "-refresh"
 
-// SetCookies hands tokens to the browser as [Kind.Cookie] does: for those of [Kind.Merge], [Kind.Replace] and
-// [Sessions.Refresh]. Only for answers to requests that came with the cookies, whose origin a guard has checked.
+// maxCookie is the size that browsers accept for a cookie with its attributes (RFC 6265 section 6.1).
+const maxCookie = 4096
+
+// SetCookies sets the cookies of a session as [Kind.Cookie] does, for the tokens of [Kind.Merge], [Kind.Replace] and
+// [Sessions.Refresh]. Use it only in answers to requests that came with the cookies, and whose origin a guard has
+// checked.
 func (k *Kind[T]) SetCookies(w http.ResponseWriter, t Tokens) { k.setCookies(w, t) }
 
 func (p *policy) setCookies(w http.ResponseWriter, t Tokens) {
@@ -26,7 +30,7 @@ func (p *policy) setCookies(w http.ResponseWriter, t Tokens) {
 	}
 }
 
-// clearCookies removes what setCookies sets.
+// clearCookies removes the cookies that setCookies sets.
 func (p *policy) clearCookies(w http.ResponseWriter) {
 	h := w.Header()
 	httperr.NoStore(h)
@@ -36,9 +40,9 @@ func (p *policy) clearCookies(w http.ResponseWriter) {
 	}
 }
 
-// addCookie sets a cookie in the place of one of that name which this answer sets already: a session may be refreshed
-// and then changed or ended by one request, and of two cookies of a name not everybody on the way keeps the last (RFC
-// 6265 section 4.1.1).
+// addCookie sets a cookie, in the place of one of that name that this answer sets already. One request may refresh a
+// session and then change or end it, and of two cookies of a name not every program keeps the last (RFC 6265 section
+// 4.1.1).
 func addCookie(h http.Header, cookie string) {
 	name, _, _ := strings.Cut(cookie, "=")
 	h["Set-Cookie"] = append(slices.DeleteFunc(h["Set-Cookie"], func(other string) bool {
@@ -52,8 +56,8 @@ func (p *policy) refreshCookie(token string, life time.Duration) string {
 	return p.setCookie(p.cookie+refreshSuffix, token, life)
 }
 
-// setCookie is the Set-Cookie of a token; one without a token removes the cookie. Both are made here, because a browser
-// only removes what is named with the same attributes.
+// setCookie returns the Set-Cookie of a token; without a token it removes the cookie. Both are made here, because a
+// browser removes a cookie only if the attributes are the same.
 func (p *policy) setCookie(name, token string, life time.Duration) string {
 	maxAge := int64(life / time.Second)
 	if token == "" {

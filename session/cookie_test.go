@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/session"
 )
 
@@ -38,23 +38,30 @@ func TestS3_Cookie(t *testing.T) {
 		issuer     string
 		origins    []string
 		attributes string
+		site       string
 	}{
-		"https":             {issuer, nil, lax},
-		"own origin":        {issuer, []string{"https://api.example.com"}, lax},
-		"parent":            {issuer, []string{"https://example.com"}, lax},
-		"child":             {issuer, []string{"https://app.api.example.com"}, lax},
-		"other port":        {issuer, []string{"https://api.example.com:8443"}, lax},
-		"sibling":           {issuer, []string{"https://app.example.com"}, none},
-		"other site":        {issuer, []string{"https://example.com", "https://app.example.net"}, none},
-		"other scheme":      {"https://localhost:8443", []string{"http://localhost:3000"}, none},
-		"http to https":     {issuer, []string{"http://localhost:3000"}, none},
-		"suffix, no parent": {"https://notexample.com", []string{"https://example.com"}, none},
-		"localhost":         {"http://localhost:8420/auth", nil, plain},
-		"localhost, front":  {"http://localhost:8420/auth", []string{"http://localhost:3000"}, plain},
-		"addresses":         {"http://127.0.0.1:8420", []string{"https://app.example.com"}, plain},
+		"https":                     {issuer, nil, lax, ""},
+		"own origin":                {issuer, []string{"https://api.example.com"}, lax, ""},
+		"parent":                    {issuer, []string{"https://example.com"}, lax, ""},
+		"child":                     {issuer, []string{"https://app.api.example.com"}, lax, ""},
+		"other port":                {issuer, []string{"https://api.example.com:8443"}, lax, ""},
+		"sibling":                   {issuer, []string{"https://app.example.com"}, none, ""},
+		"other site":                {issuer, []string{"https://example.com", "https://app.example.net"}, none, ""},
+		"other scheme":              {"https://localhost:8443", []string{"http://localhost:3000"}, none, ""},
+		"http to https":             {issuer, []string{"http://localhost:3000"}, none, ""},
+		"suffix, no parent":         {"https://notexample.com", []string{"https://example.com"}, none, ""},
+		"localhost":                 {"http://localhost:8420/auth", nil, plain, ""},
+		"localhost, front":          {"http://localhost:8420/auth", []string{"http://localhost:3000"}, plain, ""},
+		"addresses":                 {"http://127.0.0.1:8420", []string{"https://app.example.com"}, plain, ""},
+		"siblings of a site":        {issuer, []string{"https://app.example.com"}, lax, "example.com"},
+		"cousins of a site":         {issuer, []string{"https://a.b.example.com:8443", "https://example.com"}, lax, "example.com"},
+		"the origin is not below":   {issuer, []string{"https://app.example.com"}, none, "api.example.com"},
+		"a site, and another":       {issuer, []string{"https://app.example.com", "https://app.example.net"}, none, "example.com"},
+		"a site is no part of name": {issuer, []string{"https://notexample.com"}, none, "example.com"},
+		"a site, other scheme":      {"https://localhost.example.com", []string{"http://localhost:3000"}, none, "example.com"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(cfg *session.Config) { cfg.Issuer, cfg.Origins = c.issuer, c.origins })
+			w := newWorld(t, func(cfg *session.Config) { cfg.Issuer, cfg.Origins, cfg.Site = c.issuer, c.origins, c.site })
 			in, out := setCookies(t, w)
 			cookieName := session.CookieNameOf(w.user)
 			secure := strings.HasPrefix(c.issuer, "https")
@@ -119,7 +126,7 @@ func TestDeliver_Location(t *testing.T) {
 		{"http://127.0.0.1:5000/cb", "", "http://127.0.0.1:5000/cb"},
 	} {
 		rec := recorder()
-		if err := w.user.Cookie(rec, request("POST", "/"), w.grant(), handover.New(c.target, c.state, "", "")); err != nil {
+		if err := w.user.Cookie(rec, request("POST", "/"), w.grant(), returnto.New(c.target, c.state, "", "")); err != nil {
 			t.Fatal(err)
 		}
 		if got := rec.Header().Get("Location"); got != c.want || rec.Code != 303 || rec.Body.Len() != 0 {
@@ -130,12 +137,12 @@ func TestDeliver_Location(t *testing.T) {
 		}
 	}
 	rec := recorder()
-	if err := w.user.Parameter(rec, request("GET", "/"), w.grant(), handover.New("https://example.com/?token=evil&a=b", "s", "", "mobile")); err != nil {
+	if err := w.user.Parameter(rec, request("GET", "/"), w.grant(), returnto.New("https://example.com/?token=evil&a=b", "s", "", "free text of a link")); err != nil {
 		t.Fatal(err)
 	}
 	u := must(rec.Result().Location())(t)
 	s := must(w.user.Verify(t.Context(), u.Query().Get("token")))(t)
-	if len(u.Query()["token"]) != 1 || u.Query().Get("a") != "b" || u.Query().Get("state") != "s" || s.ClientID != "mobile" || rec.Code != 303 || len(rec.Result().Cookies()) != 0 {
+	if len(u.Query()["token"]) != 1 || u.Query().Get("a") != "b" || u.Query().Get("state") != "s" || s.ClientID != audience || rec.Code != 303 || len(rec.Result().Cookies()) != 0 {
 		t.Errorf("Parameter: %d %v, client %q", rec.Code, u, s.ClientID)
 	}
 	if rec.Header().Get("Cache-Control") != "no-store" || rec.Header().Get("Referrer-Policy") != "no-referrer" {
@@ -222,7 +229,7 @@ func TestSignOut(t *testing.T) {
 		}
 	}
 	out := 0
-	for _, e := range w.events {
+	for _, e := range w.Events.All() {
 		if e.Name == "session ended" && e.Reason == "sign-out" {
 			out++
 			if e.Subject != "u1" || e.Kind != "user" || e.SessionID == "" {
@@ -231,7 +238,7 @@ func TestSignOut(t *testing.T) {
 		}
 	}
 	if out != 3 {
-		t.Errorf("%d sign-outs were told, want the 3 that carried a session", out)
+		t.Errorf("%d events of a sign-out, want those of the 3 requests with a session", out)
 	}
 	rec := recorder()
 	if err := w.sessions.SignOut(rec, request("POST", "/", "Origin", "https://evil.example")); !errors.Is(err, session.ErrCrossOrigin) || len(rec.Header()) != 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// TestX1_CORS: listed origins are echoed, and nothing else ever is, however alike it looks.
+// TestX1_CORS: listed origins are echoed, and no other, however similar.
 func TestX1_CORS(t *testing.T) {
 	w := newWorld(t, func(c *session.Config) {
 		c.Origins = []string{"https://app.example.com", "https://shop.example:8443", "http://localhost:3000"}
@@ -68,7 +68,7 @@ func TestX1_CORS(t *testing.T) {
 			}
 		}
 	}
-	// A page of the issuer's own origin needs no permission, and no Origin is no browser.
+	// A page of the issuer's origin needs no permission; a request without Origin is not from a page.
 	for _, headers := range [][]string{nil, {"Origin", "https://api.example.com"}} {
 		if rec := serve(routes["200"], request("GET", "/", headers...)); rec.Code != 200 || rec.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%q: %d %v", headers, rec.Code, rec.Header())
@@ -79,6 +79,6 @@ func TestX1_CORS(t *testing.T) {
 		t.Errorf("odd header names come back: %q", rec.Header())
 	}
 	if rec := serve(w.sessions.CORS(w.whoami()), request("OPTIONS", "/", "Origin", "https://evil.example")); rec.Body.String() != "public" {
-		t.Errorf("OPTIONS that is no preflight does not reach the handler: %d", rec.Code)
+		t.Errorf("an OPTIONS that is not a preflight does not reach the handler: %d", rec.Code)
 	}
 }

@@ -3,45 +3,41 @@ package session
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/posternauth/postern/internal/jose"
 	"github.com/posternauth/postern/store"
 )
 
-const (
-	tokenType = "at+jwt" // RFC 9068 section 2.1
-	// backdate is taken off iat: gateways such as the JWT authorizer of Amazon's HTTP APIs allow no leeway, and refuse
-	// a token from a clock that is ahead of theirs.
-	backdate = 30 * time.Second
-	// maxCookie is what browsers keep of a cookie, all in all (RFC 6265 section 6.1).
-	maxCookie = 4096
-)
-
-// Create makes a session of g and returns its tokens. The access token is a JWT (RFC 9068) with the claims iss, aud, sub,
-// client_id, iat, exp, jti, sid, type, properties and, if granted, scope, roles, auth_time, amr and claims; iat is 30 s early for
-// verifiers whose clock is late. Values of g go nowhere but where they belong: nothing in Properties becomes a claim.
-// Unless the kind is stateless, the session is written to the store and has a refresh token.
+// Create makes a session of g and returns its tokens. The access token is a JWT (RFC 9068) with the claims iss, aud,
+// sub, client_id, iat, exp, jti, sid, type and properties and, if g has them, scope, roles, auth_time, amr and claims.
+// rights_version counts the changes of the user's roles, if the kind has a Pool and there were any.
+// iat is 30 s in the past, for verifiers whose clock is behind. Properties are encoded inside the claim "properties";
+// they cannot set another claim. Unless the kind is stateless, the session is written to the store and has a refresh
+// token.
 //
-// The error is ErrGrant if g is not valid, ErrTooLarge if the token would not fit into a cookie (about 2 KiB of
-// properties do), ErrStoreRequired if the session could not be kept, ErrNoSigner if the keys can only verify,
-// ErrUnavailable if no key could be had or the store did not take the session.
+// The error is
+//
+//   - ErrGrant if g is not valid,
+//   - ErrTooLarge if the token would not fit into a cookie (about 2 KiB of properties fit),
+//   - ErrStoreRequired if the kind needs a store and there is none,
+//   - ErrNoSigner if the keys can only verify,
+//   - ErrEnded if the kind has a Pool and the user is disabled or deleted, or the security of the account changed
+//     after the sign-in began,
+//   - ErrUnavailable if keys or store are unavailable.
 func (k *Kind[T]) Create(ctx context.Context, g Grant[T]) (Tokens, error) {
-	b, err := erase(g)
+	b, err := encodeGrant(g)
 	if err != nil {
 		return Tokens{}, err
 	}
 	return k.create(ctx, b, k.sessions.clientID)
 }
 
-func (p *policy) create(ctx context.Context, b blank, clientID string) (t Tokens, err error) {
+func (p *policy) create(ctx context.Context, b encodedGrant, clientID string) (t Tokens, err error) {
 	s := p.sessions
 	if p.stateless {
 		id, err := s.sessionID(p.name, b.subject)
@@ -58,69 +54,101 @@ func (p *policy) create(ctx context.Context, b blank, clientID string) (t Tokens
 	if err := s.canKeep(); err != nil {
 		return Tokens{}, err
 	}
-	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
-		e, err := s.loadEpoch(ctx, half(p.name, b.subject))
-		if err != nil {
-			return false, err
-		}
-		var changes []store.Change
-		t, changes, err = p.birth(ctx, b, clientID, e, nil)
-		if err != nil {
-			return false, err
-		}
-		won, err := s.commit(ctx, changes...)
-		return won, err
-	})
+	rights, known := p.loadedRights(ctx)
+	n, err := p.newRecord(ctx, b, clientID, nil, rights)
 	if err != nil {
 		return Tokens{}, err
 	}
-	s.created(ctx, p, b.subject, t.SessionID)
-	return t, nil
+	crowded, err := p.keep(ctx, &n, known)
+	if err != nil {
+		return Tokens{}, err
+	}
+	s.created(ctx, p, b.subject, n.tokens.SessionID)
+	p.crowdedOut(ctx, crowded)
+	return n.tokens, nil
 }
+
+// keep writes a new session. It returns the sessions that ended because the subject had too many. Without known it sets
+// the rights of the session to those of the head.
+func (p *policy) keep(ctx context.Context, n *newborn, known bool) (crowded []record, err error) {
+	s, begins := p.sessions, p.birth(ctx)
+	// Each new session writes the index of its subject, so this program writes one at a time.
+	unlock, err := p.creating.lock(ctx, n.record.item.Key.Part)
+	if err != nil {
+		return nil, s.unavailable(ctx, "store", err)
+	}
+	defer unlock()
+	err = s.retryUpTo(ctx, createTries, func(ctx context.Context) (bool, error) {
+		u, err := p.loadSubject(ctx, n.row.Subject)
+		if err != nil || u.index.has(n.record.item.Key.ID) { // an earlier try was written, but its answer was lost
+			return err == nil, err
+		}
+		if err := begins.check(u.head); err != nil {
+			return false, err
+		}
+		if !known && n.row.Rights != u.head.Rights {
+			n.row.Rights = u.head.Rights
+			if n.tokens, err = p.answer(ctx, n.record.id, &n.row); err != nil {
+				return false, err
+			}
+		}
+		known = true
+		var changes []store.Change
+		if changes, crowded, err = p.insert(ctx, *n, u, ""); err != nil {
+			return false, err
+		}
+		return s.commit(ctx, changes...)
+	})
+	return crowded, err
+}
+
+// createTries is how many times the write of a new session is tried. Other programs may create sessions of the same
+// subject at the same time.
+const createTries = 24
 
 func (s *Sessions) created(ctx context.Context, p *policy, subject, id string) {
 	s.Emit(ctx, Event{Name: "session created", Kind: p.name, Subject: subject, SessionID: id})
 }
 
-// birth makes the tokens of a new session and the changes that make it be: its row, provided that nobody ends all
-// sessions of the subject at the same time.
-func (p *policy) birth(ctx context.Context, b blank, clientID string, e epoch, data json.RawMessage) (Tokens, []store.Change, error) {
+// A newborn is a session that is not written yet, and its tokens. insert sets the epoch of its row.
+type newborn struct {
+	tokens Tokens
+	record record
+	row    row
+}
+
+// newRecord makes the row and the tokens of a new session. It writes nothing. rights are those of the head when the
+// roles in b were loaded.
+func (p *policy) newRecord(ctx context.Context, b encodedGrant, clientID string, data json.RawMessage, rights int64) (n newborn, err error) {
 	s := p.sessions
-	fail := func(err error) (Tokens, []store.Change, error) { return Tokens{}, nil, err }
 	id, err := s.sessionID(p.name, b.subject)
 	if err != nil {
-		return fail(err)
+		return n, err
 	}
 	salt, err := s.random(32)
 	if err != nil {
-		return fail(err)
+		return n, err
 	}
 	secret, err := s.secrets.Secret(ctx, "")
 	if err != nil {
-		return fail(s.unavailable(ctx, "secret", err))
+		return n, s.unavailable(ctx, "secret", err)
 	}
 	b.claims = p.freshen(ctx, id, clientID, b)
 	now := s.now()
 	key, _ := sessionKey(id)
-	k := kept{id: id, item: store.Item{Key: key}}
-	r := row{
-		Kind: p.name, Subject: b.subject, Device: b.device, Place: b.place, Grant: b.saved(clientID),
+	n.record = record{id: id, item: store.Item{Key: key}}
+	n.row = row{
+		Issuer: s.issuer, Kind: p.name, Subject: b.subject, Device: b.device, Address: b.address, Grant: b.saved(clientID),
 		Created: now.UnixMilli(), At: now.UnixMilli(), Absolute: now.Add(p.absolute).UnixMilli(),
-		Kid: secret.ID, Salt: salt, Epoch: e.number, Data: data,
+		Prev: -1, Kid: secret.ID, Salt: salt, Data: data, Rights: rights,
 	}
-	t, err := p.answer(ctx, id, &r)
-	if err != nil {
-		return fail(err)
-	}
-	put, err := k.put(r, p.idle)
-	if err != nil {
-		return fail(err)
-	}
-	return t, []store.Change{put, store.Check(e.item.Key, e.item.Version)}, nil
+	n.tokens, err = p.answer(ctx, id, &n.row)
+	return n, err
 }
 
-// issue signs an access token of the session with the given id; until, unless zero, is when the session ends.
-func (p *policy) issue(ctx context.Context, b blank, id, clientID string, until time.Time) (Tokens, error) {
+// issue signs an access token of the session with an id. until is the end of the session; the token expires no later. A
+// zero until sets no limit.
+func (p *policy) issue(ctx context.Context, b encodedGrant, id, clientID string, until time.Time) (Tokens, error) {
 	expires := p.sessions.now().Add(p.access).Truncate(time.Second)
 	if !until.IsZero() && until.Before(expires) {
 		expires = until.Truncate(time.Second)
@@ -128,8 +156,8 @@ func (p *policy) issue(ctx context.Context, b blank, id, clientID string, until 
 	return p.sign(ctx, b, id, clientID, expires)
 }
 
-// sign is issue with the time at which the token is to expire.
-func (p *policy) sign(ctx context.Context, b blank, id, clientID string, expires time.Time) (Tokens, error) {
+// sign is issue with a given expiry time.
+func (p *policy) sign(ctx context.Context, b encodedGrant, id, clientID string, expires time.Time) (Tokens, error) {
 	s := p.sessions
 	if s.signer == nil {
 		return Tokens{}, fmt.Errorf("%w: give session.Config.Keys a keys.Ring or another keys.Signer", ErrNoSigner)
@@ -156,11 +184,11 @@ func (p *policy) sign(ctx context.Context, b blank, id, clientID string, expires
 	if len(p.accessCookie(access)) > maxCookie {
 		return Tokens{}, ErrTooLarge
 	}
-	return Tokens{SessionID: id, Access: access, Expires: expires}, nil
+	return Tokens{SessionID: id, Access: access, Expires: expires, Scope: strings.Join(b.scopes, " "), issued: s.now()}, nil
 }
 
-// payload writes the claims by hand; only the properties know types.
-func (p *policy) payload(b blank, id, jti, clientID string, issued, expires time.Time) []byte {
+// payload returns the JSON of the claims.
+func (p *policy) payload(b encodedGrant, id, jti, clientID string, issued, expires time.Time) []byte {
 	s := p.sessions
 	buf := make([]byte, 0, 512+len(b.properties))
 	buf = appendString(append(buf, `{"iss":`...), s.issuer)
@@ -179,7 +207,7 @@ func (p *policy) payload(b blank, id, jti, clientID string, issued, expires time
 			if i > 0 {
 				buf = append(buf, ' ')
 			}
-			buf = append(buf, scope...) // scopeToken leaves nothing to escape
+			buf = append(buf, scope...) // scopeToken allows no character that JSON must escape
 		}
 		buf = append(buf, '"')
 	}
@@ -190,6 +218,9 @@ func (p *policy) payload(b blank, id, jti, clientID string, issued, expires time
 	buf = appendStrings(buf, `,"amr":`, b.auth.Methods)
 	if len(b.claims) > 0 {
 		buf = b.claims.appendTo(append(buf, `,"claims":`...))
+	}
+	if b.rights != 0 {
+		buf = strconv.AppendInt(append(buf, `,"rights_version":`...), b.rights, 10)
 	}
 	return append(buf, '}')
 }
@@ -226,7 +257,7 @@ func appendString(buf []byte, s string) []byte {
 	return append(buf, '"')
 }
 
-// encodeProperties is json.Marshal without the escapes for HTML, which only make a token longer.
+// encodeProperties is json.Marshal without the escapes for HTML, which would make tokens longer.
 func encodeProperties(v any) (json.RawMessage, error) { return encodeJSON("Properties", v) }
 
 func encodeJSON(what string, v any) (json.RawMessage, error) {
@@ -237,47 +268,17 @@ func encodeJSON(what string, v any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrGrant, what, err)
 	}
 	raw := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-	// A verifier reads strictly; what it would refuse must not be signed.
-	if err := jose.Valid(string(raw)); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrGrant, what, err)
-	}
-	return raw, nil
+	return raw, readable(what, raw)
 }
 
-// sessionID returns a new id: a name of kind and subject, so that what is stored of one person's sessions lies together,
-// and 128 random bits.
-func (s *Sessions) sessionID(kind, subject string) (string, error) {
-	tail, err := s.random(16)
-	if err != nil {
-		return "", err
-	}
-	return half(kind, subject) + "." + tail, nil
-}
+// enclosing is how many arrays and objects enclose a value of the application in a row, at most: the row, the grant,
+// the claims, and the array of one claim.
+const enclosing = 4
 
-// half is the first half of the ids of a subject's sessions. No kind has a | in its name.
-func half(kind, subject string) string {
-	sum := sha256.Sum256([]byte(kind + "|" + subject))
-	return base64.RawURLEncoding.EncodeToString(sum[:])[:halfLen]
-}
-
-// random returns n random bytes in base64url.
-func (s *Sessions) random(n int) (string, error) {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(s.rand, b); err != nil {
-		return "", fmt.Errorf("session: Config.Rand: %w", err)
+// readable returns ErrGrant for JSON that the readers of rows and tokens would refuse.
+func readable(what string, raw []byte) error {
+	if err := jose.ValidInside(string(raw), enclosing); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrGrant, what, err)
 	}
-	return base64.RawURLEncoding.EncodeToString(b), nil
-}
-
-// unavailable wraps an error of keys or store. It is no fault of the request, so it is logged where it happens.
-func (s *Sessions) unavailable(ctx context.Context, what string, err error) error {
-	if ctx.Err() == nil { // otherwise it is the client who left
-		s.log.ErrorContext(ctx, "session: "+what+" unavailable", "error", err)
-	}
-	switch Reason(err) {
-	case "other", "unavailable", "too_large":
-	default: // a hook may return an error of this package; nobody must take it for our verdict on the token
-		err = errors.New(err.Error())
-	}
-	return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
+	return nil
 }

@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/posternauth/postern/internal/cors"
 	"github.com/posternauth/postern/internal/httperr"
 	"github.com/posternauth/postern/keys"
 )
 
-// metadata is what RFC 8414 section 2 and OpenID Connect Discovery 1.0 section 3 both describe. One document serves as
-// both, so that they cannot disagree.
+// metadata is the document of RFC 8414 section 2 and of OpenID Connect Discovery 1.0 section 3. Both paths serve the
+// same document, so that they cannot disagree.
 type metadata struct {
 	Issuer        string   `json:"issuer"`
 	Authorization string   `json:"authorization_endpoint"`
@@ -64,7 +65,7 @@ func (s *Sessions) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	writePublic(w, r, "application/json", body)
 }
 
-// grants are those this program can serve.
+// grants returns the grant types that this program can serve.
 func (s *Sessions) grants() []string {
 	if s.canKeep() != nil {
 		return []string{"authorization_code"}
@@ -86,25 +87,25 @@ func (s *Sessions) serveJWKS(w http.ResponseWriter, r *http.Request) {
 	writePublic(w, r, "application/jwk-set+json", body)
 }
 
-// A publisher lists the keys that may be published, as a keys.Signer does, and what keys.Static returns.
+// A publisher lists the keys that may be published. A keys.Signer and the result of keys.Static are publishers.
 type publisher interface {
 	PublicKeys(ctx context.Context) ([]*keys.PublicKey, error)
 }
 
-// publishTimeout is how long a request for the keys waits for them: API Gateway waits 1.5 s for the whole answer.
+// publishTimeout is how long a request waits for the keys. It is short because API Gateway waits 1.5 s for the answer.
 const publishTimeout = time.Second
 
-// published returns the public keys, or answers why there are none.
+// published returns the public keys. If there are none, or the request is not a GET, it answers and returns false.
 func (s *Sessions) published(w http.ResponseWriter, r *http.Request) ([]*keys.PublicKey, bool) {
 	anyOrigin(w.Header())
 	source, ok := s.keys.(publisher)
 	switch {
-	case preflight(r):
+	case cors.Preflight(r):
 		w.WriteHeader(http.StatusNoContent)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		httperr.Method(w, http.MethodGet, http.MethodHead)
 	case !ok:
-		notFound(w) // keys that are found by name only, such as those another issuer publishes
+		notFound(w) // a Verifier that cannot list its keys, such as the keys of another issuer
 	default:
 		ctx, cancel := context.WithTimeout(r.Context(), publishTimeout)
 		defer cancel()
@@ -113,12 +114,12 @@ func (s *Sessions) published(w http.ResponseWriter, r *http.Request) ([]*keys.Pu
 			return published, true
 		}
 		s.log.ErrorContext(r.Context(), "session: keys unavailable", "error", err)
-		httperr.Unavailable(w, retryAfter, "the keys could not be read, try again")
+		writeUnavailable(w, err, "the keys could not be read, try again")
 	}
 	return nil, false
 }
 
-// anyOrigin lets pages of every origin read what is public, without credentials: "*" never goes with them.
+// anyOrigin lets pages of every origin read a public document. Browsers send no credentials with "*".
 func anyOrigin(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
@@ -128,7 +129,7 @@ func writePublic(w http.ResponseWriter, r *http.Request, contentType string, bod
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	// Short beside the hours for which a key is published before it signs and after it has signed its last.
+	// Short, compared with the hours for which a key is published before its first and after its last signature.
 	h.Set("Cache-Control", "public, max-age=300")
 	if r.Method == http.MethodGet {
 		_, _ = w.Write(body) // a client that has gone needs no answer

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 )
@@ -80,7 +80,7 @@ func TestI11_Discovery(t *testing.T) {
 		}
 		// A client that knows the issuer only can check its tokens.
 		verify := must(keys.Static(must(keys.ParseJWKS(rec.Body.Bytes()))(t)...))(t)
-		s := must(session.New(session.Config{Issuer: c.issuer, Audience: audience, Keys: verify, Now: w.clock}))(t)
+		s := must(session.New(session.Config{Issuer: c.issuer, Audience: audience, Keys: verify, Now: w.Now}))(t)
 		if _, err := session.NewKindConfig(s, session.KindConfig[User]{Name: "user", Stateless: true}).Verify(t.Context(), w.token()); err != nil {
 			t.Errorf("by the published keys: %v", err)
 		}
@@ -151,7 +151,7 @@ func TestDiscovery_KeysHang(t *testing.T) {
 	})
 }
 
-// stuckVault hangs when it is told to.
+// stuckVault hangs on demand.
 type stuckVault struct {
 	keys.MemoryVault
 	stuck bool
@@ -297,7 +297,7 @@ func TestX3_Headers(t *testing.T) {
 	// No token in a Location. (That of Parameter has one, which is what Parameter is for.)
 	for name, deliver := range map[string]func(http.ResponseWriter, *http.Request, session.Grant[User], session.Return) error{"Cookie": w.user.Cookie, "Code": w.user.Code} {
 		rec := recorder()
-		if err := deliver(rec, request("GET", "/"), w.grant(), handover.New(app, "", s256(proof), "")); err != nil {
+		if err := deliver(rec, request("GET", "/"), w.grant(), returnto.New(app, "", s256(proof), "")); err != nil {
 			t.Fatal(err)
 		}
 		if got := rec.Header().Get("Location"); !strings.HasPrefix(got, app) || strings.Contains(got, "eyJ") {

@@ -1,46 +1,51 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
-	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/store"
 )
 
-// maxData is how much of its own data a session may keep on the server.
+// maxData is the largest size of a session's data on the server, in bytes.
 const maxData = 64 << 10
 
-// Edit changes what a session knows: Properties, Scopes, Roles, Auth, Device, Place and claims. Tokens say so from the next
-// refresh on; see [Kind.Merge] for the session of the request at hand. change may be called several times, each time with
-// what the store holds at that moment, and its error is returned as it is. In the rare case that the store's answer is lost
-// and others write as well, it may be applied twice: let it set values rather than add to them.
+// Edit changes the stored state of a session: Properties, Scopes, Roles, Authentication, Device, Address and claims.
+// Tokens have the new state from the next refresh on. For the session of the present request use [Kind.Merge].
 //
-// Other errors are ErrEnded, ErrKind if the session is of another kind, ErrGrant and ErrTooLarge for what could not be
-// put into a token, and those of [Kind.Create].
+// change may be called several times, each time with the present state in the store. If the store's answer is lost
+// while another program writes the session too, change may be applied twice. So change should set values and not add to
+// them. Edit returns an error of change unchanged.
+//
+// The other errors are ErrEnded, ErrKind if the session is of another kind, and those of [Kind.Create].
 func (k *Kind[T]) Edit(ctx context.Context, sessionID string, change func(*Grant[T]) error) error {
-	_, err := k.edit(ctx, sessionID, time.Time{}, change)
+	_, err := k.edit(ctx, sessionID, store.Key{}, time.Time{}, change)
 	return err
 }
 
-// Merge is Edit for the session of a request, and returns tokens that say the new things at once. The access token
-// expires when that of s does; the refresh token is the one that is good now. Hand them on as the old ones were:
-// by [Kind.SetCookies], or in the answer. For a step up, such as a second factor, use [Kind.Replace]. change is as for Edit,
-// and so are the errors.
+// Merge is Edit for the session of a request. It returns an access token with the new state, which expires when the
+// token of s expires. It returns no refresh token: the client's refresh token still works, and an access token alone
+// must not be enough to get one. Send the new access token to the client in the way the old one came: by
+// [Kind.SetCookies], which does not change the refresh cookie, or in the answer. For a step up, such as a second
+// factor, use [Kind.Replace]. change and the errors are those of Edit.
 func (k *Kind[T]) Merge(ctx context.Context, s *Session[T], change func(*Grant[T]) error) (Tokens, error) {
-	return k.edit(ctx, s.ID, s.Expires, change)
+	return k.edit(ctx, s.ID, k.userOf(s.Subject), s.Expires, change)
 }
 
-func (k *Kind[T]) edit(ctx context.Context, id string, expires time.Time, change func(*Grant[T]) error) (t Tokens, err error) {
+func (k *Kind[T]) edit(ctx context.Context, id string, user store.Key, expires time.Time, change func(*Grant[T]) error) (t Tokens, err error) {
 	s := k.sessions
 	if err := s.canKeep(); err != nil {
 		return t, err
 	}
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
-		old, err := k.living(ctx, id)
+		old, _, err := s.living(ctx, id, user, k.policy)
 		if err != nil {
 			return false, err
 		}
@@ -52,18 +57,14 @@ func (k *Kind[T]) edit(ctx context.Context, id string, expires time.Time, change
 		if until.IsZero() {
 			until = s.now().Add(k.access).Truncate(time.Second)
 		}
-		// Also where nobody asked for it: a session whose token cannot be made must not be written.
-		if t, err = k.sign(ctx, next.Grant.blank(&next), id, next.Grant.ClientID, until); err != nil {
-			return false, err
-		}
-		if t, err = k.withTicket(ctx, t, id, &next); err != nil {
+		// Edit does not return the token, but a session that does not fit into a token must not be written.
+		if t, err = k.sign(ctx, next.Grant.encoded(&next), id, next.Grant.ClientID, until); err != nil {
 			return false, err
 		}
 		put, err := old.put(next, k.idle)
 		if err != nil {
 			return false, err
 		}
-		t.RefreshExpires = later(t.RefreshExpires, put.Item.Expires)
 		return s.commit(ctx, put)
 	})
 	if err != nil {
@@ -72,7 +73,7 @@ func (k *Kind[T]) edit(ctx context.Context, id string, expires time.Time, change
 	return t, nil
 }
 
-// change is a row with what fn makes of its grant.
+// change returns the row with its grant changed by fn.
 func (k *Kind[T]) change(r *row, fn func(*Grant[T]) error) (row, error) {
 	g, err := k.grant(r)
 	if err != nil {
@@ -84,95 +85,152 @@ func (k *Kind[T]) change(r *row, fn func(*Grant[T]) error) (row, error) {
 	if g.Subject != r.Subject {
 		return row{}, fmt.Errorf("%w: the Subject of a session does not change", ErrGrant)
 	}
-	b, err := erase(g)
+	b, err := encodeGrant(g)
 	if err != nil {
 		return row{}, err
 	}
 	next := *r
-	next.Grant, next.Device, next.Place = b.saved(r.Grant.ClientID), b.device, b.place
+	next.Grant, next.Device, next.Address = b.saved(r.Grant.ClientID), b.device, b.address
 	return next, nil
 }
 
-// living loads a session of the kind that must be alive.
-func (k *Kind[T]) living(ctx context.Context, id string) (kept, error) {
-	old, p, err := k.sessions.living(ctx, id)
-	if err == nil && p != k.policy {
-		err = ErrKind
-	}
-	return old, err
-}
-
-// Replace makes a new session in the place of s, of the same subject and with the server's data of the old one, which
-// ends in the same write. It is for a step up: whoever had a copy of the old session does not have the new one
-// (OWASP ASVS 7.2.4). Where g has no Device or Place, those of the old session stay, and so do claims that g neither
-// sets nor clears (see [KindClaim]). Errors as [Kind.Create], and
-// ErrEnded if s is over.
+// Replace trades a refresh token for a new session of the same subject. One write creates the new session and ends the
+// old one. Use it for a step up, such as a second factor: a copied token of the old session gives no access to the new
+// session (OWASP ASVS 7.2.4). The new session keeps the server's data of the old one (see [Sessions.Data]), the Device
+// and Address if g has none, and the claims that g neither sets nor clears (see [Claim]). For a browser with cookies
+// use [Kind.ReplaceCookies].
 //
-//	g := session.Grant[User]{Subject: s.Subject, Properties: s.Properties, Scopes: s.Scopes, Roles: s.Roles}
-//	g.Auth = session.Auth{Time: time.Now(), Methods: append(s.Auth.Methods, "otp")}
-//	tokens, err := user.Replace(ctx, s, g)
-func (k *Kind[T]) Replace(ctx context.Context, s *Session[T], g Grant[T]) (t Tokens, err error) {
-	b, err := erase(g)
+// Replace takes the refresh token and not the session of the request, because an access token alone must not be enough
+// to get a new session. The errors are those of [Sessions.Refresh] for the token, those of [Kind.Create] for g, and
+// ErrKind if the session is of another kind.
+func (k *Kind[T]) Replace(ctx context.Context, refresh string, g Grant[T]) (Tokens, error) {
+	s := k.sessions
+	b, err := encodeGrant(g)
 	if err != nil {
-		return t, err
+		return Tokens{}, err
 	}
-	if g.Subject != s.Subject {
-		return t, fmt.Errorf("%w: a session is replaced by one of the same Subject", ErrGrant)
+	if err := s.canKeep(); err != nil {
+		return Tokens{}, err
 	}
-	if err := k.sessions.canKeep(); err != nil {
-		return t, err
+	token, err := s.parse(ctx, refresh)
+	if err != nil {
+		return Tokens{}, err
 	}
-	err = k.sessions.retry(ctx, func(ctx context.Context) (bool, error) {
-		old, err := k.living(ctx, s.ID)
+	var n newborn
+	var crowded []record
+	begins := k.birth(ctx)
+	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
+		old, _, err := s.proven(ctx, token, k.policy)
+		switch {
+		case errors.Is(err, errMoved) && head.Carries(ctx, old.Sec, old.head.Sec): // by this request
+		case headReason(err) != "":
+			return s.endByHead(ctx, k.policy, &old, err)
+		case err != nil:
+			return false, err
+		default:
+			if err := begins.check(old.head); err != nil {
+				return false, err
+			}
+		}
+		if use := old.useOf(token.number, s.now()); use.copied() {
+			return s.endFor(ctx, k.policy, &old, use)
+		}
+		if old.Subject != b.subject {
+			return false, fmt.Errorf("%w: a new session must have the Subject of the session that it replaces", ErrGrant)
+		}
+		u, err := k.loadSubject(ctx, b.subject)
 		if err != nil {
 			return false, err
 		}
-		named := b
-		if named.device == "" {
-			named.device = old.Device
+		u.epoch, u.head = old.epoch, old.head // those that the check of the old session used
+		rights, known := k.loadedRights(ctx)
+		if !known {
+			rights = old.Rights
 		}
-		if named.place == "" {
-			named.place = old.Place
+		if n, err = k.newRecord(ctx, b.over(&old.row), old.Grant.ClientID, old.Data, rights); err != nil {
+			return false, err
 		}
-		named.claims = old.Grant.Claims.with(b.claims, false)
 		var changes []store.Change
-		t, changes, err = k.birth(ctx, named, old.Grant.ClientID, old.epoch, old.Data)
-		if err != nil {
+		if changes, crowded, err = k.insert(ctx, n, u, old.item.Key.ID); err != nil {
 			return false, err
 		}
 		put, err := old.put(old.ended(endReplaced), k.idle)
 		if err != nil {
 			return false, err
 		}
-		return k.sessions.commit(ctx, append(changes, put)...)
+		return s.commit(ctx, append(changes, put)...)
 	})
 	if err != nil {
 		return Tokens{}, err
 	}
-	k.sessions.created(ctx, k.policy, g.Subject, t.SessionID)
-	k.sessions.Emit(ctx, Event{Name: "session ended", Reason: endReplaced, Kind: k.name, Subject: s.Subject, SessionID: s.ID})
-	return t, nil
+	s.created(ctx, k.policy, b.subject, n.tokens.SessionID)
+	s.Emit(ctx, Event{Name: "session ended", Reason: endReplaced, Kind: k.name, Subject: b.subject, SessionID: token.id})
+	k.crowdedOut(ctx, crowded)
+	return n.tokens, nil
 }
 
-// Data returns what the server keeps for a session, in JSON, and no client ever sees; nil if there is nothing. The error
-// is ErrEnded if the session is over, ErrUnavailable or ErrStoreRequired.
+// over returns the grant, with its missing parts taken from the row of the old session.
+func (b encodedGrant) over(old *row) encodedGrant {
+	b.device, b.address = cmp.Or(b.device, old.Device), cmp.Or(b.address, old.Address)
+	b.claims = old.Grant.Claims.with(b.claims, false)
+	return b
+}
+
+// ReplaceCookies is [Kind.Replace] with the refresh cookie of the request. It sets the cookies of the new session. Call
+// it before you write the body. The errors are those of Replace, ErrMissing if the request has no refresh cookie,
+// ErrDuplicate if it has two, ErrCrossOrigin if a page of an untrusted origin sent the request, and ErrUnavailable if
+// this client address sent too many forged refresh tokens. With ErrReuse the cookies are cleared.
+//
+//	g := session.Grant[User]{Subject: s.Subject, Properties: s.Properties, Scopes: s.Scopes, Roles: s.Roles}
+//	g.Authentication = session.Authentication{Time: time.Now(), Methods: append(s.Authentication.Methods, "otp")}
+//	err := user.ReplaceCookies(w, r, g)
+func (k *Kind[T]) ReplaceCookies(w http.ResponseWriter, r *http.Request, g Grant[T]) error {
+	if err := k.sessions.checkOrigin(r); err != nil {
+		return err
+	}
+	refresh, err := cookie(r.Header, k.cookie+refreshSuffix)
+	if err == nil && refresh == "" {
+		err = ErrMissing
+	}
+	if err != nil {
+		return err
+	}
+	t, err := k.Replace(k.sessions.withClient(r), refresh, g)
+	switch {
+	case errors.Is(err, errForged):
+		if denied := k.sessions.countAllForged(r, 1); denied != nil {
+			return denied
+		}
+	case errors.Is(err, ErrReuse):
+		k.clearCookies(w)
+	case err == nil:
+		k.setCookies(w, t)
+	}
+	return err
+}
+
+// Data returns the server's data of a session, in JSON, or nil if there is none. The data is never sent to a client.
+// The error is ErrEnded if the session has ended, ErrUnavailable or ErrStoreRequired.
 func (s *Sessions) Data(ctx context.Context, sessionID string) (json.RawMessage, error) {
 	if err := s.canEnd(); err != nil {
 		return nil, err
 	}
-	k, _, err := s.living(ctx, sessionID)
+	k, _, err := s.living(ctx, sessionID, store.Key{}, nil)
 	return slices.Clone(k.Data), err
 }
 
-// EditData changes what the server keeps for a session: JSON of at most 64 KiB (ErrTooLarge). change gets what is there,
-// may be called several times and in rare cases be applied twice, as with [Kind.Edit], and its error is returned as it is.
-// Other errors as Data. It is for little things; every refresh writes them anew.
+// EditData changes the server's data of a session: JSON of at most 64 KiB. change receives the present data, and nil if
+// there is none. It may be called several times and in rare cases be applied twice, as in [Kind.Edit]. Keep the data
+// small, because every refresh writes it again.
+//
+// An error of change is returned unchanged. The other errors are ErrTooLarge, ErrGrant if the result of change is not
+// valid JSON, and those of Data.
 func (s *Sessions) EditData(ctx context.Context, sessionID string, change func(json.RawMessage) (json.RawMessage, error)) error {
 	if err := s.canEnd(); err != nil {
 		return err
 	}
 	return s.retry(ctx, func(ctx context.Context) (bool, error) {
-		k, p, err := s.living(ctx, sessionID)
+		k, p, err := s.living(ctx, sessionID, store.Key{}, nil)
 		if err != nil {
 			return false, err
 		}
@@ -182,9 +240,11 @@ func (s *Sessions) EditData(ctx context.Context, sessionID string, change func(j
 		}
 		switch {
 		case len(next.Data) > maxData:
-			return false, fmt.Errorf("%w: data of %d bytes, at most %d", ErrTooLarge, len(next.Data), maxData)
-		case len(next.Data) > 0 && jose.Valid(string(next.Data)) != nil:
-			return false, fmt.Errorf("%w: data is not JSON", ErrGrant)
+			return false, fmt.Errorf("%w: the data has %d bytes, at most %d are allowed", ErrTooLarge, len(next.Data), maxData)
+		case len(next.Data) > 0:
+			if err := readable("data", next.Data); err != nil {
+				return false, err
+			}
 		}
 		put, err := k.put(next, p.idle)
 		if err != nil {

@@ -2,13 +2,17 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/posternauth/postern/store"
 )
 
-// end puts the tombstone of a session in its place and reports whether this call did. What the session knew goes; what
-// tells a replay from a token that was never issued stays until the session would have ended anyway.
-func (s *Sessions) end(ctx context.Context, p *policy, k *kept, why string) (bool, error) {
+// end marks a session as ended and reports whether this call did so. The session's data is deleted. The fields that
+// distinguish a replayed token from a forged one stay until the session would have expired unused, after a theft until
+// Absolute. The rows that insert ends expire earlier.
+func (s *Sessions) end(ctx context.Context, p *policy, k *record, why string) (bool, error) {
 	put, err := k.put(k.ended(why), p.idle)
 	if err != nil {
 		return false, err
@@ -20,15 +24,19 @@ func (s *Sessions) end(ctx context.Context, p *policy, k *kept, why string) (boo
 	return won, err
 }
 
-func (k *kept) ended(why string) row {
+// ended returns the row of the session after its end.
+func (k *record) ended(why string) row {
 	r := k.row
-	r.Ended, r.Grant, r.Data, r.Device, r.Place = why, nil, nil, "", ""
+	r.Ended, r.Grant, r.Data, r.Device, r.Address = why, nil, nil, "", ""
 	return r
 }
 
-// Revoke ends the session with the given id. Its refresh token is dead when Revoke returns; access tokens that are out
-// live until they expire, unless a guard asks [CheckStore]. A session that is over already, or never was, is no error.
-// ErrUnavailable: the store could not be had, and the session may live on.
+// Revoke ends the session with the given id. When Revoke returns without an error, the session's refresh token no
+// longer works. Its access tokens work until they expire, except on routes with [CheckStore]. It is not an error if the
+// session has ended already or never existed.
+//
+// The error is ErrUnavailable if the store is unavailable, and the session may still live then; ErrStoreRequired if
+// there is no store.
 func (s *Sessions) Revoke(ctx context.Context, id string) error {
 	return s.revoke(ctx, id, endRevoked)
 }
@@ -50,66 +58,119 @@ func (s *Sessions) revoke(ctx context.Context, id, why string) error {
 	})
 }
 
-// RevokeSubject ends all sessions of a subject, of every kind of s that keeps sessions: one write for each kind, however
-// many sessions there are. Sessions being created or refreshed at that moment are caught too. Errors as Revoke.
+// RevokeSubject ends all sessions of a subject, of every kind that is not Stateless. It makes one write for each kind,
+// however many sessions there are. It also ends sessions that are being created or refreshed at the same moment. The
+// errors are those of Revoke.
+//
+// For kinds with a Pool it also moves the head of the user, so that everything else that was minted for the user ends
+// too, such as a sign-in that is not finished. If the store cannot write the head and the sessions together, it writes
+// the head first. After an error, call RevokeSubject again: it ends what is left.
 func (s *Sessions) RevokeSubject(ctx context.Context, subject string) error {
 	if err := s.canEnd(); err != nil {
 		return err
 	}
+	moved := headMoves{}
 	for _, p := range s.policies() {
 		if p.stateless {
 			continue
 		}
-		if err := p.revokeSubject(ctx, subject); err != nil {
+		if err := p.revokeSubject(ctx, subject, moved); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *policy) revokeSubject(ctx context.Context, subject string) error {
-	s := p.sessions
+// revokeSubject is RevokeSubject for one kind. It moves the head of the user unless that is among moved.
+func (p *policy) revokeSubject(ctx context.Context, subject string, moved headMoves) error {
+	s, user := p.sessions, p.userOf(subject)
 	return s.retry(ctx, func(ctx context.Context) (bool, error) {
-		e, err := s.loadEpoch(ctx, half(p.name, subject))
+		u, err := p.loadSubject(ctx, subject)
 		if err != nil {
 			return false, err
 		}
-		won, err := s.commit(ctx, e.moved())
+		changes := []store.Change{u.epoch.moved()}
+		_, done := moved[user]
+		switch {
+		case p.pool == "" || done:
+		case s.twoParts:
+			changes = append(changes, u.head.Moved().Put())
+		default:
+			if won, err := s.moveFirst(ctx, user, u.head, moved); err != nil || !won {
+				return false, err
+			}
+		}
+		won, err := s.commit(ctx, changes...)
 		if won {
+			moved.add(user, u.head)
 			s.Emit(ctx, Event{Name: "subject revoked", Kind: p.name, Subject: subject})
 		}
 		return won, err
 	})
 }
 
-// RevokeOthers ends all sessions of the subject and kind of a session but that one. Errors as Revoke, and ErrEnded if
-// the session to keep is over.
+// RevokeOthers keeps the session with the given id and ends all other sessions of the same subject and kind. The errors
+// are those of Revoke, and ErrEnded if the session to keep has ended.
+//
+// If the kind has a Pool, RevokeOthers moves the head of the user. That also ends the sessions of other kinds of the
+// pool and everything else that was minted for the user. If the store cannot write the head and the session together
+// and the second write fails, the session to keep ends as well.
 func (s *Sessions) RevokeOthers(ctx context.Context, id string) error {
+	return s.revokeOthers(ctx, id, headMoves{})
+}
+
+// revokeOthers is RevokeOthers. It moves the head of the user unless that is among moved.
+func (s *Sessions) revokeOthers(ctx context.Context, id string, moved headMoves) error {
 	if err := s.canEnd(); err != nil {
 		return err
 	}
 	return s.retry(ctx, func(ctx context.Context) (bool, error) {
-		k, p, err := s.living(ctx, id)
+		k, p, err := s.living(ctx, id, store.Key{}, nil)
+		var user store.Key
+		if p != nil {
+			user = p.userOf(k.Subject)
+		}
+		if m, done := moved[user]; done && errors.Is(err, errMoved) && m == (headMove{k.Sec, k.head.Sec}) {
+			err = nil // this call moved it
+		}
 		if err != nil {
 			return false, err
 		}
-		stays := k.row
+		stays, others := k.row, []store.Change{k.epoch.moved()}
 		stays.Epoch = k.epoch.number + 1
+		if p.pool != "" {
+			_, done := moved[user]
+			next := k.head.Moved()
+			switch {
+			case done:
+				next = k.head
+			case s.twoParts:
+				others = append(others, next.Put())
+			default:
+				if won, err := s.moveFirst(ctx, user, k.head, moved); err != nil || !won {
+					return false, err
+				}
+			}
+			stays.Sec = next.Sec
+		}
 		put, err := k.put(stays, p.idle)
 		if err != nil {
 			return false, err
 		}
-		won, err := s.commit(ctx, put, k.epoch.moved())
+		won, err := s.commit(ctx, append([]store.Change{put}, others...)...)
 		if won {
+			moved.add(user, k.head)
 			s.Emit(ctx, Event{Name: "others revoked", Kind: p.name, Subject: k.Subject, SessionID: id})
 		}
 		return won, err
 	})
 }
 
-// living loads a session that must be alive.
-func (s *Sessions) living(ctx context.Context, id string) (kept, *policy, error) {
-	k, err := s.load(ctx, id)
+// living loads a session. It returns ErrEnded if the session has ended, and ErrKind if it is of another kind; a nil
+// kind allows any. user is the key of the head, or zero if it is not known. With an error of headVerdict it returns the
+// session and its kind, too.
+func (s *Sessions) living(ctx context.Context, id string, user store.Key, kind *policy) (record, *policy, error) {
+	k, err := s.loadHeaded(ctx, id, user)
 	if err != nil {
 		return k, nil, err
 	}
@@ -117,26 +178,24 @@ func (s *Sessions) living(ctx context.Context, id string) (kept, *policy, error)
 		return k, nil, refuse(ErrEnded, "")
 	}
 	p := s.kind(k.Kind)
-	if p == nil {
+	if p == nil || kind != nil && p != kind {
 		return k, nil, ErrKind
 	}
-	if err := k.verdict(p, s.now()); err != nil {
-		return k, nil, err
-	}
-	return k, p, nil
+	return k, p, k.verdict(p, s.now())
 }
 
-// seenEvery is how often the use of a session is written down, at most.
+// seenEvery is the shortest time between two writes that record the use of a session.
 const seenEvery = time.Hour
 
-// checkStore asks the store whether a session lives: one round trip, and a write an hour. It returns the claims that the
-// store holds of it, which take the place of those of the token.
-func (p *policy) checkStore(ctx context.Context, id string) (claims string, err error) {
+// checkStore asks the store whether the session of a token lives. That is one read, and at most one write per hour. It
+// returns the claims of the stored session, which replace the claims of the token. The error is errRights if the token
+// has roles from before the rights of the user changed.
+func (p *policy) checkStore(ctx context.Context, c common) (claims string, err error) {
 	s := p.sessions
 	if s.store == nil {
-		return "", fmt.Errorf("%w: KindConfig.CheckStore asks it; set session.Config.Store", ErrStoreRequired)
+		return "", fmt.Errorf("%w: CheckStore asks the store; set session.Config.Store", ErrStoreRequired)
 	}
-	k, err := s.loadWith(ctx, id, (*row).glance)
+	k, err := s.loadWith(ctx, c.id, lookup{(*row).readLiveness, p.pool != "", p.userOf(c.subject)})
 	if err != nil {
 		return "", err
 	}
@@ -147,19 +206,19 @@ func (p *policy) checkStore(ctx context.Context, id string) (claims string, err 
 	if k.Kind != p.name {
 		return "", ErrKind
 	}
-	damaged := func(err error) (string, error) {
-		return "", s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
+	if k.headed && c.rights != k.head.Rights {
+		return "", errRights
 	}
 	if p.hasClaims() {
 		if claims, err = k.claims(); err != nil {
-			return damaged(err)
+			return "", s.damaged(ctx, err)
 		}
 	}
-	if now.UnixMilli()-max(k.At, k.Seen) < seenEvery.Milliseconds() {
+	if now.UnixMilli()-k.lastUsed() < seenEvery.Milliseconds() {
 		return claims, nil
 	}
 	if err := k.read(k.item.Value); err != nil {
-		return damaged(err)
+		return "", s.damaged(ctx, err)
 	}
 	seen := k.row
 	seen.Seen = now.UnixMilli()
@@ -167,30 +226,7 @@ func (p *policy) checkStore(ctx context.Context, id string) (claims string, err 
 	if err != nil {
 		return "", err
 	}
-	// Whoever was faster has written a later time. A store that reads but does not write is no reason to turn away.
+	// Best effort: on a conflict another request recorded a later time, and a failed write must not fail the check.
 	_, _ = s.commit(ctx, put)
 	return claims, nil
-}
-
-// canEnd tells what is missing for ending and listing.
-func (s *Sessions) canEnd() error {
-	if s.store == nil {
-		return fmt.Errorf("%w: sessions are ended in a store; set session.Config.Store", ErrStoreRequired)
-	}
-	return nil
-}
-
-var errNoSecrets = fmt.Errorf("%w: refresh tokens need session.Config.Secrets; a keys.Ring has them", ErrNoSigner)
-
-// canKeep tells what is missing for sessions that live in the store.
-func (s *Sessions) canKeep() error {
-	switch {
-	case s.store == nil:
-		return fmt.Errorf("%w: set session.Config.Store, or KindConfig.Stateless for sessions that can be neither refreshed nor ended", ErrStoreRequired)
-	case s.secrets == nil:
-		return errNoSecrets
-	case s.signer == nil:
-		return fmt.Errorf("%w: give session.Config.Keys a keys.Ring or another keys.Signer", ErrNoSigner)
-	}
-	return nil
 }

@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
 
-// TestS1_SignInReplaces: a sign-in by cookie makes a new session and ends the one the browser had, in whatever state its
-// tokens are, planted ones too; if that cannot be done, there is no sign-in.
+// TestS1_SignInReplaces: a sign-in by cookie makes a new session and ends the one the browser had, in whatever state
+// its tokens are, planted ones too; if that cannot be done, there is no sign-in.
 func TestS1_SignInReplaces(t *testing.T) {
 	k := newKeeper(t)
 	signIn := func(in *keeper, cookie string) (session.Tokens, *httptest.ResponseRecorder, error) {
@@ -47,7 +47,7 @@ func TestS1_SignInReplaces(t *testing.T) {
 	} {
 		old := k.create()
 		other := must(k.member.Create(t.Context(), session.Grant[User]{Subject: "somebody else"}))(t)
-		k.advance(c.later)
+		k.Advance(c.later)
 		k.told(true)
 		got, _, err := signIn(k, c.cookie(old))
 		if err != nil || got.SessionID == old.SessionID || got.SessionID == "" {
@@ -95,7 +95,7 @@ func TestS1_SignInReplaces(t *testing.T) {
 	if err := k.member.Parameter(recorder(), r, k.grant(), ret(app)); err != nil {
 		t.Error(err)
 	}
-	if err := k.member.Code(recorder(), r, k.grant(), handedTo("mobile")); err != nil {
+	if err := k.member.Code(recorder(), r, k.grant(), handedTo(audience)); err != nil {
 		t.Error(err)
 	}
 	k.mustRefresh(old.Refresh)
@@ -114,7 +114,7 @@ func TestS1_SignInReplaces(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := k.member.Cookie(recorder(), request("GET", "/", "Cookie", k.cookies(old)), k.grant(), handover.New("", "", "", "")); !errors.Is(err, session.ErrReturn) {
+	if err := k.member.Cookie(recorder(), request("GET", "/", "Cookie", k.cookies(old)), k.grant(), returnto.New("", "", "", "")); !errors.Is(err, session.ErrReturn) {
 		t.Errorf("no Return: %v", err)
 	}
 	k.mustRefresh(old.Refresh)
@@ -128,7 +128,7 @@ func TestI7_Revocation(t *testing.T) {
 		"Revoke":        func(k *keeper, tokens session.Tokens) error { return k.sessions.Revoke(t.Context(), tokens.SessionID) },
 		"RevokeSubject": func(k *keeper, tokens session.Tokens) error { return k.sessions.RevokeSubject(t.Context(), "u1") },
 		"RevokeOthers": func(k *keeper, tokens session.Tokens) error {
-			for _, in := range must(k.twin(0).sessions.List(t.Context(), "u1"))(t) {
+			for _, in := range k.twin(0).list() {
 				if in.ID != tokens.SessionID {
 					return k.sessions.RevokeOthers(t.Context(), in.ID)
 				}
@@ -223,7 +223,7 @@ func TestI7_Revocation(t *testing.T) {
 	// A session of a kind this program has not got is ended all the same.
 	born := k.create()
 	other := newWorld(t, func(c *session.Config) {
-		c.Keys, c.Secrets, c.Store, c.Now = k.config.Keys, k.config.Secrets, k.config.Store, k.clock
+		c.Keys, c.Secrets, c.Store, c.Now = k.config.Keys, k.config.Secrets, k.config.Store, k.Now
 	})
 	if err := other.sessions.Revoke(t.Context(), born.SessionID); err != nil {
 		t.Error(err)
@@ -288,7 +288,7 @@ func TestRevokeOthers(t *testing.T) {
 		if _, err := k.refresh(other.Refresh); !errors.Is(err, session.ErrEnded) {
 			t.Errorf("another lives: %v", err)
 		}
-		if list := must(k.sessions.List(t.Context(), "u1"))(t); len(list) != 1 || list[0].ID != mine.SessionID {
+		if list := k.list(); len(list) != 1 || list[0].ID != mine.SessionID {
 			t.Errorf("list %+v", list)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/session"
 )
 
@@ -23,7 +24,7 @@ func ExampleNewClaim() {
 		Fetch: func(_ context.Context, s *session.Session[User]) (bool, error) {
 			return confirmed[s.Subject], nil
 		},
-		Recheck: -1, // here Merge tells the news; left out, a refused value is fetched again when it is 10 s old
+		Recheck: -1, // Merge sets the new value; by default a refused value is fetched again when it is 10 s old
 	})
 
 	mux := http.NewServeMux()
@@ -39,7 +40,7 @@ func ExampleNewClaim() {
 	w := get(mux, "/post", tokens.Access)
 	fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
 
-	// Where the address is confirmed, the session at hand is told at once.
+	// The page that confirms the address changes the session at once.
 	confirmed["u1"] = true
 	s, err := user.Verify(ctx, tokens.Access)
 	if err != nil {
@@ -55,9 +56,9 @@ func ExampleNewClaim() {
 	// posted
 }
 
-func ExampleNewListClaim() {
+func ExampleIncludes() {
 	user := session.NewKind[User](open(), "user")
-	plans := session.NewListClaim(user, session.ClaimConfig[User, []string]{
+	plans := session.NewClaim(user, session.ClaimConfig[User, []string]{
 		Name: "plans",
 		Fetch: func(ctx context.Context, s *session.Session[User]) ([]string, error) {
 			return []string{"free", "beta"}, nil // ask the billing service
@@ -68,7 +69,7 @@ func ExampleNewListClaim() {
 		s, _ := user.From(r.Context())
 		list, _, _ := plans.Value(s)
 		fmt.Fprint(w, list)
-	}), plans.IncludesAny("beta", "pro"), plans.Excludes("suspended"))
+	}), session.IncludesAny(plans, "beta", "pro"), session.Excludes(plans, "suspended"))
 
 	tokens, err := user.Create(context.Background(), session.Grant[User]{Subject: "u1"})
 	if err != nil {
@@ -78,55 +79,57 @@ func ExampleNewListClaim() {
 	// Output: [free beta]
 }
 
-// A second factor: a route asks for it, the client is told by a 401, and a session that has it takes the place of the old one.
-func ExampleKind_Replace() {
+// A second factor: a route asks for it, the answer to the client is a 401, and a session with it takes the place of the
+// old one. The browser proves the old one by its refresh cookie.
+func ExampleKind_ReplaceCookies() {
 	user := session.NewKind[User](open(), "user")
 	right := func(subject, code string) bool { return code == "123456" } // the application's check of a one-time password
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /pay", user.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "paid")
-	}), session.Method("otp"), session.Fresh(15*time.Minute)))
+	}), session.AuthMethod("otp"), session.Fresh(15*time.Minute)))
 	mux.Handle("POST /second-factor", user.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, _ := user.From(r.Context())
 		if !right(s.Subject, r.PostFormValue("code")) { // and count what was tried, before comparing
 			http.Error(w, "wrong code", http.StatusForbidden)
 			return
 		}
-		tokens, err := user.Replace(r.Context(), s, session.Grant[User]{
+		err := user.ReplaceCookies(w, r, session.Grant[User]{
 			Subject: s.Subject, Properties: s.Properties, Scopes: s.Scopes, Roles: s.Roles,
-			Auth: session.Auth{Time: time.Now(), Methods: append(slices.Clone(s.Auth.Methods), "otp")},
+			Authentication: session.Authentication{Time: time.Now(), Methods: append(slices.Clone(s.Authentication.Methods), "otp")},
 		})
 		if err != nil {
 			http.Error(w, "try again", http.StatusServiceUnavailable)
-			return
 		}
-		user.SetCookies(w, tokens)
 	})))
 
-	tokens, err := user.Create(context.Background(), session.Grant[User]{
-		Subject: "u1", Auth: session.Auth{Time: time.Now(), Methods: []string{"pwd"}},
-	})
+	// A sign-in by password, and a browser that keeps its cookies.
+	w := httptest.NewRecorder()
+	err := user.Cookie(w, httptest.NewRequest("GET", "/", nil), session.Grant[User]{
+		Subject: "u1", Authentication: session.Authentication{Time: time.Now(), Methods: []string{"pwd"}},
+	}, returnto.New("https://app.example.com/", "", "", ""))
 	if err != nil {
 		log.Fatal(err)
 	}
-	w := get(mux, "/pay", tokens.Access)
-	fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
-
-	r := httptest.NewRequest("POST", "/second-factor", strings.NewReader("code=123456"))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Authorization", "Bearer "+tokens.Access)
-	w = httptest.NewRecorder()
-	mux.ServeHTTP(w, r)
-
-	r = httptest.NewRequest("GET", "/pay", nil)
-	for _, c := range w.Result().Cookies() {
-		r.AddCookie(c)
+	visit := func(method, path, form string) {
+		r := httptest.NewRequest(method, path, strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for _, c := range w.Result().Cookies() {
+			r.AddCookie(c)
+		}
+		next := httptest.NewRecorder()
+		mux.ServeHTTP(next, r)
+		if len(next.Result().Cookies()) > 0 {
+			w = next
+		}
+		fmt.Println(strings.TrimSpace(fmt.Sprint(next.Code, " ", next.Body)))
 	}
-	w = httptest.NewRecorder()
-	mux.ServeHTTP(w, r)
-	fmt.Println(w.Code, w.Body)
+	visit("GET", "/pay", "")
+	visit("POST", "/second-factor", "code=123456")
+	visit("GET", "/pay", "")
 	// Output:
-	// 401 {"error":"insufficient_user_authentication","error_description":"a need of the route is not met: sign-in by otp","failed":[{"claim":"amr","message":"wrong value","includes_any":["otp"]}]}
+	// 401 {"error":"insufficient_user_authentication","error_description":"a need of the route is not met: sign-in by otp","failed":[{"claim":"amr","message":"wrong value","includes_any":["otp"],"actual":["pwd"]}]}
+	// 200
 	// 200 paid
 }

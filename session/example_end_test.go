@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
@@ -17,7 +17,7 @@ import (
 // signedIn is a request of a browser that has just signed in, and the session it has.
 func signedIn(user *session.Kind[User], method, path string) (*http.Request, *session.Session[User]) {
 	in := httptest.NewRecorder()
-	ret := handover.New("https://app.example.com/", "", "", "")
+	ret := returnto.New("https://app.example.com/", "", "", "")
 	if err := user.Cookie(in, httptest.NewRequest("GET", "/", nil), session.Grant[User]{Subject: "u1"}, ret); err != nil {
 		log.Fatal(err)
 	}
@@ -64,8 +64,8 @@ func ExampleSessions_SignOutEverywhere() {
 	r, _ := signedIn(user, "POST", "/leave")
 	w := httptest.NewRecorder()
 	err := sessions.SignOutEverywhere(w, r)
-	list, _ := sessions.List(context.Background(), "u1")
-	fmt.Println(err, len(list), "sessions left")
+	list, _ := sessions.List(context.Background(), "u1", session.ListOptions{})
+	fmt.Println(err, len(list.Sessions), "sessions left")
 
 	err = sessions.SignOutEverywhere(w, r) // only who is signed in can say so
 	fmt.Println(errors.Is(err, session.ErrEnded))
@@ -131,27 +131,4 @@ func ExampleSessions_CORS() {
 	// Output:
 	// 204 "https://app.example.com"
 	// 403 ""
-}
-
-// A loop that checks many tokens uses one session for all of them.
-func ExampleKind_VerifyInto() {
-	sessions := open()
-	user := session.NewKind[User](sessions, "user")
-	ctx := context.Background()
-	tokens, err := user.Create(ctx, session.Grant[User]{Subject: "u1", Scopes: []string{"orders:read"}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	var s session.Session[User]
-	for _, token := range []string{tokens.Access, "nonsense", tokens.Access} {
-		if err := user.VerifyInto(ctx, token, &s); err != nil {
-			fmt.Printf("%s, %q\n", session.Reason(err), s.Subject)
-			continue
-		}
-		fmt.Println(s.Subject, s.Scopes)
-	}
-	// Output:
-	// u1 [orders:read]
-	// malformed, ""
-	// u1 [orders:read]
 }

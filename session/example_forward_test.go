@@ -25,8 +25,9 @@ func ExampleForwardAuth() {
 		log.Fatal(err)
 	}
 	for _, path := range []string{"/auth/verify", "/auth/verify/staff"} {
-		r := httptest.NewRequest("GET", path, nil) // as the proxy makes it of a request of its own
+		r := httptest.NewRequest("GET", path, nil) // the request of the proxy
 		r.Header.Set("X-Original-Method", "POST")
+		r.Header.Set("X-Original-URI", "/orders")
 		r.Header.Set("Authorization", "Bearer "+tokens.Access)
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
@@ -35,4 +36,25 @@ func ExampleForwardAuth() {
 	// Output:
 	// 200 subject="u1" error=""
 	// 403 subject="" error="insufficient_scope"
+}
+
+// Where one URL is asked for all paths, ambiguous ones may pass.
+func ExampleAnyPath() {
+	user := session.NewKind[User](open(), "user")
+	tokens, err := user.Create(context.Background(), session.Grant[User]{Subject: "u1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, h := range []http.Handler{session.ForwardAuth(user), session.ForwardAuth(user, session.AnyPath)} {
+		r := httptest.NewRequest("GET", "/verify", nil)
+		r.Header.Set("X-Original-Method", "GET")
+		r.Header.Set("X-Original-URI", "/packages/@scope%2Fname")
+		r.Header.Set("Authorization", "Bearer "+tokens.Access)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Header().Get("X-Auth-Error"))
+	}
+	// Output:
+	// 403 ambiguous_path
+	// 200
 }

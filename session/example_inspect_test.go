@@ -37,12 +37,12 @@ func ExampleInspect() {
 	// malformed
 }
 
-// A service mesh has verified the token, and what stands in front of this handler knows its claims.
-func ExampleKind_Behind() {
+// A service mesh has verified the token, and a middleware in front of this handler has its claims.
+func ExampleKind_GuardVerifiedClaims() {
 	sessions := open()
 	user := session.NewKind[User](sessions, "user")
 	type verified struct{} // where the code that talks to the mesh has put the payload of the token
-	guard := user.Behind(func(r *http.Request) (claims []byte, cookie bool, err error) {
+	guard := user.GuardVerifiedClaims(func(r *http.Request) (claims []byte, cookie bool, err error) {
 		claims, ok := r.Context().Value(verified{}).([]byte)
 		if !ok {
 			return nil, false, session.ErrMissing

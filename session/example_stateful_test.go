@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/session"
 )
 
-// A browser sends its cookies and hears of none of this; other clients refresh by themselves.
+// A browser sends its cookies and needs no code for this; other clients refresh by themselves.
 func ExampleSessions_Refresh() {
 	sessions := open()
 	user := session.NewKind[User](sessions, "user")
@@ -83,20 +83,20 @@ func ExampleSessions_List() {
 			mine = t
 		}
 	}
-	list, err := sessions.List(ctx, "u1")
+	list, err := sessions.List(ctx, "u1", session.ListOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(list), "sessions")
+	fmt.Println(len(list.Sessions), "sessions")
 
 	if err := sessions.RevokeOthers(ctx, mine.SessionID); err != nil {
 		log.Fatal(err)
 	}
-	if list, err = sessions.List(ctx, "u1"); err != nil {
+	if list, err = sessions.List(ctx, "u1", session.ListOptions{}); err != nil {
 		log.Fatal(err)
 	}
-	for _, in := range list {
-		fmt.Println(in.Device, in.Absolute.Sub(in.Created))
+	for _, in := range list.Sessions {
+		fmt.Println(in.Device, in.ExpiresAt.Sub(in.Created))
 	}
 	// Output:
 	// 3 sessions
@@ -123,7 +123,7 @@ func ExampleKind_Merge() {
 
 	// A sign-in, and a request with its cookies.
 	in := httptest.NewRecorder()
-	ret := handover.New("https://app.example.com/", "", "", "")
+	ret := returnto.New("https://app.example.com/", "", "", "")
 	if err := user.Cookie(in, httptest.NewRequest("GET", "/", nil), session.Grant[User]{Subject: "u1"}, ret); err != nil {
 		log.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func ExampleKindConfig() {
 
 	user := session.NewKindConfig(sessions, session.KindConfig[User]{
 		Name: "user", Access: 10 * time.Minute, Idle: 24 * time.Hour, Absolute: 7 * 24 * time.Hour,
-		Renew: func(ctx context.Context, sessionID string, g *session.Grant[User]) error {
+		OnRefresh: func(ctx context.Context, sessionID string, g *session.Grant[User]) error {
 			now, ok := roles[g.Subject]
 			if !ok {
 				return session.ErrEnded

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
@@ -68,7 +68,7 @@ func ExampleKind() {
 	fmt.Println(err, errors.Is(err, session.ErrKind))
 	// Output:
 	// user u1 acme [orders:read] <nil>
-	// session: token is of another kind of session true
+	// session: token or session is of another kind true
 }
 
 func ExampleKind_Require() {
@@ -84,9 +84,9 @@ func ExampleKind_Require() {
 		session.Scope("orders:refund"), session.Fresh(5*time.Minute)))
 
 	tokens, err := user.Create(context.Background(), session.Grant[User]{
-		Subject:    "u1",
-		Properties: User{UserID: "u1", TenantID: "acme"},
-		Auth:       session.Auth{Time: time.Now(), Methods: []string{"oidc"}},
+		Subject:        "u1",
+		Properties:     User{UserID: "u1", TenantID: "acme"},
+		Authentication: session.Authentication{Time: time.Now(), Methods: []string{"oidc"}},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -97,7 +97,7 @@ func ExampleKind_Require() {
 	// Output:
 	// 200 you are u1 of acme
 	// 401 {"error":"unauthorized","error_description":"no token in the request"}
-	// 403 {"error":"insufficient_scope","error_description":"a need of the route is not met: scope orders:refund","failed":[{"claim":"scope","message":"wrong value","includes":["orders:refund"]}]}
+	// 403 {"error":"insufficient_scope","error_description":"a need of the route is not met: scope orders:refund","failed":[{"claim":"scope","message":"wrong value","includes":["orders:refund"],"actual":[]}]}
 }
 
 func ExampleKind_Optional() {
@@ -147,11 +147,11 @@ func ExampleAnyOf() {
 	// Output:
 	// 200 feed for the person u1
 	// 200 feed for the robot reader
-	// 403 {"error":"insufficient_scope","error_description":"a need of the route is not met: scope feed","failed":[{"claim":"scope","message":"wrong value","includes":["feed"]}]}
+	// 403 {"error":"insufficient_scope","error_description":"a need of the route is not met: scope feed","failed":[{"claim":"scope","message":"wrong value","includes":["feed"],"actual":[]}]}
 }
 
-func ExampleTrust() {
-	// The other issuer. In earnest its keys come from keys.Remote and the URL of its JWKS.
+func ExampleNewExternal() {
+	// The other issuer. A program gets its keys from keys.Remote and the URL of the JWKS.
 	key, err := keys.Generate(keys.ES256)
 	if err != nil {
 		log.Fatal(err)
@@ -164,7 +164,7 @@ func ExampleTrust() {
 	type Claims struct {
 		Email string `json:"email"`
 	}
-	partner, err := session.Trust[Claims](session.TrustConfig{
+	partner, err := session.NewExternal[Claims](session.ExternalConfig{
 		Issuer:     "https://partner.example.net/",
 		Audience:   "https://api.example.com",
 		Algorithms: []keys.Algorithm{keys.ES256},
@@ -190,14 +190,14 @@ func ExampleKind_Code() {
 	sessions := open()
 	user := session.NewKind[User](sessions, "user")
 
-	// OnSuccess of postern.Config: the person is known, and in.Return says where the sign-in leads.
+	// OnSuccess of postern.Config: the person is known, and in.Return is where the sign-in leads.
 	onSuccess := func(w http.ResponseWriter, r *http.Request, ret session.Return) error {
 		return user.Code(w, r, session.Grant[User]{Subject: "u1", Scopes: []string{"orders:read"}}, ret)
 	}
 
 	// The application began the sign-in with the challenge of a verifier that it keeps.
 	verifier := "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-	ret := handover.New("https://app.example.com/callback", "af0ifjsldkj", s256(verifier), "web")
+	ret := returnto.New("https://app.example.com/callback", "af0ifjsldkj", s256(verifier), "api")
 	w := httptest.NewRecorder()
 	if err := onSuccess(w, httptest.NewRequest("GET", "/auth/google/callback", nil), ret); err != nil {
 		log.Fatal(err)
@@ -208,7 +208,7 @@ func ExampleKind_Code() {
 	// It redeems the code at the token endpoint.
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "code_verifier": {verifier},
-		"redirect_uri": {"https://app.example.com/callback"}, "client_id": {"web"},
+		"redirect_uri": {"https://app.example.com/callback"}, "client_id": {"api"},
 	}
 	for range 2 {
 		r := httptest.NewRequest("POST", "https://api.example.com/auth/token", strings.NewReader(form.Encode()))

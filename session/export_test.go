@@ -9,7 +9,7 @@ import (
 // CookieNameOf is the name of a kind's cookie.
 func CookieNameOf[T any](k *Kind[T]) string { return k.cookie }
 
-// Hits tells whether a kind would take token for one it has verified before.
+// Hits reports whether a kind remembers a token.
 func Hits[T any](ctx context.Context, k *Kind[T], token string) bool {
 	return k.recall(ctx, token) != nil
 }
@@ -53,8 +53,25 @@ var (
 	Number    = number
 )
 
-// ParseTicket takes a refresh token apart.
+// ParseTicket returns the parts of a refresh token.
 func ParseTicket(token string) (kid, id string, n int64, tag string, ok bool) {
-	t, ok := parseTicket(token)
+	t, ok := parseRefreshToken(token)
 	return t.kid, t.id, t.number, t.tag, ok
+}
+
+// TicketUser returns the part of a refresh token that names the head of the user; empty for a kind without Pool.
+func TicketUser(token string) string {
+	t, _ := parseRefreshToken(token)
+	return t.user
+}
+
+// Forget makes a kind forget a token.
+func Forget[T any](k *Kind[T], token string) {
+	for _, set := range k.cache.places(k.cache.hash(token)) {
+		for i := range set {
+			if e := set[i].entry.Load(); e != nil && e.token == token {
+				set[i].tag.Store(0)
+			}
+		}
+	}
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// TestT3_FaultSweep lets the n-th call of the store fail, for every n and in every way, under everything that uses it. The
-// answer is the right one or "unavailable", and says the truth: what was acknowledged is done. Nobody is let in by a
-// fault, and when it is over the same call does what it should.
+// TestT3_FaultSweep lets the n-th call of the store fail, for every n and in every way, under everything that uses it.
+// The answer is the right one or "unavailable", and says the truth: what was acknowledged is done. Nobody is let in by
+// a fault, and when it is over the same call does what it should.
 func TestT3_FaultSweep(t *testing.T) {
 	type op struct {
 		name string
@@ -76,7 +76,7 @@ func TestT3_FaultSweep(t *testing.T) {
 			return k.member.Edit(k.t.Context(), mine.SessionID, tenant("t2"))
 		}, says("t2"), nil},
 		{"Replace", func(k *keeper, mine session.Tokens) (err error) {
-			got, err = k.member.Replace(k.t.Context(), &session.Session[User]{ID: mine.SessionID, Subject: "u1"}, k.grant())
+			got, err = k.member.Replace(k.t.Context(), mine.Refresh, k.grant())
 			return err
 		}, func(k *keeper, mine session.Tokens) error { return errors.Join(alive(k, got), over(k, mine)) }, nil},
 		{"EditData", func(k *keeper, mine session.Tokens) error {
@@ -88,9 +88,9 @@ func TestT3_FaultSweep(t *testing.T) {
 			return nil
 		}, nil},
 		{"List", func(k *keeper, mine session.Tokens) error {
-			list, err := k.sessions.List(k.t.Context(), "u1")
-			if err == nil && len(list) != 2 {
-				return fmt.Errorf("%d sessions", len(list))
+			list, err := k.sessions.List(k.t.Context(), "u1", session.ListOptions{})
+			if err == nil && len(list.Sessions) != 2 {
+				return fmt.Errorf("%d sessions", len(list.Sessions))
 			}
 			return err
 		}, alive, nil},
@@ -107,7 +107,7 @@ func TestT3_FaultSweep(t *testing.T) {
 					ended(k)
 					replayed(k)
 					k.create()
-					k.advance(2 * time.Minute)
+					k.Advance(2 * time.Minute)
 					k.spy.calm()
 					seen = 0
 					hit := func() bool { seen++; return seen == n || fault.forGood && seen > n }

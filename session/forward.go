@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -11,99 +10,112 @@ import (
 	"github.com/posternauth/postern/internal/httperr"
 )
 
-// ForwardAuth answers a proxy that asks, before it lets a request through, whether it may: auth_request of nginx,
-// forwardAuth of Traefik, forward_auth of Caddy, ext_authz of Envoy. It decides as [Guard] would for the request itself,
-// which must carry the headers of the original (Authorization, Cookie, Origin, Sec-Fetch-Site, Sec-WebSocket-*). Its body is not read.
+// ForwardAuth is the authorization endpoint for a reverse proxy, which asks it before it passes a request on:
+// auth_request of nginx, forwardAuth of Traefik, forward_auth of Caddy, ext_authz of Envoy. It decides as the [Guard]
+// would for the request itself, whose headers the proxy passes on (Authorization, Cookie, Origin, Sec-Fetch-Site,
+// Sec-WebSocket-*). The body is not read.
 //
 //	mux.Handle("GET /verify/admin", session.ForwardAuth(user, session.Role("admin")))
 //
 // postern.Config.ForwardAuth serves one at {base}/verify.
 //
-// The answer is 200 without a body to let the request through; 401 without a valid token, with WWW-Authenticate; 403 for
-// needs that are not met and for cookies sent by pages of other origins; 503 if keys or store cannot be had. There is no
-// other status (nginx makes a 500 of what it does not know, 503 included), none is cached, and none sets a cookie: proxies pass
-// such on in part or not at all. A session whose access token has run out is told 401 "try_refresh", and renewed by POST
-// {base}/refresh. A 200 says who it is in the headers of [ForwardHeaders]. Any other says why in its body, and in the header
-// X-Auth-Error: "unauthorized", "try_refresh", "session_ended", "invalid_token", "invalid_request",
-// "insufficient_user_authentication", "insufficient_scope", "invalid_claims", "cross_origin", "temporarily_unavailable".
+// # Answers
 //
-// A request that changes something must, with a cookie, come from a trusted page, so the original method must be known.
-// The proxy tells it by X-Forwarded-Method (Traefik and Caddy do) or X-Original-Method (tell nginx to). Without either, a
-// GET is taken for a request that changes something, since it may be the proxy's own; and of two different ones the
-// stricter counts. Such a request needs Origin or Sec-Fetch-Site, which every browser sends and the proxy must pass on. X-Forwarded-Host, -Uri and their like are not read: which needs hold is decided by which URL the proxy
-// asks, in its configuration.
+//	200  let the request through; no body, and the session in the headers of [ForwardHeaders]
+//	401  no valid token, with WWW-Authenticate; "try_refresh" for a session whose access token has expired
+//	403  needs are not met, a page of another origin sent the cookie, the path is ambiguous or missing, or the
+//	     headers are too large
+//	503  keys or store are unavailable, with Retry-After
 //
-// Whoever can reach the URL can ask about tokens they hold and nothing else. What matters is that only the proxy can reach
-// what is behind it, and that it removes headers of the same names from what clients send: see docs/forward-auth.md.
+// There is no other status. nginx turns every other status into a 500, and the 503 too. No answer is cached, and none
+// sets a cookie, because proxies pass on one cookie or none. A page renews its session by POST {base}/refresh. Only the
+// answer "request_too_large" removes cookies: those of unfinished sign-ins, of which a page of another site can make
+// too many.
+//
+// A refusal has the reason in its body, and in the header X-Auth-Error: "unauthorized", "try_refresh", "session_ended",
+// "invalid_token", "invalid_request", "insufficient_user_authentication", "insufficient_scope", "invalid_claims",
+// "cross_origin", "ambiguous_path", "missing_path", "request_too_large", "temporarily_unavailable".
+//
+// # Method
+//
+// With a cookie, a request that changes something must come from a trusted page, so the original method must be
+// known. The proxy sends it as X-Forwarded-Method (Traefik and Caddy do) or X-Original-Method (configure nginx to).
+// Without either, a GET counts as a request that changes something, because it may be the proxy's own; of two
+// different methods the stricter counts. Such a request needs Origin or Sec-Fetch-Site, which every browser sends and
+// the proxy must pass on.
+//
+// # Path
+//
+// The needs of a path are decided by the proxy, which asks another URL for it. If the program behind the proxy reads
+// the path differently (/%61dmin, /x/..;/admin, //admin), a request for a guarded path would be checked as one for an
+// open path. So a path that can be read in two ways is refused: one with an empty segment, a segment of dots, a
+// semicolon or a backslash, or with a percent-encoding of one of these, of a slash, a question mark, a number sign, a
+// percent sign, a control character, or of a letter that needs none.
+//
+// The proxy sends the path in X-Forwarded-Uri (Traefik and Caddy do), X-Original-Url (ingress-nginx does) or
+// X-Original-Uri (configure nginx and Envoy to). A request without a path, or with different paths in these headers, is
+// refused. [AnyPath] turns all of this off.
+//
+// X-Forwarded-Host and similar headers are not read.
+//
+// # What the proxy must do
+//
+// Anyone who can reach the URL can ask about tokens they hold, and learns nothing else. Only the proxy may reach the
+// programs behind it, and it must remove the headers of [ForwardHeaders] that clients send: see docs/forward-auth.md.
 func ForwardAuth(g Guard, needs ...Need) http.Handler {
 	if g == nil {
 		panic("session: ForwardAuth of a nil guard")
 	}
 	all := g.gates().with(needs)
-	for _, gate := range all {
-		gate.enter = func(ctx context.Context, f facts) context.Context {
-			return context.WithValue(ctx, forwardKey{}, f.session.(identified).identity())
-		}
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked, blind := original(r)
-		in, _, err := all.pass(nil, asked)
+		in := admission{request: asked}
+		err := all.checkPath(r)
+		if err == nil {
+			in, err = all.pass(nil, asked)
+		}
 		if blind != "" && errors.Is(err, ErrCrossOrigin) {
 			err = refuse(ErrCrossOrigin, blind)
 		}
 		if err != nil {
 			buf := &refused{ResponseWriter: w}
-			all.answer(buf, in, err)
+			all.answer(buf, in.request, err)
 			buf.send()
 			return
 		}
 		h := w.Header()
-		in.Context().Value(forwardKey{}).(identity).write(h)
+		writeIdentity(h, in.session.common())
 		httperr.NoStore(h)
 		h.Set("Content-Length", "0")
 		w.WriteHeader(http.StatusOK) // Envoy takes no other for a yes
 	})
 }
 
-// ForwardHeaders are the headers in which [ForwardAuth] says whose request was let through. A proxy copies them to the
-// request, and removes those that the client sent.
+// ForwardHeaders are the headers in which [ForwardAuth] describes the session of a request that it let through. The
+// proxy copies them to the request, and removes those that the client sent.
 //
-//	X-Auth-Subject  Session.Subject; what is not visible ASCII, and the comma and the percent sign, are percent-encoded
+//	X-Auth-Subject  Session.Subject, percent-encoded except for visible ASCII without comma and percent sign
 //	X-Auth-Kind     Session.Kind, encoded likewise
 //	X-Auth-Session  Session.ID, encoded likewise
 //	X-Auth-Scopes   Session.Scopes, separated by spaces
 //	X-Auth-Roles    Session.Roles, separated by spaces
 //
-// All are sent, also those that are empty: a header that is not there would leave the client's in its place where a
-// proxy only overwrites. Subjects read back by [net/url.PathUnescape].
+// All of them are sent, even if they are empty. If one were missing, a proxy that only overwrites headers would leave
+// the client's header. net/url.PathUnescape decodes a subject.
 func ForwardHeaders() []string {
 	return []string{"X-Auth-Subject", "X-Auth-Kind", "X-Auth-Session", "X-Auth-Scopes", "X-Auth-Roles"}
 }
 
-type forwardKey struct{}
-
-// identity is what ForwardAuth tells of a session.
-type identity struct {
-	subject, kind, id string
-	scopes, roles     []string
+func writeIdentity(h http.Header, s common) {
+	h.Set("X-Auth-Subject", escape(s.subject))
+	h.Set("X-Auth-Kind", escape(s.kind))
+	h.Set("X-Auth-Session", escape(s.id))
+	h.Set("X-Auth-Scopes", names(s.scopes))
+	h.Set("X-Auth-Roles", names(s.roles))
 }
 
-type identified interface{ identity() identity }
-
-func (s *Session[T]) identity() identity {
-	return identity{s.Subject, s.Kind, s.ID, s.Scopes, s.Roles}
-}
-
-func (i identity) write(h http.Header) {
-	h.Set("X-Auth-Subject", escape(i.subject))
-	h.Set("X-Auth-Kind", escape(i.kind))
-	h.Set("X-Auth-Session", escape(i.id))
-	h.Set("X-Auth-Scopes", names(i.scopes))
-	h.Set("X-Auth-Roles", names(i.roles))
-}
-
-// escape keeps one value one value wherever headers are read: no spaces that are cut off, no commas that separate, no
-// bytes that some read as Latin-1. Different values stay different.
+// escape makes a value that all programs read in the same way: without spaces, which some cut off, without commas,
+// which separate values, and without bytes that some read as Latin-1. Different values stay different.
 func escape(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
@@ -117,7 +129,8 @@ func escape(s string) string {
 	return b.String()
 }
 
-// names leaves out what is not one name: of other issuers' tokens a scope could hold a space, and pass for two.
+// names joins names. It leaves out those that another program could read as two: other issuers may write a space in
+// one.
 func names(list []string) string {
 	var out []string
 	for _, name := range list {
@@ -128,14 +141,14 @@ func names(list []string) string {
 	return strings.Join(out, " ")
 }
 
-// original is the request that a proxy asks about, as far as a guard looks at it. What the proxy keeps to itself counts
-// against the request; blind then says what that is.
+// original returns the request that a proxy asks about, as far as a guard needs it. If the proxy does not send what the
+// cross-origin check needs, the check fails; blind is then the text about what is missing.
 func original(r *http.Request) (out *http.Request, blind string) {
 	out = r.Clone(r.Context())
 	out.Body, out.ContentLength = http.NoBody, 0
 	told := slices.Concat(r.Header["X-Forwarded-Method"], r.Header["X-Original-Method"])
 	if len(told) == 0 && safe(r.Method) {
-		out.Method, blind = http.MethodPost, "the proxy does not tell the method, set X-Original-Method"
+		out.Method, blind = http.MethodPost, "the proxy does not send the method, set X-Original-Method"
 	}
 	webSocket := r.Header.Get("Sec-Fetch-Mode") == "websocket"
 	for _, method := range append(told, r.Method) {
@@ -144,12 +157,12 @@ func original(r *http.Request) (out *http.Request, blind string) {
 		}
 		webSocket = webSocket || method == http.MethodConnect
 	}
-	// Upgrade ends at the proxy; these do not.
+	// The proxy removes Upgrade, but passes these on.
 	if webSocket || len(r.Header["Sec-Websocket-Key"]) > 0 || len(r.Header["Sec-Websocket-Version"]) > 0 {
 		out.Header.Set("Upgrade", "websocket")
 	}
-	// Every browser of today sends one of the two with what changes something. The check takes their absence for a client
-	// that is no browser; here it may be a proxy that does not pass them on.
+	// Every current browser sends one of the two with a request that changes something. Without both, the check would
+	// take the client for another program; here it may be that the proxy does not pass them on.
 	if out.Method == http.MethodPost && len(r.Header["Origin"])+len(r.Header["Sec-Fetch-Site"]) == 0 {
 		out.Header.Set("Origin", "null")
 		if blind == "" {
@@ -163,7 +176,7 @@ func safe(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
-// refused holds an answer back until its header is complete.
+// refused records an answer until its header is complete.
 type refused struct {
 	http.ResponseWriter
 	status int
@@ -177,10 +190,17 @@ func (w *refused) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// send answers with a status that proxies know, and the error in a header as well, for nginx drops the body.
+// send sends the answer with a status that proxies know, and with the error in a header too, because nginx drops the
+// body.
 func (w *refused) send() {
-	if w.status == http.StatusBadRequest { // two tokens in one place
+	switch w.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable:
+	case http.StatusBadRequest: // two tokens in one place
 		w.status = http.StatusUnauthorized
+	case http.StatusRequestHeaderFieldsTooLarge: // not a 401: a sign-in would fail in the same way
+		w.status = http.StatusForbidden
+	default:
+		w.status = http.StatusServiceUnavailable
 	}
 	var told struct {
 		Error string `json:"error"`

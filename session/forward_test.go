@@ -31,7 +31,7 @@ func newForwardWorld(t testing.TB, changes ...func(*session.Config)) *forwardWor
 	return w
 }
 
-// ask asks about a request as a proxy does: by a GET that names the method.
+// ask asks about a request as a proxy does: by a GET that names the method, and with a path.
 func (w *forwardWorld) ask(headers ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
 	return w.askAs("GET", headers...)
@@ -39,12 +39,15 @@ func (w *forwardWorld) ask(headers ...string) *httptest.ResponseRecorder {
 
 func (w *forwardWorld) askAs(method string, headers ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
+	if !slices.Contains(headers, "X-Forwarded-Uri") {
+		headers = append(slices.Clip(headers), "X-Forwarded-Uri", "/orders")
+	}
 	rec := serve(session.ForwardAuth(w.member, session.Scope("orders:read")), request(method, "/auth/verify", headers...))
 	w.checkForward(rec)
 	return rec
 }
 
-// checkForward is what holds for every answer.
+// checkForward checks what every answer has in common.
 func (w *forwardWorld) checkForward(rec *httptest.ResponseRecorder) {
 	w.t.Helper()
 	if !slices.Contains([]int{200, 401, 403, 503}, rec.Code) {
@@ -103,7 +106,7 @@ func TestForwardAuth_Statuses(t *testing.T) {
 	}
 
 	// A session that could be refreshed is not refreshed here: the cookie would not arrive.
-	w.advance(10 * time.Minute)
+	w.Advance(10 * time.Minute)
 	rec := w.ask(append(get, "Cookie", session.CookieNameOf(w.member)+"="+expired.Access+"; "+session.CookieNameOf(w.member)+"-refresh="+expired.Refresh)...)
 	if rec.Code != 401 || errorCode(t, rec) != "try_refresh" {
 		t.Errorf("%d %s", rec.Code, rec.Body)
@@ -113,12 +116,12 @@ func TestForwardAuth_Statuses(t *testing.T) {
 	}
 }
 
-// TestG3_ForwardAuthKeysDown: what cannot be checked is let through by nobody.
+// TestG3_ForwardAuthKeysDown: a token that cannot be checked lets nothing through.
 func TestG3_ForwardAuthKeysDown(t *testing.T) {
 	w := newForwardWorld(t)
 	broken := newWorld(t, func(c *session.Config) { c.Keys = brokenSigner{c.Keys.(keys.Signer)} })
 	k := session.NewKindConfig(broken.sessions, session.KindConfig[User]{Name: "member"})
-	rec := serve(session.ForwardAuth(k), request("GET", "/auth/verify", "Authorization", "Bearer "+w.token))
+	rec := serve(session.ForwardAuth(k), request("GET", "/auth/verify", "X-Forwarded-Uri", "/", "Authorization", "Bearer "+w.token))
 	w.checkForward(rec)
 	if rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %s", rec.Code, rec.Body)
@@ -126,14 +129,15 @@ func TestG3_ForwardAuthKeysDown(t *testing.T) {
 	shaky := &faulty{}
 	w = newForwardWorld(t, func(c *session.Config) { shaky.Store = c.Store; c.Store = shaky })
 	shaky.calls, shaky.at = 0, 1
-	rec = serve(session.ForwardAuth(w.member, session.CheckStore), request("GET", "/auth/verify", "Authorization", "Bearer "+w.token))
+	rec = serve(session.ForwardAuth(w.member, session.CheckStore), request("GET", "/auth/verify", "X-Forwarded-Uri", "/", "Authorization", "Bearer "+w.token))
 	w.checkForward(rec)
 	if rec.Code != 503 {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
 }
 
-// TestX2_ForwardAuthOriginalMethod: the cross-origin check is of the request the proxy asks about, by the strictest word on its method.
+// TestX2_ForwardAuthOriginalMethod: the cross-origin check is for the request that the proxy asks about. Of several
+// methods the strictest counts.
 func TestX2_ForwardAuthOriginalMethod(t *testing.T) {
 	w := newForwardWorld(t, func(c *session.Config) { c.Origins = []string{"https://app.example.com"} })
 	const cross, same, link = "cross-site", "same-origin", "none"
@@ -182,7 +186,7 @@ func TestX2_ForwardAuthOriginalMethod(t *testing.T) {
 			} else if !c.ok && errorCode(t, rec) != "cross_origin" {
 				t.Errorf("by cookie: %s", rec.Body)
 			}
-			// A header is set by the page itself, and needs no such proof.
+			// A page sets a header by itself, so it needs no such proof.
 			if rec := w.askAs(c.method, append(c.headers, "Authorization", "Bearer "+w.token)...); rec.Code != 200 {
 				t.Errorf("by header: %d %s", rec.Code, rec.Body)
 			}
@@ -191,12 +195,12 @@ func TestX2_ForwardAuthOriginalMethod(t *testing.T) {
 	for header, hint := range map[string]string{"Sec-Fetch-Site": "X-Original-Method", "X-Original-Method": "neither Origin nor Sec-Fetch-Site"} {
 		value := map[string]string{"Sec-Fetch-Site": cross, "X-Original-Method": "POST"}[header]
 		if rec := w.ask("Cookie", w.cookie, header, value); !strings.Contains(rec.Body.String(), hint) {
-			t.Errorf("the operator is not told: %s", rec.Body)
+			t.Errorf("the answer does not help the operator: %s", rec.Body)
 		}
 	}
 }
 
-// TestG6_ForwardAuthHeaders: what a header says is the session's, whatever the session says.
+// TestG6_ForwardAuthHeaders: the headers have the values of the session, whatever characters are in them.
 func TestG6_ForwardAuthHeaders(t *testing.T) {
 	w := newForwardWorld(t)
 	rec := w.ask("Authorization", "Bearer "+w.token)
@@ -213,15 +217,15 @@ func TestG6_ForwardAuthHeaders(t *testing.T) {
 		t.Errorf("%v", rec.Header())
 	}
 
-	partner := must(session.Trust[map[string]any](session.TrustConfig{Issuer: "https://partner.example/", Audience: audience,
-		Algorithms: []keys.Algorithm{keys.ES256}, Keys: must(keys.Static(w.key.Public()))(t), Now: w.clock}))(t)
+	partner := must(session.NewExternal[map[string]any](session.ExternalConfig{Issuer: "https://partner.example/", Audience: audience,
+		Algorithms: []keys.Algorithm{keys.ES256}, Keys: must(keys.Static(w.key.Public()))(t), Now: w.Now}))(t)
 	h := session.ForwardAuth(session.AnyOf(w.member, partner))
 	seen := map[string]string{}
 	for _, subject := range []string{"auth0|1", "a b", "a%20b", "a,b", "a%2Cb", " a", "ä", "\u00c3\u00a4", "a\r\nX-Auth-Roles: admin", "a\x00", "日本", "a+b", "a/b?c=d&e", strings.Repeat("x", 2000)} {
 		payload := w.with("iss", "https://partner.example/")
 		payload["sub"], payload["scp"], payload["roles"] = subject, []string{"read", "a b", "x,y", "\r\n", "write"}, []string{"user", "user admin"}
 		delete(payload, "scope")
-		rec := serve(h, request("GET", "/auth/verify", "Authorization", "Bearer "+w.sign(payload)))
+		rec := serve(h, request("GET", "/auth/verify", "X-Forwarded-Uri", "/", "Authorization", "Bearer "+w.sign(payload)))
 		w.checkForward(rec)
 		if rec.Code != 200 {
 			t.Fatalf("%q: %d %s", subject, rec.Code, rec.Body)
@@ -238,9 +242,44 @@ func TestG6_ForwardAuthHeaders(t *testing.T) {
 			t.Errorf("%v", rec.Header())
 		}
 	}
-	rec = serve(h, request("GET", "/auth/verify", "Authorization", "Bearer "+w.create().Access))
+	rec = serve(h, request("GET", "/auth/verify", "X-Forwarded-Uri", "/", "Authorization", "Bearer "+w.create().Access))
 	if roles := rec.Header()["X-Auth-Roles"]; !reflect.DeepEqual(roles, []string{""}) { // to overwrite what a client sent
 		t.Errorf("no roles are %q", roles)
+	}
+}
+
+// A proxy that does not send the path opens nothing: without it the endpoint cannot know that two programs read the
+// path in the same way. The reason is in the header, because proxies drop the body. AnyPath needs no path.
+func TestTwoReadersOfOnePath_NoPath(t *testing.T) {
+	w := newForwardWorld(t)
+	for name, c := range map[string]struct {
+		headers []string
+		want    string // the error; empty: let through
+	}{
+		"method alone":        {[]string{"X-Original-Method", "GET"}, "missing_path"},
+		"nothing":             {nil, "missing_path"},
+		"empty":               {[]string{"X-Forwarded-Method", "GET", "X-Forwarded-Uri", ""}, "missing_path"},
+		"ingress-nginx":       {[]string{"X-Original-Method", "GET", "X-Original-Url", "https://app.example.com/a?b=c"}, ""},
+		"ingress-nginx, dots": {[]string{"X-Original-Method", "GET", "X-Original-Url", "https://app.example.com/x/..;/admin"}, "ambiguous_path"},
+		"another of a client": {[]string{"X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/admin", "X-Original-Url", "https://app.example.com/a"}, "ambiguous_path"},
+		"of a client, equal":  {[]string{"X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/a", "X-Original-Uri", "/a"}, ""},
+	} {
+		for _, credential := range [][]string{{"Authorization", "Bearer " + w.token}, {"Cookie", w.cookie, "Sec-Fetch-Site", "same-origin"}} {
+			headers := append(slices.Clip(c.headers), credential...)
+			want := 200
+			if c.want != "" {
+				want = 403
+			}
+			rec := serve(session.ForwardAuth(w.member), request("GET", "/auth/verify", headers...))
+			w.checkForward(rec)
+			if rec.Code != want || rec.Header().Get("X-Auth-Error") != c.want {
+				t.Errorf("%s: %d %s, want %d %q", name, rec.Code, rec.Body, want, c.want)
+			}
+			rec = serve(session.ForwardAuth(w.member, session.AnyPath), request("GET", "/auth/verify", headers...))
+			if rec.Code != 200 {
+				t.Errorf("%s, AnyPath: %d %s", name, rec.Code, rec.Body)
+			}
+		}
 	}
 }
 
@@ -250,6 +289,7 @@ func TestForwardAuth_AnyMethod(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"} {
 		r := httptest.NewRequest(method, "/auth/verify", poison{t})
 		r.Header.Set("Authorization", "Bearer "+w.token)
+		r.Header.Set("X-Forwarded-Uri", "/")
 		if rec := serve(session.ForwardAuth(w.member), r); rec.Code != 200 {
 			t.Errorf("%s: %d", method, rec.Code)
 		}
@@ -267,7 +307,7 @@ func (p poison) Read([]byte) (int, error) {
 func TestForwardAuth_Claim(t *testing.T) {
 	w := newForwardWorld(t)
 	h := session.ForwardAuth(w.member, w.verified.Is(true).Within(time.Minute))
-	w.advance(2 * time.Minute)
+	w.Advance(2 * time.Minute)
 	for _, want := range []struct {
 		value   bool
 		code    int
@@ -275,12 +315,12 @@ func TestForwardAuth_Claim(t *testing.T) {
 		wait    time.Duration
 	}{{true, 200, 2, 0}, {true, 200, 2, 61 * time.Second}, {false, 403, 3, 0}} {
 		w.value.Store(want.value)
-		rec := serve(h, request("GET", "/auth/verify", "Cookie", w.cookie, "X-Forwarded-Method", "GET"))
+		rec := serve(h, request("GET", "/auth/verify", "Cookie", w.cookie, "X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/"))
 		w.checkForward(rec)
 		if rec.Code != want.code || w.fetches.Load() != want.fetches {
 			t.Errorf("%d %s after %d fetches, want %d after %d", rec.Code, rec.Body, w.fetches.Load(), want.code, want.fetches)
 		}
-		w.advance(want.wait)
+		w.Advance(want.wait)
 	}
 }
 

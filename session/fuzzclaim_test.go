@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A claim that is found is, to encoding/json as well, an array of a value and a whole number, and is written back as it was.
+// A claim that is found is an array of a value and a whole number to encoding/json too, and is written back unchanged.
 func FuzzKindClaim(f *testing.F) {
 	for _, s := range []string{
 		`{"a":[true,1]}`, `{"b":[1,1],"a":["x",1700000000]}`, `{"a":[["x","y"],-1]}`, `{"a":[{"a":[true,1]},0]}`, `{"a":[null,1]}`,

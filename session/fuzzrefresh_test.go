@@ -24,14 +24,19 @@ func FuzzRefreshToken(f *testing.F) {
 	f.Add(strings.Replace(good.Refresh, ".0.", ".-0.", 1))
 	f.Add(strings.Replace(good.Refresh, ".0.", ".9223372036854775807.", 1))
 	f.Add(strings.TrimSuffix(good.Refresh, p[5]) + strings.Split(other.Refresh, ".")[5])
+	f.Add("v2." + strings.Join(p[1:4], ".") + "." + p[5] + "." + strings.Join(p[4:], "."))
 	f.Add(good.Access)
 	f.Add(good.SessionID)
 	f.Add("v1.s1." + p[2] + ".!.0." + p[5])
 	f.Add("v1.....")
-	k.spy.calm()
 	f.Fuzz(func(t *testing.T, token string) {
+		k.spy.calm()
 		if kid, id, n, tag, ok := session.ParseTicket(token); ok {
-			if again := "v1." + kid + "." + id + "." + strconv.FormatInt(n, 10) + "." + tag; again != token || n < 0 {
+			again := "v1." + kid + "." + id + "."
+			if user := session.TicketUser(token); user != "" {
+				again = "v2." + kid + "." + id + "." + user + "."
+			}
+			if again += strconv.FormatInt(n, 10) + "." + tag; again != token || n < 0 {
 				t.Fatalf("%q is read as %q", token, again)
 			}
 		}
@@ -48,6 +53,11 @@ func FuzzRefreshToken(f *testing.F) {
 		rec := serve(k.member.Require(k.whoami()), request("GET", "/", "Cookie", k.renewal()+"="+token))
 		if rec.Code >= 500 || rec.Code == 200 && !strings.Contains(token, good.Refresh) && !strings.Contains(token, other.Refresh) {
 			t.Fatalf("%q as a cookie: %d %s", token, rec.Code, rec.Body)
+		}
+		for _, changes := range k.spy.written { // a forged token is counted
+			if strings.HasPrefix(changes[0].Item.Key.Part, "session:") {
+				t.Fatalf("%q as a cookie wrote to a session", token)
+			}
 		}
 	})
 }

@@ -63,8 +63,8 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
-// FuzzSigned: of tokens that the right key signed only those pass whose header and claims, to encoding/json as well, are
-// those of a living session of this issuer, audience and kind.
+// FuzzSigned: of tokens that the right key signed only those pass whose header and claims, to encoding/json as well,
+// are those of a living session of this issuer, audience and kind.
 func FuzzSigned(f *testing.F) {
 	w := fuzzWorld(f)
 	header := `{"alg":"EdDSA","kid":"k1","typ":"at+jwt"}`
@@ -74,7 +74,7 @@ func FuzzSigned(f *testing.F) {
 	f.Add(`{"alg":"EdDSA","kid":"k1","typ":"at+jwt","crit":["x"]}`, good)
 	f.Add(`{"alg":"EdDSA","kid":"k1","typ":"at+jwt","alg":"none"}`, strings.Replace(good, `{`, `{"iss":"x",`, 1))
 	f.Add(`{"alg":"EdDSA","kid":"k1","typ":"JWT"}`, strings.Replace(good, `"properties":{`, `"properties":{"userID":"x","UserID":"y",`, 1))
-	now := float64(w.clock().Unix())
+	now := float64(w.Now().Unix())
 	f.Fuzz(func(t *testing.T, header, payload string) {
 		input := []byte(base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload)))
 		token := jose.Compact(input, must(w.key.Sign(t.Context(), input))(t))
@@ -104,7 +104,7 @@ func FuzzSigned(f *testing.F) {
 			t.Fatalf("claims %s pass", payload)
 		}
 		if s.Subject != c["sub"] || s.Subject == "" || s.ID != c["sid"] || s.TokenID != c["jti"] || s.ClientID != c["client_id"] ||
-			math.Abs(float64(s.Expires.Unix())-exp) > 1 || s.Expires.Sub(w.clock()) > time.Hour+time.Minute {
+			math.Abs(float64(s.Expires.Unix())-exp) > 1 || s.Expires.Sub(w.Now()) > time.Hour+time.Minute {
 			t.Fatalf("claims %s are read as %+v", payload, s)
 		}
 		var p struct {

@@ -4,109 +4,86 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
-// Auth says how and when a person proved who they are.
-type Auth struct {
-	Time    time.Time // auth_time; zero: not known, which meets no [Fresh]
+// Authentication describes when and how a person proved their identity.
+type Authentication struct {
+	Time    time.Time // auth_time; zero means unknown, which never meets [Fresh]
 	Methods []string  // amr, RFC 8176: "pwd", "otp", "mca"..., and Postern's "link", "code", "oidc", "oauth"
 }
 
-// A Grant is what a new session says.
+// A Grant holds the data of a new session.
 type Grant[T any] struct {
-	Subject    string   // who: the application's own id of the user; required, at most 255 bytes
-	Properties T        // what the application wants to know about them on every request; readable by whoever holds the token
-	Scopes     []string // what the session may do (RFC 6749 section 3.3)
-	Roles      []string // what the user is
-	Auth       Auth
+	Subject        string   // the application's id of the user; required, at most 255 bytes
+	Properties     T        // the application's data for every request; the client can read it
+	Scopes         []string // what the session may do (RFC 6749 section 3.3)
+	Roles          []string // what the user is
+	Authentication Authentication
 
-	// Device and Place are shown in the list of a person's sessions, so that they know which is which; cut at 255 bytes.
-	// Kind.Cookie and its like take them, if empty, from the User-Agent header and the client address of the sign-in.
-	Device, Place string
+	// Device and Address help a person to recognize a session in the list of their sessions. Each is cut at 255 bytes.
+	// If they are empty, Kind.Cookie, Kind.Code and Kind.Parameter use the User-Agent header and the client address of
+	// the sign-in.
+	Device, Address string
 
-	claims claimed // see KindClaim.Set; a copy of a grant shares them, so they are never changed in place
-}
-
-// Tokens of a session.
-type Tokens struct {
-	SessionID      string
-	Access         string    // a JWT (RFC 9068)
-	Expires        time.Time // of Access
-	Refresh        string    // for Sessions.Refresh; empty if the kind is stateless
-	RefreshExpires time.Time // of Refresh, if it is not used before
+	claims claimed // see Claim.Set; a copy of a grant shares them, so they are never changed in place
 }
 
 // A Session is a verified token.
 type Session[T any] struct {
-	ID         string // sid
-	TokenID    string // jti
-	Kind       string // "public" for the signed-out; of a Foreign session, its issuer
-	Subject    string
-	ClientID   string
-	Properties T
-	Scopes     []string
-	Roles      []string
-	Auth       Auth
-	Issued     time.Time // up to 30 s earlier than it was, see Kind.Create
-	Expires    time.Time
-	Claims     json.RawMessage // of a Foreign session: the whole payload; nil otherwise
+	ID             string // sid
+	TokenID        string // jti
+	Kind           string // "public" for a signed-out person; the issuer, for a session of an External
+	Subject        string
+	ClientID       string
+	Properties     T
+	Scopes         []string
+	Roles          []string
+	Authentication Authentication
+	Issued         time.Time // up to 30 s before the token was made, see Kind.Create
+	Expires        time.Time
+	Claims         json.RawMessage // the whole payload, for a session of an External; nil otherwise
 
-	claims string // JSON, of a Kind's session: see KindClaim.Value
+	claims string // JSON, for a session of a Kind; see Claim.Value
+	rights int64  // see row.Rights
 }
 
-// A blank is a Grant without its type parameter: the properties are JSON already.
-type blank struct {
-	subject       string
-	properties    json.RawMessage
-	scopes        []string
-	roles         []string
-	auth          Auth
-	device, place string
-	claims        claimed
+// An encodedGrant is a Grant without its type parameter. Its properties are JSON.
+type encodedGrant struct {
+	subject         string
+	properties      json.RawMessage
+	scopes          []string
+	roles           []string
+	auth            Authentication
+	device, address string
+	claims          claimed
+	rights          int64 // see row.Rights
 }
 
-// erase checks the parts of a grant that become claims and encodes its properties.
-func erase[T any](g Grant[T]) (blank, error) {
+// encodeGrant checks the parts of a grant that become claims and encodes its properties.
+func encodeGrant[T any](g Grant[T]) (encodedGrant, error) {
 	if err := checkText("Grant.Subject", g.Subject, 255); err != nil {
-		return blank{}, fmt.Errorf("%w: %w", ErrGrant, err)
+		return encodedGrant{}, fmt.Errorf("%w: %w", ErrGrant, err)
 	}
 	for _, list := range []struct {
 		name   string
 		values []string
-	}{{"Scopes", g.Scopes}, {"Roles", g.Roles}, {"Auth.Methods", g.Auth.Methods}} {
+	}{{"Scopes", g.Scopes}, {"Roles", g.Roles}, {"Authentication.Methods", g.Authentication.Methods}} {
 		for _, v := range list.values {
 			if !scopeToken(v) {
-				return blank{}, fmt.Errorf("%w: Grant.%s: %q is not a name: visible ASCII without space, quote or backslash", ErrGrant, list.name, v)
+				return encodedGrant{}, fmt.Errorf("%w: Grant.%s: %q is not allowed: use visible ASCII without space, quote or backslash", ErrGrant, list.name, v)
 			}
 		}
 	}
 	properties, err := encodeProperties(g.Properties)
 	if err != nil {
-		return blank{}, err
+		return encodedGrant{}, err
 	}
-	return blank{g.Subject, properties, g.Scopes, g.Roles, g.Auth, display(g.Device), display(g.Place), g.claims}, nil
+	return encodedGrant{g.Subject, properties, g.Scopes, g.Roles, g.Authentication, display(g.Device), display(g.Address), g.claims, 0}, nil
 }
 
-// display makes a label that is fit to be shown of what came from a header.
-func display(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if control(r) || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, s)
-	for len(s) > 255 {
-		_, size := utf8.DecodeLastRuneInString(s)
-		s = s[:len(s)-size]
-	}
-	return s
-}
-
-// saved is the part of a blank that its row keeps.
-func (b blank) saved(clientID string) *savedGrant {
+// saved returns the part of a grant that its row stores.
+func (b encodedGrant) saved(clientID string) *savedGrant {
 	g := &savedGrant{Properties: b.properties, Scopes: b.scopes, Roles: b.roles, Methods: b.auth.Methods, ClientID: clientID, Claims: b.claims.with(nil, false)}
 	if !b.auth.Time.IsZero() {
 		g.AuthTime = b.auth.Time.Unix()
@@ -114,32 +91,21 @@ func (b blank) saved(clientID string) *savedGrant {
 	return g
 }
 
-// blank is the grant of a row.
-func (g *savedGrant) blank(r *row) blank {
-	b := blank{r.Subject, g.Properties, g.Scopes, g.Roles, Auth{Methods: g.Methods}, r.Device, r.Place, g.Claims}
+// encoded returns the grant of a row.
+func (g *savedGrant) encoded(r *row) encodedGrant {
+	b := encodedGrant{r.Subject, g.Properties, g.Scopes, g.Roles, Authentication{Methods: g.Methods}, r.Device, r.Address, g.Claims, r.Rights}
 	if g.AuthTime != 0 {
 		b.auth.Time = time.Unix(g.AuthTime, 0)
 	}
 	return b
 }
 
-// grant is a row's grant with its type.
+// grant returns the grant of a row with decoded properties.
 func (k *Kind[T]) grant(r *row) (Grant[T], error) {
-	b := r.Grant.blank(r)
-	g := Grant[T]{Subject: b.subject, Scopes: slices.Clone(b.scopes), Roles: slices.Clone(b.roles), Auth: b.auth, Device: b.device, Place: b.place, claims: b.claims}
+	b := r.Grant.encoded(r)
+	g := Grant[T]{Subject: b.subject, Scopes: slices.Clone(b.scopes), Roles: slices.Clone(b.roles), Authentication: b.auth, Device: b.device, Address: b.address, claims: b.claims}
 	if err := decodeProperties(k.layout, string(b.properties), &g.Properties); err != nil {
-		return g, fmt.Errorf("session: stored properties are not those of the kind: %w", err)
+		return g, fmt.Errorf("session: the stored properties do not fit the type of the kind: %w", err)
 	}
 	return g, nil
-}
-
-// scopeToken is the rule of RFC 6749 section 3.3. Roles and methods keep it too: gateways hand lists on separated by
-// spaces, where a role with a space in it would become two.
-func scopeToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 255
 }

@@ -12,8 +12,8 @@ import (
 
 func TestNeeds(t *testing.T) {
 	w := newWorld(t)
-	isT1 := session.Claim("tenant t1", func(s *session.Session[User]) bool { return s.Properties.TenantID == "t1" })
-	isT2 := session.Claim("tenant t2", func(s *session.Session[User]) bool { return s.Properties.TenantID == "t2" })
+	isT1 := session.Where("tenant t1", func(s *session.Session[User]) bool { return s.Properties.TenantID == "t1" })
+	isT2 := session.Where("tenant t2", func(s *session.Session[User]) bool { return s.Properties.TenantID == "t2" })
 	for name, c := range map[string]struct {
 		needs     []session.Need
 		code      int
@@ -32,11 +32,11 @@ func TestNeeds(t *testing.T) {
 		"not fresh":           {[]session.Need{session.Fresh(59 * time.Second)}, 401, "insufficient_user_authentication", `max_age="59"`},
 		"the shorter of two":  {[]session.Need{session.Fresh(50 * time.Second), session.Fresh(5 * time.Second)}, 401, "insufficient_user_authentication", `max_age="5"`},
 		"the other way round": {[]session.Need{session.Fresh(5 * time.Second), session.Fresh(50 * time.Second)}, 401, "insufficient_user_authentication", `max_age="5"`},
-		"method":              {[]session.Need{session.Method("otp", "oidc")}, 200, "", ""},
-		"no such method":      {[]session.Need{session.Method("otp")}, 401, "insufficient_user_authentication", `sign-in by otp`},
+		"method":              {[]session.Need{session.AuthMethod("otp", "oidc")}, 200, "", ""},
+		"no such method":      {[]session.Need{session.AuthMethod("otp")}, 401, "insufficient_user_authentication", `sign-in by otp`},
 		"claim":               {[]session.Need{isT1}, 200, "", ""},
 		"no such claim":       {[]session.Need{isT2}, 403, "insufficient_scope", `claim tenant t2`},
-		"all are told":        {[]session.Need{session.Scope("pay"), session.Role("admin"), isT2}, 403, "insufficient_scope", `scope pay; role admin; claim tenant t2"`},
+		"all are listed":      {[]session.Need{session.Scope("pay"), session.Role("admin"), isT2}, 403, "insufficient_scope", `scope pay; role admin; claim tenant t2"`},
 		"rights before fresh": {[]session.Need{session.Fresh(time.Second), session.Scope("pay")}, 403, "insufficient_scope", `scope="pay"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,34 +61,34 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
-// A session that does not say when and how the person signed in meets no need of it.
+// A session without time and methods of its sign-in meets no need about them.
 func TestNeeds_UnknownSignIn(t *testing.T) {
 	w := newWorld(t)
 	old := must(w.user.Create(t.Context(), session.Grant[User]{Subject: "u1"}))(t).Access
 	future := w.grant()
-	future.Auth.Time = w.clock().Add(time.Hour)
+	future.Authentication.Time = w.Now().Add(time.Hour)
 	ahead := must(w.user.Create(t.Context(), future))(t).Access
 	for name, token := range map[string]string{"unknown": old, "in the future": ahead} {
 		if rec := serve(w.user.Require(w.whoami(), session.Fresh(24*time.Hour)), request("GET", "/", "Authorization", "Bearer "+token)); rec.Code != 401 {
 			t.Errorf("%s: %d", name, rec.Code)
 		}
 	}
-	if rec := serve(w.user.Require(w.whoami(), session.Method("oidc")), request("GET", "/", "Authorization", "Bearer "+old)); rec.Code != 401 {
+	if rec := serve(w.user.Require(w.whoami(), session.AuthMethod("oidc")), request("GET", "/", "Authorization", "Bearer "+old)); rec.Code != 401 {
 		t.Errorf("method: %d", rec.Code)
 	}
 }
 
 func TestNeeds_MistakesPanicEarly(t *testing.T) {
 	w := newWorld(t)
-	isKey := session.Claim("key", func(*session.Session[APIKey]) bool { return true })
+	isKey := session.Where("key", func(*session.Session[APIKey]) bool { return true })
 	for name, f := range map[string]func(){
 		"empty scope":          func() { session.Scope() },
 		"scope of nothing":     func() { session.Scope("") },
 		"empty role":           func() { session.Role() },
-		"empty method":         func() { session.Method() },
+		"empty method":         func() { session.AuthMethod() },
 		"fresh of nothing":     func() { session.Fresh(0) },
-		"claim without a name": func() { session.Claim("", func(*session.Session[User]) bool { return true }) },
-		"claim of no function": func() { session.Claim[User]("a", nil) },
+		"claim without a name": func() { session.Where("", func(*session.Session[User]) bool { return true }) },
+		"claim of no function": func() { session.Where[User]("a", nil) },
 		"zero need":            func() { w.user.Require(w.whoami(), nil) },
 		"claim of another":     func() { w.user.Require(w.whoami(), isKey) },
 		"claim in AnyOf":       func() { session.AnyOf(w.user, w.apikey).Require(w.whoami(), isKey) },

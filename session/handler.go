@@ -15,13 +15,14 @@ const (
 	pathSessions = "/sessions"
 )
 
-// Handler serves what every issuer has, below the path of the issuer:
+// Handler serves the routes of an issuer, below the path of the issuer:
 //
 //	POST {base}/token                                    redeems codes and refresh tokens (RFC 6749, RFC 7636)
 //	POST {base}/refresh                                  renews the cookies of this browser
 //	POST {base}/revoke                                   ends the session of a token (RFC 7009)
 //	POST {base}/signout                                  ends the session of this browser and clears its cookies
 //	POST {base}/signout/everywhere                       ends all sessions of the person, of the kinds it carries
+//	GET  {base}/session                                  the session of the request, as JSON
 //	GET  {base}/sessions                                 a person's own sessions, as JSON
 //	DELETE {base}/sessions/{id}                          ends one of them
 //	DELETE {base}/sessions                               ends all but the one that asks
@@ -39,8 +40,10 @@ func (s *Sessions) Handler() http.Handler {
 	everywhere := s.CORS(only(http.MethodPost, s.serveSignOutEverywhere))
 	refresh := s.CORS(only(http.MethodPost, s.serveRefresh))
 	own := s.CORS(http.HandlerFunc(s.serveOwn))
+	current := s.CORS(only(http.MethodGet, s.serveCurrent))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httperr.Harden(w.Header(), s.secure)
+		s.warnOfProxy(r)
 		path := r.URL.Path
 		if path == pathOAuth+base {
 			s.serveMetadata(w, r)
@@ -60,6 +63,8 @@ func (s *Sessions) Handler() http.Handler {
 			everywhere.ServeHTTP(w, r)
 		case step == "/refresh":
 			refresh.ServeHTTP(w, r)
+		case step == "/session":
+			current.ServeHTTP(w, r)
 		case step == pathSessions || strings.HasPrefix(step, pathSessions+"/"):
 			own.ServeHTTP(w, r)
 		case step == pathJWKS:

@@ -1,19 +1,17 @@
 package session_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
 	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/internal/returnto"
+	"github.com/posternauth/postern/internal/test/testworld"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
@@ -33,40 +31,23 @@ type APIKey struct {
 	Name string `json:"name"`
 }
 
-// A world is an issuer with a clock that stands still, one key, a store in memory, and everything it says kept.
+// A world is an issuer with a clock that stands still, one key, and a store in memory. It records its log and events.
 type world struct {
+	*testworld.World
 	t        testing.TB
 	key      keys.SigningKey
 	store    *store.Memory
 	sessions *session.Sessions
 	user     *session.Kind[User]
 	apikey   *session.Kind[APIKey]
-
-	mu     sync.Mutex
-	now    time.Time
-	events []session.Event
-	log    bytes.Buffer
 }
 
 func newWorld(t testing.TB, changes ...func(*session.Config)) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	w.key = must(keys.Generate(keys.ES256))(t)
-	w.store = &store.Memory{Now: w.clock}
-	secret := must(keys.NewSecret("s1", bytes.Repeat([]byte{7}, 32)))(t)
-	c := session.Config{
-		Issuer: issuer, Audience: audience,
-		Keys:    must(keys.StaticSigner(w.key))(t),
-		Secrets: must(keys.StaticSecrets(secret))(t),
-		Store:   w.store,
-		Now:     w.clock,
-		Logger:  slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		OnEvent: func(_ context.Context, e session.Event) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.events = append(w.events, e)
-		},
-	}
+	w := &world{World: testworld.New(), t: t, key: must(keys.Generate(keys.ES256))(t)}
+	c := w.Config(issuer)
+	testworld.Static(t, &c, w.key)
+	w.store = c.Store.(*store.Memory)
 	for _, change := range changes {
 		change(&c)
 	}
@@ -87,29 +68,13 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
-}
-
-// Write keeps what is logged.
-func (w *world) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
+func (w *world) lastEvent() session.Event {
+	all := w.Events.All()
+	return all[len(all)-1]
 }
 
 func (w *world) eventNames() (names []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, e := range w.events {
+	for _, e := range w.Events.All() {
 		names = append(names, e.Name)
 	}
 	return names
@@ -119,7 +84,7 @@ func (w *world) grant() session.Grant[User] {
 	return session.Grant[User]{
 		Subject: "u1", Properties: User{UserID: "u1", TenantID: "t1"},
 		Scopes: []string{"orders:read", "orders:write"}, Roles: []string{"owner"},
-		Auth: session.Auth{Time: w.clock().Add(-time.Minute), Methods: []string{"oidc"}},
+		Authentication: session.Authentication{Time: w.Now().Add(-time.Minute), Methods: []string{"oidc"}},
 	}
 }
 
@@ -130,7 +95,7 @@ func (w *world) token() string {
 
 // claims are those of a valid token of the kind user, to be spoiled.
 func (w *world) claims() map[string]any {
-	now := w.clock().Unix()
+	now := w.Now().Unix()
 	return map[string]any{
 		"iss": issuer, "aud": audience, "sub": "u1", "client_id": "web", "iat": now, "exp": now + 600,
 		"jti": "j1", "sid": "s1", "type": "user", "properties": map[string]any{"userID": "u1"},
@@ -160,7 +125,7 @@ func (w *world) signAs(key keys.SigningKey, typ string, claims any) string {
 
 func (w *world) cookieName() string { return session.CookieNameOf(w.user) }
 
-func ret(target string) session.Return { return handover.New(target, "", "", "") }
+func ret(target string) session.Return { return returnto.New(target, "", "", "") }
 
 // whoami answers with the subject of the user's session, or "public".
 func (w *world) whoami() http.Handler {
@@ -234,4 +199,14 @@ func partnerToken(key keys.SigningKey, claims map[string]any) string {
 		panic(err)
 	}
 	return jose.Compact(input, signature)
+}
+
+// number is the n of a refresh token.
+func number(t testing.TB, token string) int64 {
+	t.Helper()
+	_, _, n, _, ok := session.ParseTicket(token)
+	if !ok {
+		t.Fatalf("%q is not a refresh token", token)
+	}
+	return n
 }

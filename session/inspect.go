@@ -5,32 +5,33 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 )
 
-// An Inspector decides as its [Guard] does, for programs that answer otherwise than over HTTP: Lambda authorizers,
+// An Inspector decides as its [Guard] does, for programs that do not answer over HTTP, such as Lambda authorizers and
 // interceptors of RPCs. It refreshes nothing. It is safe for concurrent use.
 type Inspector struct {
 	base   guard
 	routes [][]*gate // of each list of needs, the gates of base with them
 }
 
-// A Verdict is what an [Inspector] found out about a token that is good.
+// A Verdict is the result of an [Inspector] for a good token.
 type Verdict struct {
-	// Session is the session. Its Properties are JSON; Claims are the whole payload of a Foreign session, and of a Kind's
-	// the object that the methods of a [KindClaim] read, if it has one.
+	// Session is the session, with Properties as JSON. Claims are the whole payload if it is of an External. If it is
+	// of a Kind, they are the object that the methods of a [Claim] read, or nil.
 	Session *Session[json.RawMessage]
 
 	Issuer   string // iss of the token
-	Audience string // the one the guard asked for; empty if it asked for none
-	Foreign  bool   // the session is of a [Foreign]
-	Cookie   bool   // the browser sent the token, by itself
+	Audience string // that the guard requires; empty if it requires none
+	External bool   // the session is of an External
+	Cookie   bool   // the browser sent the token as a cookie
 
 	// Unmet has an entry for each list of needs: nil if the session meets them, an [ErrNeed] if not.
 	Unmet []error
 }
 
-// Inspect prepares a guard to be asked outside of HTTP. routes are the needs of several routes, which one token is then
-// held to at once. As with Require, a need that does not fit the guard is a panic.
+// Inspect returns an Inspector of a guard. routes are the needs of several routes; each token is checked against all of
+// them at once. As with Require, a need that does not fit the guard panics.
 func Inspect(g Guard, routes ...[]Need) *Inspector {
 	if g == nil {
 		panic("session: Inspect of a nil guard")
@@ -39,68 +40,58 @@ func Inspect(g Guard, routes ...[]Need) *Inspector {
 	for _, needs := range routes {
 		i.routes = append(i.routes, g.gates().with(needs))
 	}
-	for n, gate := range i.base {
-		gate.enter = func(ctx context.Context, f facts) context.Context {
-			return context.WithValue(ctx, inspectKey{}, inspected{n, f})
-		}
-	}
 	return i
 }
 
-type inspectKey struct{}
-
-type inspected struct {
-	gate int
-	facts
-}
-
-// Request looks for a token where the guard does, in the method and header of r; the rest of r is not read. Errors are
-// those of the guard: ErrMissing, ErrDuplicate, ErrCrossOrigin, an ErrNeed for needs of the guard itself, and those of
-// [Kind.Verify].
+// Request checks the token of a request, which it looks for where the guard does. Only the method and the header of r
+// are read. The error is ErrMissing, ErrDuplicate, ErrCrossOrigin, an ErrNeed for needs of the guard itself, or one
+// of [Kind.Verify].
 func (i *Inspector) Request(r *http.Request) (*Verdict, error) {
-	in, src, err := i.base.pass(nil, r)
+	in, err := i.base.pass(nil, r)
 	if err != nil {
 		return nil, err
 	}
-	return i.verdict(in.Context(), src == fromCookie)
+	return i.verdict(r.Context(), in)
 }
 
-// Token is Request for a token that came another way. Errors as Request.
+// Token checks a token that did not come in a request. Errors as Request.
 func (i *Inspector) Token(ctx context.Context, token string) (*Verdict, error) {
-	in, err := i.base.passToken(ctx, token, nil)
+	s, gate, err := i.base.passToken(ctx, token, nil)
 	if err != nil {
 		return nil, err
 	}
-	return i.verdict(in, false)
+	return i.verdict(ctx, admission{session: s, gate: gate})
 }
 
-// verdict holds a session that the guard let in to the needs of all routes.
-func (i *Inspector) verdict(ctx context.Context, cookie bool) (*Verdict, error) {
-	in := ctx.Value(inspectKey{}).(inspected)
-	gate := i.base[in.gate]
-	v := &Verdict{Issuer: gate.issuer, Audience: gate.audience, Foreign: gate.policy == nil, Cookie: cookie, Unmet: make([]error, len(i.routes))}
-	alive := gate.stored // the guard has asked
+// verdict checks an admitted session against the needs of all routes.
+func (i *Inspector) verdict(ctx context.Context, in admission) (*Verdict, error) {
+	v := &Verdict{
+		Issuer: in.gate.issuer, Audience: in.gate.audience, External: in.gate.policy == nil, Cookie: in.from == fromCookie,
+		Unmet: make([]error, len(i.routes)),
+	}
+	nth := slices.Index(i.base, in.gate)
+	alive := in.gate.stored // the guard has asked
 	for n, route := range i.routes {
-		g := route[in.gate]
+		g := route[nth]
 		if g.stored && !alive {
-			if err := g.askStore(ctx, in.facts); err != nil {
+			if err := g.askStore(ctx, in.session); err != nil {
 				return nil, err // a session that has ended is good for no route
 			}
 			alive = true
 		}
-		err := g.meet(ctx, in.facts, nil)
+		err := g.meet(ctx, in.session, nil)
 		if err != nil && !errors.Is(err, ErrNeed) {
 			return nil, err
 		}
 		v.Unmet[n] = err
 	}
 	var err error
-	v.Session, err = in.session.(typeless).plain()
+	v.Session, err = in.session.plain()
 	return v, err
 }
 
-// Explain tells how the guard would answer an error over HTTP: the status, the word for it in the body, and the body.
-// It logs as the guard would, too.
+// Explain returns the answer of the guard for an error: the status, the code in the body, and the body. It also
+// writes the line to the log that the guard would write.
 func (i *Inspector) Explain(ctx context.Context, err error) (status int, code string, body []byte) {
 	w := &explained{header: http.Header{}}
 	i.base.answer(w, (&http.Request{}).WithContext(ctx), err)
@@ -111,7 +102,7 @@ func (i *Inspector) Explain(ctx context.Context, err error) (status int, code st
 	return w.status, told.Error, w.body
 }
 
-// explained keeps an answer.
+// explained records an answer.
 type explained struct {
 	header http.Header
 	status int
@@ -123,26 +114,4 @@ func (w *explained) WriteHeader(status int) { w.status = status }
 func (w *explained) Write(b []byte) (int, error) {
 	w.body = append(w.body, b...)
 	return len(b), nil
-}
-
-// typeless is a Session, of whatever type.
-type typeless interface {
-	plain() (*Session[json.RawMessage], error)
-}
-
-func (s *Session[T]) plain() (*Session[json.RawMessage], error) {
-	out := &Session[json.RawMessage]{
-		ID: s.ID, TokenID: s.TokenID, Kind: s.Kind, Subject: s.Subject, ClientID: s.ClientID,
-		Scopes: s.Scopes, Roles: s.Roles, Auth: s.Auth, Issued: s.Issued, Expires: s.Expires, Claims: s.Claims,
-	}
-	if s.Claims != nil { // of a Foreign: T may know less than the payload says
-		out.Properties = s.Claims
-		return out, nil
-	}
-	if s.claims != "" {
-		out.Claims = json.RawMessage(s.claims)
-	}
-	var err error
-	out.Properties, err = encodeProperties(s.Properties)
-	return out, err
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// TestInspect holds one token to the needs of several routes at once.
+// TestInspect checks one token against the needs of several routes at once.
 func TestInspect(t *testing.T) {
 	w := newWorld(t)
 	i := session.Inspect(session.AnyOf(w.user, w.apikey),
@@ -29,18 +29,18 @@ func TestInspect(t *testing.T) {
 			t.Errorf("needs %d: %v", n, v.Unmet[n])
 		}
 	}
-	if v.Issuer != issuer || v.Audience != audience || v.Foreign || v.Cookie || v.Session.Kind != "user" || string(v.Session.Properties) != `{"userID":"u1","tenantID":"t1"}` {
+	if v.Issuer != issuer || v.Audience != audience || v.External || v.Cookie || v.Session.Kind != "user" || string(v.Session.Properties) != `{"userID":"u1","tenantID":"t1"}` {
 		t.Errorf("%+v", v)
 	}
 	if status, code, body := i.Explain(t.Context(), v.Unmet[2]); status != 403 || code != "insufficient_scope" || !strings.Contains(string(body), `"includes":["admin"]`) {
 		t.Errorf("%d %s %s", status, code, body)
 	}
-	if _, err := i.Token(t.Context(), "a.b.c"); !errors.Is(err, session.ErrMalformed) {
+	if _, err := i.Token(t.Context(), "a.b.c"); session.Reason(err) != "malformed" {
 		t.Error(err)
 	}
 }
 
-// TestInspect_Request looks for a token where a guard does, and refreshes nothing.
+// TestInspect_Request: the token is looked for where a guard does, and nothing is refreshed.
 func TestInspect_Request(t *testing.T) {
 	w := newWorld(t)
 	web := session.NewKindConfig(w.sessions, session.KindConfig[User]{Name: "web", CookieName: "web"})
@@ -102,31 +102,31 @@ func (s *countedStore) Get(ctx context.Context, k ...store.Key) ([]store.Item, e
 	return s.Store.Get(ctx, k...)
 }
 
-// TestAccept: what Verify makes of a token, Accept makes of its claims; and it refuses the same.
-func TestAccept(t *testing.T) {
+// TestFromVerifiedClaims: the claims of a token give the session that Verify returns for the token, or the same error.
+func TestFromVerifiedClaims(t *testing.T) {
 	w := newWorld(t)
 	for name, value := range map[string]any{"": nil, "iss": "x", "aud": "x", "type": "x", "exp": 1, "iat": nil, "nbf": 99999999999, "sub": nil, "jti": nil, "properties": nil, "roles": "x", "scope": 1} {
 		claims := w.with(name, value)
 		payload := must(json.Marshal(claims))(t)
 		want, verr := w.user.Verify(t.Context(), w.sign(claims))
-		got, aerr := w.user.Accept(t.Context(), payload)
+		got, aerr := w.user.FromVerifiedClaims(t.Context(), payload)
 		if session.Reason(verr) != session.Reason(aerr) || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %v and %v", name, verr, aerr)
 		}
 	}
-	if _, err := w.user.Accept(t.Context(), nil); !errors.Is(err, session.ErrMalformed) {
+	if _, err := w.user.FromVerifiedClaims(t.Context(), nil); session.Reason(err) != "malformed" {
 		t.Error(err)
 	}
 	live := session.NewKindConfig(w.sessions, session.KindConfig[User]{Name: "live", CheckStore: true})
 	claims := w.with("type", "live")
-	claims["exp"] = w.clock().Unix() + 200
-	if _, err := live.Accept(t.Context(), must(json.Marshal(claims))(t)); !errors.Is(err, session.ErrEnded) && !errors.Is(err, session.ErrRefresh) {
+	claims["exp"] = w.Now().Unix() + 200
+	if _, err := live.FromVerifiedClaims(t.Context(), must(json.Marshal(claims))(t)); !errors.Is(err, session.ErrEnded) && !errors.Is(err, session.ErrRefresh) {
 		t.Errorf("a session that is in no store: %v", err)
 	}
 }
 
-// TestBehind: a guard that believes what it is told, and reads nothing else.
-func TestBehind(t *testing.T) {
+// TestGuardVerifiedClaims: the guard trusts the claims that it gets, and reads no token from the request.
+func TestGuardVerifiedClaims(t *testing.T) {
 	w := newWorld(t)
 	payload := must(json.Marshal(w.claims()))(t)
 	type word struct {
@@ -135,7 +135,7 @@ func TestBehind(t *testing.T) {
 		err    error
 	}
 	ask := func(said word, method string, header ...string) int {
-		g := w.user.Behind(func(*http.Request) ([]byte, bool, error) { return said.claims, said.cookie, said.err })
+		g := w.user.GuardVerifiedClaims(func(*http.Request) ([]byte, bool, error) { return said.claims, said.cookie, said.err })
 		r := httptest.NewRequest(method, issuer, nil)
 		for n := 0; n < len(header); n += 2 {
 			r.Header.Add(header[n], header[n+1])
@@ -149,15 +149,15 @@ func TestBehind(t *testing.T) {
 		return rec.Code
 	}
 	for name, c := range map[string]struct{ got, want int }{
-		"believed":                    {ask(word{claims: payload}, "POST"), 200},
-		"none":                        {ask(word{err: session.ErrMissing}, "GET"), 401},
-		"none, and a good token":      {ask(word{err: session.ErrMissing}, "GET", "Authorization", "Bearer "+w.token()), 401},
-		"believed, and a bad token":   {ask(word{claims: payload}, "GET", "Authorization", "Bearer x"), 200},
-		"another kind":                {ask(word{claims: must(json.Marshal(w.with("type", "apikey")))(t)}, "GET"), 401},
-		"cookie":                      {ask(word{claims: payload, cookie: true}, "POST", "Sec-Fetch-Site", "same-origin"), 200},
-		"cookie of another origin":    {ask(word{claims: payload, cookie: true}, "POST", "Sec-Fetch-Site", "cross-site"), 403},
-		"keys could not be had there": {ask(word{err: session.ErrUnavailable}, "GET"), 503},
-		"an error of its own":         {ask(word{err: errors.New("x")}, "GET"), 500},
+		"believed":                  {ask(word{claims: payload}, "POST"), 200},
+		"none":                      {ask(word{err: session.ErrMissing}, "GET"), 401},
+		"none, and a good token":    {ask(word{err: session.ErrMissing}, "GET", "Authorization", "Bearer "+w.token()), 401},
+		"believed, and a bad token": {ask(word{claims: payload}, "GET", "Authorization", "Bearer x"), 200},
+		"another kind":              {ask(word{claims: must(json.Marshal(w.with("type", "apikey")))(t)}, "GET"), 401},
+		"cookie":                    {ask(word{claims: payload, cookie: true}, "POST", "Sec-Fetch-Site", "same-origin"), 200},
+		"cookie of another origin":  {ask(word{claims: payload, cookie: true}, "POST", "Sec-Fetch-Site", "cross-site"), 403},
+		"keys unavailable there":    {ask(word{err: session.ErrUnavailable}, "GET"), 503},
+		"an error of the program":   {ask(word{err: errors.New("x")}, "GET"), 500},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %d, want %d", name, c.got, c.want)
@@ -165,7 +165,7 @@ func TestBehind(t *testing.T) {
 	}
 	told := func(*http.Request) ([]byte, bool, error) { return payload, false, nil }
 	rec := httptest.NewRecorder()
-	session.AnyOf(w.apikey.Behind(told), w.user.Behind(told)).Require(http.NotFoundHandler(), session.Scope("x")).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	session.AnyOf(w.apikey.GuardVerifiedClaims(told), w.user.GuardVerifiedClaims(told)).Require(http.NotFoundHandler(), session.Scope("x")).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
 	if rec.Code != 403 {
 		t.Errorf("one of two kinds, a need that is not met: %d", rec.Code)
 	}
@@ -174,5 +174,5 @@ func TestBehind(t *testing.T) {
 			t.Error("AnyOf mixes what is believed with what is checked")
 		}
 	}()
-	session.AnyOf(w.user, w.apikey.Behind(told))
+	session.AnyOf(w.user, w.apikey.GuardVerifiedClaims(told))
 }

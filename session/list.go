@@ -3,116 +3,243 @@ package session
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/posternauth/postern/internal/useragent"
 	"github.com/posternauth/postern/store"
 )
 
-// Info is what may be shown of a session to the one whose it is, and to an administrator.
+// Info describes a stored session, for its owner or an administrator. Its JSON names are also those of
+// GET {base}/sessions and of "postern sessions", and the columns that the SQL view has are called the same.
 type Info struct {
-	ID       string
-	Kind     string
-	Subject  string
-	ClientID string
-	Device   string    // see Grant.Device
-	Place    string    // see Grant.Place
-	Created  time.Time // the sign-in
-	Seen     time.Time // the last refresh, or the last [CheckStore], which is written at most once an hour
-	Expires  time.Time // if it is not used again
-	Absolute time.Time // whether it is used or not
-	Auth     Auth
-	Scopes   []string
-	Roles    []string
-	Ended    string // why, of a session that was ended and could still be asked for; [Sessions.List] has none of these
+	ID             string
+	Kind           string
+	Subject        string
+	ClientID       string
+	Device         string    // see Grant.Device; DeviceName is the short name of it
+	Address        string    // see Grant.Address
+	Created        time.Time // the sign-in
+	LastUsed       time.Time // the last refresh, or the last [CheckStore], which is recorded at most once an hour
+	IdleExpiresAt  time.Time // when the session ends if it is not used again
+	ExpiresAt      time.Time // when the session ends however much it is used
+	Authentication Authentication
+	Scopes         []string
+	Roles          []string
+	Ended          string // why the session ended; empty for a live session and in every result of [Sessions.List]
 }
 
-func (k *kept) info() Info {
-	i := Info{
-		ID: k.id, Kind: k.Kind, Subject: k.Subject, Device: k.Device, Place: k.Place, Ended: k.Ended,
-		Created: time.UnixMilli(k.Created), Seen: time.UnixMilli(max(k.At, k.Seen)), Absolute: time.UnixMilli(k.Absolute),
+// MarshalJSON writes a session with the names id, kind, sub, client_id, device, device_name, address, created_at,
+// last_used_at, idle_expires_at, expires_at, auth_time, amr, scopes, roles and ended. Times are RFC 3339, in UTC.
+func (i Info) MarshalJSON() ([]byte, error) { return json.Marshal(i.json()) }
+
+// DeviceName returns a short name of Device, such as "Chrome on Linux", if it is the User-Agent of a known browser.
+// Otherwise it returns Device as it is.
+func (i Info) DeviceName() string {
+	browser, system := useragent.Name(i.Device)
+	switch {
+	case browser == "":
+		return i.Device
+	case system == "":
+		return browser
 	}
-	i.Expires = k.item.Expires // when the one who wrote the row meant it to end, whatever this program would say
+	return browser + " on " + system
+}
+
+type infoJSON struct {
+	ID            string    `json:"id"`
+	Kind          string    `json:"kind"`
+	Subject       string    `json:"sub"`
+	ClientID      string    `json:"client_id,omitempty"`
+	Device        string    `json:"device,omitempty"`
+	DeviceName    string    `json:"device_name,omitempty"`
+	Address       string    `json:"address,omitempty"`
+	Created       time.Time `json:"created_at"`
+	LastUsed      time.Time `json:"last_used_at"`
+	IdleExpiresAt time.Time `json:"idle_expires_at"`
+	ExpiresAt     time.Time `json:"expires_at"`
+	AuthTime      time.Time `json:"auth_time,omitzero"`
+	Methods       []string  `json:"amr,omitempty"`
+	Scopes        []string  `json:"scopes,omitempty"`
+	Roles         []string  `json:"roles,omitempty"`
+	Ended         string    `json:"ended,omitempty"`
+}
+
+func (i Info) json() infoJSON {
+	return infoJSON{
+		i.ID, i.Kind, i.Subject, i.ClientID, i.Device, i.DeviceName(), i.Address,
+		i.Created.UTC(), i.LastUsed.UTC(), i.IdleExpiresAt.UTC(), i.ExpiresAt.UTC(),
+		i.Authentication.Time.UTC(), i.Authentication.Methods, i.Scopes, i.Roles, i.Ended,
+	}
+}
+
+func (k *record) info() Info {
+	i := Info{
+		ID: k.id, Kind: k.Kind, Subject: k.Subject, Device: k.Device, Address: k.Address, Ended: k.Ended,
+		Created: time.UnixMilli(k.Created), LastUsed: time.UnixMilli(k.lastUsed()), ExpiresAt: time.UnixMilli(k.Absolute),
+	}
+	i.IdleExpiresAt = k.item.Expires // set by the program that wrote the row; its Idle may differ from this one's
 	if k.Grant != nil {
-		b := k.Grant.blank(&k.row)
-		i.ClientID, i.Auth, i.Scopes, i.Roles = k.Grant.ClientID, b.auth, b.scopes, b.roles
+		b := k.Grant.encoded(&k.row)
+		i.ClientID, i.Authentication, i.Scopes, i.Roles = k.Grant.ClientID, b.auth, b.scopes, b.roles
 	}
 	return i
 }
 
-// List returns the live sessions of a subject, of every kind of s that keeps sessions, the one used last first. The error
-// is ErrUnavailable or ErrStoreRequired.
-func (s *Sessions) List(ctx context.Context, subject string) ([]Info, error) {
+// maxPage is the largest number of sessions in a page.
+const maxPage = 100
+
+// ListOptions choose a page of a list of sessions.
+type ListOptions struct {
+	// After is the Next of the previous page.
+	//
+	// Defaults to the first page.
+	After string
+
+	// Limit is the largest number of sessions in the page, from 1 to 100.
+	//
+	// Defaults to 100.
+	Limit int
+}
+
+// A ListPage is a part of a list of sessions.
+type ListPage struct {
+	Sessions []Info `json:"sessions"`
+	// Next is the value of ListOptions.After for the next page. It is empty at the end of the list. The last page may
+	// have no sessions.
+	Next string `json:"next,omitempty"`
+}
+
+// List returns a page of the live sessions of a subject, of every kind that is not Stateless. The sessions are sorted
+// by the name of the kind, and within a kind the newest is first. The use of a session does not change the order, so no
+// session is missed between two pages.
+//
+// The error is ErrUnavailable, ErrStoreRequired, or ErrPage if o is not valid.
+func (s *Sessions) List(ctx context.Context, subject string, o ListOptions) (ListPage, error) {
 	if err := s.canEnd(); err != nil {
-		return nil, err
+		return ListPage{}, err
 	}
-	var all []Info
+	var all []holder
 	for _, p := range s.policies() {
-		if p.stateless {
+		if !p.stateless {
+			all = append(all, holder{p, subject})
+		}
+	}
+	return s.list(ctx, all, o)
+}
+
+// A holder is a subject with sessions of one kind.
+type holder struct {
+	kind    *policy
+	subject string
+}
+
+// list is List for several holders, which must be sorted by the name of their kind.
+func (s *Sessions) list(ctx context.Context, all []holder, o ListOptions) (ListPage, error) {
+	if o.Limit = cmp.Or(o.Limit, maxPage); o.Limit < 1 || o.Limit > maxPage {
+		return ListPage{}, fmt.Errorf("%w: Limit is %d, give 1 to %d", ErrPage, o.Limit, maxPage)
+	}
+	kind, before := "", int64(math.MaxInt64)
+	if o.After != "" {
+		var err error
+		if kind, before, err = parseCursor(o.After); err != nil {
+			return ListPage{}, err
+		}
+	}
+	list := []Info{}
+	for i, h := range all {
+		if h.kind.name < kind {
 			continue
 		}
-		some, err := p.list(ctx, subject)
-		if err != nil {
-			return nil, err
+		if h.kind.name > kind {
+			before = math.MaxInt64
 		}
-		all = append(all, some...)
+		some, last, err := h.kind.listBefore(ctx, h.subject, before, o.Limit-len(list))
+		if err != nil {
+			return ListPage{}, err
+		}
+		list = append(list, some...)
+		if last > 0 {
+			return ListPage{list, cursor(h.kind.name, last)}, nil
+		}
+		if len(list) == o.Limit && i+1 < len(all) {
+			return ListPage{list, cursor(h.kind.name, 0)}, nil
+		}
 	}
-	lastUsedFirst(all)
-	return all, nil
+	return ListPage{list, ""}, nil
 }
 
-func lastUsedFirst(list []Info) {
-	slices.SortFunc(list, func(a, b Info) int { return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.ID, b.ID)) })
+// cursor returns the Next of a page whose last session has a number in the index of its kind. It holds no secret. It is
+// encoded so that programs do not depend on its form.
+func cursor(kind string, number int64) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(kind + "." + strconv.FormatInt(number, 10)))
 }
 
-func (p *policy) list(ctx context.Context, subject string) ([]Info, error) {
+func parseCursor(text string) (kind string, number int64, err error) {
+	plain, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err == nil {
+		var digits string
+		kind, digits, _ = strings.Cut(string(plain), ".")
+		number, err = strconv.ParseInt(digits, 10, 64)
+	}
+	if err != nil || !kindName(kind) || number < 0 || cursor(kind, number) != text {
+		return "", 0, fmt.Errorf("%w: After is not the next of another page", ErrPage)
+	}
+	return kind, number, nil
+}
+
+// listBefore returns up to limit live sessions whose numbers in the index are below before, the newest first. last is
+// the number of the last session that it read, or 0 at the end of the index.
+func (p *policy) listBefore(ctx context.Context, subject string, before int64, limit int) (out []Info, last int64, err error) {
 	s := p.sessions
-	e, err := s.loadEpoch(ctx, half(p.name, subject))
+	u, err := p.loadSubject(ctx, subject)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	part := e.item.Key.Part
-	var rows []kept
-	moved := false
-	for after := afterCodes; after != ""; {
-		var items []store.Item
-		items, after, err = s.store.List(ctx, part, after, 200)
+	entries := slices.DeleteFunc(slices.Clone(u.index.Sessions), func(e indexEntry) bool { return e.Number >= before })
+	slices.Reverse(entries)
+	for len(entries) > 0 && len(out) < limit {
+		some := entries[:min(len(entries), limit-len(out), store.MaxKeys)]
+		entries, last = entries[len(some):], some[len(some)-1].Number
+		rows, err := p.loadEntries(ctx, subject, u, some)
 		if err != nil {
-			return nil, s.unavailable(ctx, "store", err)
+			return nil, 0, err
 		}
-		for _, item := range items {
-			k := kept{id: part[len(partPrefix):] + "." + item.Key.ID, item: item, epoch: e}
-			if err := k.read(item.Value); err != nil {
-				return nil, s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
+		if slices.ContainsFunc(rows, func(k record) bool { return k.ahead() }) {
+			// RevokeOthers ran between the two reads: the session that it kept has the new epoch, and the new Sec.
+			newer, err := p.loadSubject(ctx, subject)
+			if err != nil {
+				return nil, 0, err
 			}
-			if k.Kind == p.name && k.Subject == subject {
-				rows, moved = append(rows, k), moved || k.Epoch > e.number
+			u.epoch, u.head = newer.epoch, newer.head
+		}
+		now := s.now()
+		for _, k := range rows {
+			if k.epoch, k.head = u.epoch, u.head; k.verdict(p, now) == nil {
+				out = append(out, k.info())
 			}
 		}
 	}
-	if moved { // RevokeOthers came in between: the session that it kept is of the new epoch
-		if e, err = s.loadEpoch(ctx, half(p.name, subject)); err != nil {
-			return nil, err
-		}
+	if len(entries) == 0 {
+		last = 0
 	}
-	out, now := []Info{}, s.now()
-	for _, k := range rows {
-		if k.epoch = e; k.verdict(p, now) == nil {
-			out = append(out, k.info())
-		}
-	}
-	lastUsedFirst(out)
-	return out, nil
+	return out, last, nil
 }
 
-// Find returns one session, of whatever kind, alive or, for as long as it would have lived, ended: Info.Ended then says
-// why. ErrEnded if there is none; other errors as List.
+// Find returns one session of any kind. A session that has ended can still be found until it would have expired; its
+// Info.Ended is the reason of the end. The error is ErrEnded if there is no such session, ErrUnavailable or
+// ErrStoreRequired.
 func (s *Sessions) Find(ctx context.Context, sessionID string) (Info, error) {
 	if err := s.canEnd(); err != nil {
 		return Info{}, err
 	}
-	k, err := s.load(ctx, sessionID)
+	k, err := s.loadHeaded(ctx, sessionID, store.Key{})
 	if err != nil {
 		return Info{}, err
 	}
@@ -124,9 +251,10 @@ func (s *Sessions) Find(ctx context.Context, sessionID string) (Info, error) {
 		p = &policy{sessions: s, idle: maxIdle}
 	}
 	i := k.info()
-	if i.Ended == "" && k.verdict(p, s.now()) != nil {
-		i.Ended = endRevoked // together with all others of the subject, or by Config.NotBefore; the times say if by age
-		if now := s.now(); !now.Before(i.Expires) {
+	if err := k.verdict(p, s.now()); i.Ended == "" && err != nil {
+		// By RevokeSubject, RevokeOthers or Config.NotBefore, unless the head ended it or it has expired.
+		i.Ended = cmp.Or(headReason(err), endRevoked)
+		if now := s.now(); !now.Before(i.IdleExpiresAt) {
 			i.Ended = "expired"
 		}
 	}

@@ -3,13 +3,15 @@ package session_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
@@ -113,15 +115,15 @@ func TestL1_NoSecrets(t *testing.T) {
 		fmt.Fprintln(&said, rec.Header(), rec.Body)
 	}
 	state := note("state", canary())
-	if err := w.user.Cookie(httptest.NewRecorder(), request("GET", "/"), session.Grant[User]{Subject: "u1", Properties: User{UserID: note("property", canary())}}, handover.New(app, state, "", "")); err != nil {
+	if err := w.user.Cookie(httptest.NewRecorder(), request("GET", "/"), session.Grant[User]{Subject: "u1", Properties: User{UserID: note("property", canary())}}, returnto.New(app, state, "", "")); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.user.Create(t.Context(), session.Grant[User]{Subject: note("subject", canary()+"\x00")})
 	tell(err)
-	tell(w.user.Code(httptest.NewRecorder(), request("GET", "/"), w.grant(), handover.New(app, state, note("challenge", canary()), "")))
+	tell(w.user.Code(httptest.NewRecorder(), request("GET", "/"), w.grant(), returnto.New(app, state, note("challenge", canary()), "")))
 	tell(w.user.Cookie(httptest.NewRecorder(), request("GET", "/"), w.grant(), ret("relative/"+note("target", canary()))))
 
-	fmt.Fprintf(&said, "%s\n%+v\n%v %+v", w.log.String(), w.events, w.user, w.sessions)
+	fmt.Fprintf(&said, "%s\n%+v\n%v %+v", w.Log.String(), w.Events.All(), w.user, w.sessions)
 	if len(secrets) < 50 || said.Len() < 10000 || !strings.Contains(said.String(), "request refused") {
 		t.Fatalf("%d canaries, %d bytes were said: too little to mean anything", len(secrets), said.Len())
 	}
@@ -134,5 +136,28 @@ func TestL1_NoSecrets(t *testing.T) {
 	}
 	if at := strings.Index(text, "canary"); at >= 0 {
 		t.Errorf("a canary is said: ...%s...", text[max(0, at-100):min(len(text), at+100)])
+	}
+}
+
+// TestLogger_Default: without Config.Logger faults go to slog.Default. Silence has to be chosen.
+func TestLogger_Default(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	for name, tc := range map[string]struct {
+		logger *slog.Logger
+		logged bool
+	}{"no logger": {nil, true}, "silenced": {slog.New(slog.DiscardHandler), false}} {
+		var log bytes.Buffer
+		slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
+		down := &spyStore{Store: &store.Memory{}}
+		w := newWorld(t, func(c *session.Config) { c.Store, c.Logger = down, tc.logger })
+		down.getErr = errors.New("disk full")
+		member := session.NewKind[User](w.sessions, "member")
+		if _, err := member.Create(t.Context(), session.Grant[User]{Subject: "u1"}); !errors.Is(err, session.ErrUnavailable) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if strings.Contains(log.String(), "disk full") != tc.logged {
+			t.Errorf("%s: log %s", name, log.String())
+		}
 	}
 }

@@ -10,20 +10,20 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/internal/seal"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 )
 
-// TestJ14_KindMatrix shows every value this issuer makes, and some that others make, to everybody who takes one. Each
-// is taken by the one it is for.
+// TestJ14_KindMatrix gives every value of this issuer, and some of others, to every function that takes one. Each
+// is accepted by the function it is for, and by no other.
 func TestJ14_KindMatrix(t *testing.T) {
 	w := newWorld(t)
 	other := must(keys.Generate(keys.RS256))(t)
-	partner := must(session.Trust[map[string]any](session.TrustConfig{
+	partner := must(session.NewExternal[map[string]any](session.ExternalConfig{
 		Issuer: "https://partner.example", Audience: audience, Algorithms: []keys.Algorithm{keys.RS256}, Type: "at+jwt",
-		Keys: must(keys.Static(other.Public()))(t), Now: w.clock,
+		Keys: must(keys.Static(other.Public()))(t), Now: w.Now,
 	}))(t)
 	stranger := newWorld(t) // the same issuer and kinds, other keys
 
@@ -87,7 +87,7 @@ func s256(verifier string) string {
 func (w *world) code(verifier string) string {
 	w.t.Helper()
 	rec := httptest.NewRecorder()
-	err := w.user.Code(rec, request("GET", "/"), w.grant(), handover.New(app, "", s256(verifier), ""))
+	err := w.user.Code(rec, request("GET", "/"), w.grant(), returnto.New(app, "", s256(verifier), ""))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -8,13 +9,15 @@ import (
 	"time"
 )
 
-// A Need is a condition of a route, beyond a valid session: [Scope], [Role], [Fresh], [Method], [Claim] and [CheckStore]
-// make them, and the methods of a [KindClaim]. A route's needs must all be met.
+// A Need is a condition of a route beyond a valid session. [Scope], [Role], [Fresh], [AuthMethod] and [Where] make one,
+// the methods of a [Claim] too, and [CheckStore] is one. All needs of a route must be met.
 type Need interface{ addTo(*gate) }
 
-// CheckStore needs the session to be alive in the store at this moment: one round trip, and sessions that were ended are
-// refused at once. Needs of claims are held to what the store says, not to the token. Unmet: 401. A kind can ask for it on all its routes: KindConfig.CheckStore. It is for kinds that are
-// not Stateless, of a program that has the Store; a guard of any other panics when the handler is built.
+// CheckStore needs the session to be alive in the store at this moment. It costs one round trip, and a session that has
+// ended is refused at once. Needs of claims are then checked against the store instead of the token. Unmet: 401.
+//
+// KindConfig.CheckStore applies it to all routes of a kind. It is for kinds that are not Stateless, in a program that
+// has Config.Store; the guard of any other kind panics when the handler is built.
 const CheckStore = storeCheck(1)
 
 type storeCheck uint8
@@ -32,31 +35,22 @@ func (storeCheck) addTo(g *gate) {
 }
 
 type need struct {
-	label  string   // what is missing, in words
+	label  string   // the need in words
 	scopes []string // for the scope attribute of RFC 6750 section 3
 	within time.Duration
 	signIn bool // a new sign-in could meet it (RFC 9470), more rights could not
-	claim  bool // of a KindClaim
+	claim  bool // of a Claim
 	told   failure
-	met    func(facts, time.Time) bool
-	fits   func(session any) bool // nil: sessions of every type
+	met    func(checkedSession, time.Time) bool
+	actual func(*failure, common, time.Time) // adds what the session has; nil: not known
+	fits   func(session any) bool            // nil: sessions of every type
 }
-
-// facts are what needs ask of a session.
-type facts struct {
-	id            string
-	scopes, roles []string
-	auth          Auth
-	session       any // *Session[T]
-}
-
-func factsOf[T any](s *Session[T]) facts { return facts{s.ID, s.Scopes, s.Roles, s.Auth, s} }
 
 // Scope needs all of the named scopes. Unmet: 403.
 func Scope(names ...string) Need {
-	return need{label: label("scope", " ", names), scopes: names, told: failure{Claim: "scope", Message: wrongValue, Includes: names}, met: func(f facts, _ time.Time) bool {
+	return need{label: label("scope", " ", names), scopes: names, told: failure{Claim: "scope", Message: wrongValue, Includes: names}, actual: hasScopes, met: func(s checkedSession, _ time.Time) bool {
 		for _, name := range names {
-			if !slices.Contains(f.scopes, name) {
+			if !slices.Contains(s.common().scopes, name) {
 				return false
 			}
 		}
@@ -66,42 +60,43 @@ func Scope(names ...string) Need {
 
 // Role needs at least one of the named roles. Unmet: 403.
 func Role(names ...string) Need {
-	return need{label: label("role", " or ", names), told: failure{Claim: "roles", Message: wrongValue, IncludesAny: names}, met: func(f facts, _ time.Time) bool {
-		return anyIn(names, f.roles)
+	return need{label: label("role", " or ", names), told: failure{Claim: "roles", Message: wrongValue, IncludesAny: names}, actual: hasRoles, met: func(s checkedSession, _ time.Time) bool {
+		return anyIn(names, s.common().roles)
 	}}
 }
 
-// Fresh needs a sign-in no longer ago than within: of the person, not of the token. Unmet, as it is when the session
-// does not say when the person signed in: 401 insufficient_user_authentication with max_age (RFC 9470), upon which a
-// client has them sign in again.
+// Fresh needs a sign-in no longer ago than within. The age of the token does not matter. A session without the time
+// of its sign-in does not meet it. Unmet: 401 insufficient_user_authentication with max_age (RFC 9470); the client
+// then lets the person sign in again.
 func Fresh(within time.Duration) Need {
 	if within < time.Second {
 		panic("session: Fresh needs a time of a second or more")
 	}
 	told := failure{Claim: "auth_time", Message: wrongAge, MaxAge: int64(within / time.Second)}
-	return need{label: fmt.Sprintf("sign-in within %v", within), within: within, signIn: true, told: told, met: func(f facts, now time.Time) bool {
-		// Of a clock that is ahead the time may lie in the future, but no further than clocks may be apart.
-		return !f.auth.Time.IsZero() && !f.auth.Time.After(now.Add(maxLeeway)) && now.Sub(f.auth.Time) <= within
+	return need{label: fmt.Sprintf("sign-in within %v", within), within: within, signIn: true, told: told, actual: hasAge, met: func(s checkedSession, now time.Time) bool {
+		// If the issuer's clock is ahead, the time lies in the future, but no further than clocks may differ.
+		at := s.common().auth.Time
+		return !at.IsZero() && !at.After(now.Add(maxLeeway)) && now.Sub(at) <= within
 	}}
 }
 
-// Method needs a sign-in by at least one of the named methods (amr, RFC 8176), such as "otp" or "mca". Unmet: 401
+// AuthMethod needs a sign-in by at least one of the named methods (amr, RFC 8176), such as "otp" or "mca". Unmet: 401
 // insufficient_user_authentication, as for Fresh.
-func Method(names ...string) Need {
-	return need{label: label("sign-in by", " or ", names), signIn: true, told: failure{Claim: "amr", Message: wrongValue, IncludesAny: names}, met: func(f facts, _ time.Time) bool {
-		return anyIn(names, f.auth.Methods)
+func AuthMethod(names ...string) Need {
+	return need{label: label("sign-in by", " or ", names), signIn: true, told: failure{Claim: "amr", Message: wrongValue, IncludesAny: names}, actual: hasMethods, met: func(s checkedSession, _ time.Time) bool {
+		return anyIn(names, s.common().auth.Methods)
 	}}
 }
 
-// Claim needs ok to say yes to the session. name is told to the client when it does not: 403. T is the type of the
-// guard's sessions; a guard of another type panics when the handler is built.
-func Claim[T any](name string, ok func(*Session[T]) bool) Need {
+// Where needs ok to return true for the session. Unmet: 403, with name in the answer. T is the type of the guard's
+// sessions; a guard of another type panics when the handler is built.
+func Where[T any](name string, ok func(*Session[T]) bool) Need {
 	if name == "" || ok == nil {
-		panic("session: Claim needs a name and a function")
+		panic("session: Where needs a name and a function")
 	}
-	return need{label: "claim " + name, told: failure{Claim: name, Message: wrongValue}, met: func(f facts, _ time.Time) bool {
-		s, is := f.session.(*Session[T])
-		return is && ok(s)
+	return need{label: "claim " + name, told: failure{Claim: name, Message: wrongValue}, met: func(s checkedSession, _ time.Time) bool {
+		typed, is := s.(*Session[T])
+		return is && ok(typed)
 	}, fits: func(session any) bool {
 		_, is := session.(*Session[T])
 		return is
@@ -112,15 +107,15 @@ func anyIn(names, have []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(have, name) })
 }
 
-// label refuses an empty list, which would be met by everybody or nobody, whichever the caller did not mean.
+// label describes a need. It panics on an empty list: everybody or nobody would meet it, and the caller meant neither.
 func label(what, or string, names []string) string {
 	if len(names) == 0 || slices.Contains(names, "") {
-		panic("session: a need of a " + what + " names none")
+		panic("session: a need of a " + what + " has no names")
 	}
 	return what + " " + strings.Join(names, or)
 }
 
-// An unmet error says which needs of a route a session does not meet.
+// unmet is the error with the needs that a session does not meet.
 type unmet []need
 
 func (u unmet) Error() string {
@@ -134,16 +129,39 @@ func (u unmet) Error() string {
 func (u unmet) Unwrap() error { return ErrNeed }
 
 // check returns the needs that are not met.
-func check(needs []need, f facts, now time.Time) (missing unmet) {
+func check(needs []need, s checkedSession, now time.Time) (missing unmet) {
 	for _, n := range needs {
-		if !n.met(f, now) {
-			missing = append(missing, n)
+		if n.met(s, now) {
+			continue
 		}
+		if n.actual != nil {
+			n.actual(&n.told, s.common(), now)
+		}
+		missing = append(missing, n)
 	}
 	return missing
 }
 
-// addTo panics on a need that can never be what its writer meant.
+// What a session has, for the answer to a need that it does not meet: its holder can read all of it in the token.
+func hasScopes(f *failure, c common, _ time.Time)  { f.Actual = listJSON(c.scopes) }
+func hasRoles(f *failure, c common, _ time.Time)   { f.Actual = listJSON(c.roles) }
+func hasMethods(f *failure, c common, _ time.Time) { f.Actual = listJSON(c.auth.Methods) }
+
+func hasAge(f *failure, c common, now time.Time) {
+	if !c.auth.Time.IsZero() {
+		age := int64(max(0, now.Sub(c.auth.Time)) / time.Second)
+		f.Age = &age
+	}
+}
+
+func listJSON(list []string) json.RawMessage {
+	if len(list) == 0 {
+		return json.RawMessage("[]")
+	}
+	return appendStrings(nil, "", list)
+}
+
+// addTo panics on a need that no session of the gate can meet.
 func (n need) addTo(g *gate) {
 	if n.fits != nil && !n.fits(g.empty) {
 		panic(fmt.Sprintf("session: the need %q is for sessions of another type than %v; in AnyOf, give it to its own kind by With",
@@ -155,7 +173,7 @@ func (n need) addTo(g *gate) {
 // add adds a need of a route.
 func (g *gate) add(n Need) {
 	if n == nil {
-		panic("session: a nil Need; make one with Scope, Role, Fresh, Method, Claim, CheckStore or a KindClaim")
+		panic("session: a nil Need; make one with Scope, Role, Fresh, AuthMethod, Where, CheckStore or a Claim")
 	}
 	n.addTo(g)
 }

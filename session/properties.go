@@ -11,11 +11,11 @@ import (
 	"github.com/posternauth/postern/internal/jose"
 )
 
-// A layout lists the fields of a struct that is plain enough to be filled without encoding/json, which takes longer than
-// all the rest of reading a token. nil: it is not.
+// A layout lists the fields of a struct that is simple enough to be filled without encoding/json, which takes longer
+// than the rest of reading a token. nil: the struct is not.
 //
-// The result is what encoding/json would make of it. Where that is not certain, a member whose name fits a field but for
-// the case of letters, or a value of another type, encoding/json is asked.
+// The result is that of encoding/json. Where it might differ, encoding/json is used: for a member whose name differs
+// from a field in letter case alone, and for a value of another type.
 type layout []field
 
 type field struct {
@@ -24,7 +24,7 @@ type field struct {
 	kind  reflect.Kind // String, Bool, Int64 (signed), Uint64 (unsigned), Slice (of string)
 }
 
-// layoutOf reads the layout of a type.
+// layoutOf returns the layout of a type.
 func layoutOf(t reflect.Type) layout {
 	if t.Kind() != reflect.Struct || decodesItself(t) {
 		return nil
@@ -71,7 +71,7 @@ func plainKind(t reflect.Type) (reflect.Kind, bool) {
 	return 0, false
 }
 
-// plainName leaves names with other characters, some of which encoding/json passes over, to encoding/json.
+// plainName refuses names with unusual characters, some of which encoding/json ignores.
 func plainName(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !tokenByte(c) || c == '+' || c == '/' || c == '~' {
@@ -104,7 +104,7 @@ func decodeProperties[T any](l layout, properties string, out *T) error {
 var errUnsure = errors.New("session: left to encoding/json")
 
 func (l layout) fill(properties string, out reflect.Value) error {
-	return jose.Object(properties, func(name, value string) error {
+	return jose.FoldedObject(properties, func(name, value string) error {
 		f := l.find(name)
 		if f == nil {
 			for i := range l {

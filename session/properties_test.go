@@ -60,7 +60,7 @@ var propertySeeds = []string{
 	`{"admin":false,"tenant":"","big":-9223372036854775808}`, `{"notag":"x"}`, "{\"\u212aser\":1}", `{"tag\u0073":["x"]}`, ` { "userID" : "u1" } `,
 }
 
-// sameAsJSON holds decodeProperties to encoding/json. data must be JSON that the strict reader takes, as it is in a token.
+// sameAsJSON compares decodeProperties with encoding/json. data is JSON that the strict reader accepts, as in a token.
 func sameAsJSON(t *testing.T, data string) {
 	t.Helper()
 	var got, want plain

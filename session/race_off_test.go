@@ -2,5 +2,5 @@
 
 package session_test
 
-// raced tells that the race detector is on, which makes a long test of one goroutine longer and nothing of it better.
+// raced reports whether the race detector is on. It makes a long test of one goroutine longer and no better.
 const raced = false

@@ -14,11 +14,11 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// A session rotates once in 30 seconds, and answers the token before the last for 90.
+// A session rotates once in 30 seconds, answers the token before the present one for 90, and trades it again later.
 func TestRefresh(t *testing.T) {
 	k := newKeeper(t)
 	first := k.create()
-	if first.Refresh == "" || !first.RefreshExpires.Equal(k.clock().Add(7*24*time.Hour)) || !first.Expires.Equal(k.clock().Add(5*time.Minute)) {
+	if first.Refresh == "" || !first.RefreshExpires.Equal(k.Now().Add(7*24*time.Hour)) || !first.Expires.Equal(k.Now().Add(5*time.Minute)) {
 		t.Fatalf("tokens %+v", first)
 	}
 	k.spy.calm()
@@ -26,23 +26,23 @@ func TestRefresh(t *testing.T) {
 	same := func(token, want string, wantID string) {
 		t.Helper()
 		got := k.mustRefresh(token)
-		if got.Refresh != want || got.SessionID != wantID || seen[got.Access] || !got.Expires.Equal(k.clock().Truncate(time.Second).Add(5*time.Minute)) {
+		if got.Refresh != want || got.SessionID != wantID || seen[got.Access] || !got.Expires.Equal(k.Now().Truncate(time.Second).Add(5*time.Minute)) {
 			t.Errorf("tokens %+v", got)
 		}
 		seen[got.Access] = true
 		s := must(k.member.Verify(t.Context(), got.Access))(t)
 		if s.ID != wantID || s.Subject != "u1" || s.Properties.TenantID != "t1" || strings.Join(s.Scopes, " ") != "orders:read orders:write" ||
-			strings.Join(s.Roles, "") != "owner" || strings.Join(s.Auth.Methods, "") != "oidc" || s.Auth.Time.IsZero() {
+			strings.Join(s.Roles, "") != "owner" || strings.Join(s.Authentication.Methods, "") != "oidc" || s.Authentication.Time.IsZero() {
 			t.Errorf("session %+v", s)
 		}
 	}
 	same(first.Refresh, first.Refresh, first.SessionID)
-	k.advance(30 * time.Second)
+	k.Advance(30 * time.Second)
 	same(first.Refresh, first.Refresh, first.SessionID)
 	if k.spy.writes() != 0 || k.spy.gets != 2 {
 		t.Errorf("%d reads and %d writes for two answers within the grace, want 2 and none", k.spy.gets, k.spy.writes())
 	}
-	k.advance(time.Millisecond)
+	k.Advance(time.Millisecond)
 	second := k.mustRefresh(first.Refresh)
 	if second.Refresh == first.Refresh || second.SessionID != first.SessionID || k.spy.writes() != 1 || k.spy.gets != 3 {
 		t.Errorf("after 30 s: %+v, %d reads, %d writes", second, k.spy.gets, k.spy.writes())
@@ -52,20 +52,29 @@ func TestRefresh(t *testing.T) {
 	}
 	same(second.Refresh, second.Refresh, first.SessionID)
 	k.wantTold()
-	k.advance(90 * time.Second)
+	k.Advance(90 * time.Second)
 	same(first.Refresh, second.Refresh, first.SessionID)
 	k.wantTold("refresh retried")
-	k.advance(time.Millisecond)
-	if _, err := k.refresh(first.Refresh); !errors.Is(err, session.ErrReuse) || !errors.Is(err, session.ErrEnded) {
-		t.Errorf("91 s after it was replaced: %v", err)
+	k.Advance(time.Millisecond)
+	k.spy.calm()
+	third := k.mustRefresh(first.Refresh)
+	if number(t, third.Refresh) != 2 || third.SessionID != first.SessionID || k.spy.writes() != 1 || k.spy.gets != 1 {
+		t.Errorf("91 s after it was replaced: %+v, %d reads, %d writes", third, k.spy.gets, k.spy.writes())
+	}
+	k.wantTold("lost answer")
+	same(first.Refresh, third.Refresh, first.SessionID)
+	k.wantTold("refresh retried")
+	same(third.Refresh, third.Refresh, first.SessionID)
+	if _, err := k.refresh(second.Refresh); !errors.Is(err, session.ErrReuse) || !errors.Is(err, session.ErrEnded) {
+		t.Errorf("the token that was lost: %v", err)
 	}
 	k.wantTold("session ended: reuse")
 	for range 2 { // for both, and told once
 		if _, err := k.refresh(second.Refresh); !errors.Is(err, session.ErrReuse) {
-			t.Errorf("the good token of an ended session: %v", err)
+			t.Errorf("the lost token of an ended session: %v", err)
 		}
-		if _, err := k.refresh(first.Refresh); !errors.Is(err, session.ErrReuse) {
-			t.Errorf("the replayed token again: %v", err)
+		if _, err := k.refresh(third.Refresh); !errors.Is(err, session.ErrReuse) {
+			t.Errorf("its good token: %v", err)
 		}
 	}
 	k.wantTold()
@@ -188,7 +197,7 @@ func TestRefresh_StoreFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := newKeeper(t)
 				token := k.create().Refresh
-				k.advance(time.Minute)
+				k.Advance(time.Minute)
 				k.told(true)
 				k.spy.calm()
 				k.spy.onGet, k.spy.onWrite = c.get, c.write
@@ -248,7 +257,7 @@ func once(apply bool, err error) func(int, []store.Change) (bool, error) {
 func TestRefresh_LateWrite(t *testing.T) {
 	k := newKeeper(t)
 	token := k.create().Refresh
-	k.advance(time.Minute)
+	k.Advance(time.Minute)
 	k.spy.calm()
 	var late []store.Change
 	k.spy.onWrite = func(n int, changes []store.Change) (bool, error) {
@@ -271,7 +280,7 @@ func TestRefresh_LateWrite(t *testing.T) {
 func TestRefresh_KeysAway(t *testing.T) {
 	k := newKeeper(t)
 	token := k.create().Refresh
-	k.advance(time.Minute)
+	k.Advance(time.Minute)
 	for name, change := range map[string]func(*session.Config){
 		"signer":  func(c *session.Config) { c.Keys = brokenSigner{c.Keys.(keys.Signer)} },
 		"secrets": func(c *session.Config) { c.Secrets = brokenSecrets{} },
@@ -307,7 +316,7 @@ func TestRefresh_SecretRotates(t *testing.T) {
 	if got := both.mustRefresh(first.Refresh); got.Refresh != first.Refresh {
 		t.Error("within the grace the answer is another")
 	}
-	k.advance(time.Minute)
+	k.Advance(time.Minute)
 	second := both.mustRefresh(first.Refresh)
 	if !strings.HasPrefix(second.Refresh, "v1.s2.") {
 		t.Errorf("token %s", second.Refresh)
@@ -350,7 +359,7 @@ func TestRefresh_Requires(t *testing.T) {
 		if err := k.member.Edit(t.Context(), "x", nil); !errors.Is(err, c.want) {
 			t.Errorf("Edit without %s: %v", name, err)
 		}
-		if _, err := k.member.Replace(t.Context(), &session.Session[User]{Subject: "u1"}, k.grant()); !errors.Is(err, c.want) {
+		if _, err := k.member.Replace(t.Context(), "x", k.grant()); !errors.Is(err, c.want) {
 			t.Errorf("Replace without %s: %v", name, err)
 		}
 	}
@@ -364,7 +373,7 @@ func TestRefresh_Requires(t *testing.T) {
 		}
 	}
 	for _, call := range []func() error{
-		func() error { _, err := k.sessions.List(t.Context(), "u1"); return err },
+		func() error { _, err := k.sessions.List(t.Context(), "u1", session.ListOptions{}); return err },
 		func() error { _, err := k.sessions.Find(t.Context(), "x"); return err },
 		func() error { _, err := k.sessions.Data(t.Context(), "x"); return err },
 	} {
@@ -374,12 +383,12 @@ func TestRefresh_Requires(t *testing.T) {
 	}
 }
 
-// A client that leaves while the store writes cuts nobody off from what was written: whether it was is asked with a
-// deadline of its own.
+// A client that leaves while the store writes cuts nobody off from what was written: whether it was is asked with
+// another deadline.
 func TestRefresh_ClientLeaves(t *testing.T) {
 	k := newKeeper(t)
 	token := k.create().Refresh
-	k.advance(time.Minute)
+	k.Advance(time.Minute)
 	ctx, leave := context.WithCancel(t.Context())
 	k.spy.calm()
 	k.spy.onWrite = func(int, []store.Change) (bool, error) { // the store commits, and its client gives up
@@ -397,7 +406,7 @@ func TestRefresh_ClientLeaves(t *testing.T) {
 	if got := k.mustRefresh(token); got.Refresh != next.Refresh || k.spy.writes() != 0 {
 		t.Errorf("%d writes", k.spy.writes())
 	}
-	k.advance(time.Minute)
+	k.Advance(time.Minute)
 	if _, err := k.sessions.Refresh(ctx, next.Refresh); !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("of a client that left before: %v", err)
 	}

@@ -38,7 +38,7 @@ func decode(t testing.TB, rec *httptest.ResponseRecorder) (out map[string]any) {
 func TestRefreshEndpoint(t *testing.T) {
 	k := newKeeper(t, func(c *session.Config) { c.Origins = []string{"https://app.example.net"} })
 	tokens := k.create()
-	k.advance(10 * time.Minute)
+	k.Advance(10 * time.Minute)
 	rec := k.ask("POST", "/refresh", "", "Cookie", k.cookies(tokens), "Origin", "https://app.example.net", "Sec-Fetch-Site", "cross-site")
 	if body := decode(t, rec); rec.Code != 200 || body["expires_in"] != 300.0 || len(body) != 1 {
 		t.Fatalf("%d %s", rec.Code, rec.Body)
@@ -65,7 +65,7 @@ func TestRefreshEndpoint(t *testing.T) {
 	}
 	reused := k.create()
 	k.rotate(k.rotate(reused.Refresh).Refresh)
-	k.advance(2 * time.Minute)
+	k.Advance(2 * time.Minute)
 	mine := k.create().Refresh
 	renew := func(token string) []string { return []string{"Cookie", k.renewal() + "=" + token} }
 	for name, c := range map[string]struct {
@@ -140,8 +140,8 @@ func TestI6_RefreshGrant(t *testing.T) {
 	k := newKeeper(t)
 	web := k.create()
 	k.told(true)
-	mobile := k.codeTokens("mobile")
-	k.advance(10 * time.Minute)
+	mobile := k.codeTokens(audience)
+	k.Advance(10 * time.Minute)
 	grant := func(token string, more ...string) url.Values {
 		v := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
 		for i := 0; i < len(more); i += 2 {
@@ -153,22 +153,21 @@ func TestI6_RefreshGrant(t *testing.T) {
 		form  url.Values
 		error string // empty: 200
 	}{
-		"of the default client":    {grant(web.Refresh), ""},
-		"named":                    {grant(web.Refresh, "client_id", audience), ""},
-		"of another client":        {grant(mobile.Refresh, "client_id", "mobile"), ""},
-		"as another client":        {grant(web.Refresh, "client_id", "mobile"), "invalid_grant"},
-		"another's as the default": {grant(mobile.Refresh), "invalid_grant"},
-		"another's as a third":     {grant(mobile.Refresh, "client_id", "mobil"), "invalid_grant"},
-		"more scopes":              {grant(web.Refresh, "scope", "orders:read admin"), "invalid_scope"},
-		"fewer scopes":             {grant(web.Refresh, "scope", "orders:read"), ""}, // and gets all, which the answer says
-		"the same scopes":          {grant(web.Refresh, "scope", "orders:write orders:read"), ""},
-		"another scope":            {grant(web.Refresh, "scope", "admin"), "invalid_scope"},
-		"no token":                 {grant(""), "invalid_request"},
-		"not a token":              {grant("x"), "invalid_grant"},
-		"an access token":          {grant(web.Access), "invalid_grant"},
-		"a code grant":             {url.Values{"grant_type": {"authorization_code"}, "code": {web.Refresh}, "code_verifier": {proof}, "redirect_uri": {app}}, "invalid_grant"},
-		"password":                 {url.Values{"grant_type": {"password"}, "username": {"a"}, "password": {"b"}}, "unsupported_grant_type"},
-		"client credentials":       {url.Values{"grant_type": {"client_credentials"}}, "unsupported_grant_type"},
+		"of the default client": {grant(web.Refresh), ""},
+		"named":                 {grant(web.Refresh, "client_id", audience), ""},
+		"of a code":             {grant(mobile.Refresh, "client_id", audience), ""},
+		"as another client":     {grant(web.Refresh, "client_id", "mobile"), "invalid_grant"},
+		"of a code, as another": {grant(mobile.Refresh, "client_id", audience+"2"), "invalid_grant"},
+		"more scopes":           {grant(web.Refresh, "scope", "orders:read admin"), "invalid_scope"},
+		"fewer scopes":          {grant(web.Refresh, "scope", "orders:read"), ""}, // and gets all, which the answer says
+		"the same scopes":       {grant(web.Refresh, "scope", "orders:write orders:read"), ""},
+		"another scope":         {grant(web.Refresh, "scope", "admin"), "invalid_scope"},
+		"no token":              {grant(""), "invalid_request"},
+		"not a token":           {grant("x"), "invalid_grant"},
+		"an access token":       {grant(web.Access), "invalid_grant"},
+		"a code grant":          {url.Values{"grant_type": {"authorization_code"}, "code": {web.Refresh}, "code_verifier": {proof}, "redirect_uri": {app}}, "invalid_grant"},
+		"password":              {url.Values{"grant_type": {"password"}, "username": {"a"}, "password": {"b"}}, "unsupported_grant_type"},
+		"client credentials":    {url.Values{"grant_type": {"client_credentials"}}, "unsupported_grant_type"},
 	} {
 		rec := k.ask("POST", "/token", c.form.Encode())
 		if c.error != "" {
@@ -184,16 +183,16 @@ func TestI6_RefreshGrant(t *testing.T) {
 			continue
 		}
 		s := must(k.member.Verify(t.Context(), body["access_token"].(string)))(t)
-		if want := map[bool]string{true: "mobile", false: audience}[name == "of another client"]; s.ClientID != want || s.Subject != "u1" {
+		if s.ClientID != audience || s.Subject != "u1" {
 			t.Errorf("%s: %+v", name, s)
 		}
 		k.mustRefresh(body["refresh_token"].(string))
 	}
 	k.told()
-	// A replay is told the client as one more refusal, and ends the session.
+	// For the client a replay is one more refusal; it ends the session.
 	next := k.rotate(k.mustRefresh(web.Refresh).Refresh)
 	k.told()
-	k.advance(2 * time.Minute)
+	k.Advance(2 * time.Minute)
 	if rec := k.ask("POST", "/token", grant(web.Refresh).Encode()); rec.Code != 400 || errorCode(t, rec) != "invalid_grant" {
 		t.Errorf("replay: %d %s", rec.Code, rec.Body)
 	}
@@ -203,7 +202,7 @@ func TestI6_RefreshGrant(t *testing.T) {
 	}
 	k.spy.calm()
 	k.spy.onGet = func(int) error { return errors.New("away") }
-	if rec := k.ask("POST", "/token", grant(mobile.Refresh, "client_id", "mobile").Encode()); rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
+	if rec := k.ask("POST", "/token", grant(mobile.Refresh, "client_id", audience).Encode()); rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
 		t.Errorf("store away: %d %s", rec.Code, rec.Body)
 	}
 }
@@ -239,9 +238,9 @@ func (k *keeper) redeemCode(code, client string) *httptest.ResponseRecorder {
 func TestRefresh_OwnFault(t *testing.T) {
 	k := newKeeper(t)
 	tokens := k.create()
-	k.advance(10 * time.Minute)
+	k.Advance(10 * time.Minute)
 	grown := k.twin(0, func(c *session.KindConfig[User]) {
-		c.Renew = func(_ context.Context, _ string, g *session.Grant[User]) error {
+		c.OnRefresh = func(_ context.Context, _ string, g *session.Grant[User]) error {
 			g.Properties.TenantID = strings.Repeat("x", 4000)
 			return nil
 		}

@@ -33,10 +33,10 @@ func TestS9_Revoke(t *testing.T) {
 		}},
 		"a hint of no sense": {0, func(m session.Tokens) url.Values { return url.Values{"token": {m.Refresh}, "token_type_hint": {"x"}} }},
 	} {
-		mine, other := k.codeTokens("mobile"), k.create()
-		k.advance(c.later)
+		mine, other := k.codeTokens(audience), k.create()
+		k.Advance(c.later)
 		form := c.form(mine)
-		form.Set("client_id", "mobile")
+		form.Set("client_id", audience)
 		k.told(true)
 		for range 2 { // the second time it is dead
 			rec := k.ask("POST", "/revoke", form.Encode(), "Origin", "https://app.example.net", "Cookie", k.cookies(other))
@@ -56,11 +56,11 @@ func TestS9_Revoke(t *testing.T) {
 func TestS9_RevokeRefuses(t *testing.T) {
 	key := must(keys.Generate(keys.EdDSA))(t)
 	k := newKeeper(t, func(c *session.Config) { c.Keys = must(keys.StaticSigner(key))(t) })
-	mine := k.codeTokens("mobile")
+	mine := k.codeTokens(audience)
 	spoilt := func(name string, value any) url.Values {
 		c := payload(t, mine.Access)
 		c[name] = value
-		return url.Values{"client_id": {"mobile"}, "token": {k.signAs(key, "at+jwt", c)}}
+		return url.Values{"client_id": {audience}, "token": {k.signAs(key, "at+jwt", c)}}
 	}
 	guess := mine.Refresh[:len(mine.Refresh)-43] + strings.Repeat("A", 43)
 	stateless := k.token()
@@ -71,20 +71,19 @@ func TestS9_RevokeRefuses(t *testing.T) {
 		code  int
 		error string // empty: none
 	}{
-		"no token":              {url.Values{"client_id": {"mobile"}}, 400, "invalid_request"},
-		"two tokens":            {url.Values{"client_id": {"mobile"}, "token": {mine.Refresh, mine.Access}}, 400, "invalid_request"},
-		"another client":        {url.Values{"client_id": {"web"}, "token": {mine.Refresh}}, 400, "invalid_client"},
-		"another client's JWT":  {url.Values{"client_id": {"web"}, "token": {mine.Access}}, 400, "invalid_client"},
-		"the client by default": {url.Values{"token": {mine.Refresh}}, 400, "invalid_client"},
-		"good till it expires":  {url.Values{"token": {stateless}}, 400, "unsupported_token_type"},
-		"not a token":           {url.Values{"client_id": {"mobile"}, "token": {"x"}}, 200, ""},
-		"a guess":               {url.Values{"client_id": {"mobile"}, "token": {guess}}, 200, ""},
-		"a session id":          {url.Values{"client_id": {"mobile"}, "token": {mine.SessionID}}, 200, ""},
-		"of an unknown kind":    {spoilt("type", "nobody"), 200, ""},
-		"of another issuer":     {spoilt("iss", "https://other.example"), 200, ""},
-		"for another audience":  {spoilt("aud", "other"), 200, ""},
-		"of another session":    {spoilt("sid", "x"), 200, ""},
-		"of no client":          {spoilt("client_id", ""), 200, ""},
+		"no token":             {url.Values{"client_id": {audience}}, 400, "invalid_request"},
+		"two tokens":           {url.Values{"client_id": {audience}, "token": {mine.Refresh, mine.Access}}, 400, "invalid_request"},
+		"another client":       {url.Values{"client_id": {"web"}, "token": {mine.Refresh}}, 400, "invalid_client"},
+		"another client's JWT": {url.Values{"client_id": {"web"}, "token": {mine.Access}}, 400, "invalid_client"},
+		"good till it expires": {url.Values{"token": {stateless}}, 400, "unsupported_token_type"},
+		"not a token":          {url.Values{"client_id": {audience}, "token": {"x"}}, 200, ""},
+		"a guess":              {url.Values{"client_id": {audience}, "token": {guess}}, 200, ""},
+		"a session id":         {url.Values{"client_id": {audience}, "token": {mine.SessionID}}, 200, ""},
+		"of an unknown kind":   {spoilt("type", "nobody"), 200, ""},
+		"of another issuer":    {spoilt("iss", "https://other.example"), 200, ""},
+		"for another audience": {spoilt("aud", "other"), 200, ""},
+		"of another session":   {spoilt("sid", "x"), 200, ""},
+		"of no client":         {spoilt("client_id", ""), 200, ""},
 	} {
 		rec := k.ask("POST", "/revoke", c.form.Encode())
 		if rec.Code != c.code || c.error != "" && errorCode(t, rec) != c.error || c.error == "" && rec.Body.Len() != 0 {
@@ -97,18 +96,18 @@ func TestS9_RevokeRefuses(t *testing.T) {
 	if rec := k.ask("GET", "/revoke?token="+mine.Access, ""); rec.Code != 405 || rec.Header().Get("Allow") != "POST" {
 		t.Errorf("GET: %d %s", rec.Code, rec.Body)
 	}
-	if k.spy.writes() != 0 {
-		t.Errorf("%d writes by what was refused", k.spy.writes())
+	if k.spy.writes() != 1 || !strings.HasPrefix(k.spy.written[0][0].Item.Key.Part, "limit:") {
+		t.Errorf("%d writes by what was refused, want one: the guess is counted", k.spy.writes())
 	}
 	k.wantTold()
-	k.advance(2 * time.Hour)
+	k.Advance(2 * time.Hour)
 	if rec := k.ask("POST", "/revoke", url.Values{"token": {stateless}}.Encode()); rec.Code != 200 {
 		t.Errorf("dead anyway: %d %s", rec.Code, rec.Body)
 	}
 	k.mustRefresh(mine.Refresh)
 	k.spy.onGet = func(int) error { return errors.New("away") }
 	for _, token := range []string{mine.Refresh, mine.Access} {
-		rec := k.ask("POST", "/revoke", url.Values{"client_id": {"mobile"}, "token": {token}}.Encode())
+		rec := k.ask("POST", "/revoke", url.Values{"client_id": {audience}, "token": {token}}.Encode())
 		if rec.Code != 503 || errorCode(t, rec) != "temporarily_unavailable" || rec.Header().Get("Retry-After") == "" {
 			t.Errorf("store away: %d %s", rec.Code, rec.Body)
 		}
@@ -121,7 +120,7 @@ func TestS9_RevokeRefuses(t *testing.T) {
 		}
 		return nil
 	}
-	if rec := k.ask("POST", "/revoke", url.Values{"client_id": {"mobile"}, "token": {mine.Access}}.Encode()); rec.Code != 503 {
+	if rec := k.ask("POST", "/revoke", url.Values{"client_id": {audience}, "token": {mine.Access}}.Encode()); rec.Code != 503 {
 		t.Errorf("store away for writing: %d %s", rec.Code, rec.Body)
 	}
 	none := newKeeper(t, func(c *session.Config) { c.Store = nil })
@@ -150,10 +149,10 @@ func TestS9_SignOutOld(t *testing.T) {
 		"refresh before NotBefore": {true, func(m session.Tokens) []string { return []string{"Authorization", "Bearer " + m.Refresh} }},
 	} {
 		mine, other := k.create(), k.create()
-		k.advance(time.Hour)
+		k.Advance(time.Hour)
 		in := k
 		if c.restored {
-			before = k.clock()
+			before = k.Now()
 			in = at(k)
 		}
 		if rec := in.ask("POST", "/signout", "", c.headers(mine)...); rec.Code != 204 {
@@ -164,7 +163,7 @@ func TestS9_SignOutOld(t *testing.T) {
 		}
 		k.mustRefresh(other.Refresh)
 	}
-	// What proves nothing ends nothing, and is no error: whoever asks is signed out.
+	// What proves nothing ends nothing, and is not an error: the client is signed out.
 	mine := k.create()
 	k.told(true)
 	forged := k.signAs(k.key, "at+jwt", map[string]any{"iss": issuer, "aud": audience, "sub": "u1", "sid": mine.SessionID, "type": "member", "client_id": audience, "exp": 1})

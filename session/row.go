@@ -3,6 +3,9 @@ package session
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,33 +16,38 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// A row is what the store keeps of a session. Nothing in it opens anything: the refresh token is computed from it and
-// from a master secret that the store never sees.
+// A row is the record of a session in the store. A reader of the store cannot use it to sign in: a refresh token is
+// computed from the row and from a master secret, which is never in the store.
 //
-// All that belongs to one subject and kind lies in one part, so that a single conditional write can touch a session
-// together with what else decides about it:
+// The rows of one issuer, kind and subject are in one part, so that a single conditional write can change a session
+// together with the epoch and the index:
 //
-//	session:<hash>  !       the epoch: a counter that ends all sessions born before it moved
+//	session:<hash>  !       the epoch: a counter; a session of another epoch has ended
+//	session:<hash>  *       the index: the sessions of the subject, see index.go
 //	session:<hash>  #<hash> an authorization code, see Kind.Code
 //	session:<hash>  <tail>  a session
 type row struct {
+	Issuer   string          `json:"iss"` // a row of another issuer counts as absent
 	Kind     string          `json:"kind"`
 	Subject  string          `json:"sub"`
 	Created  int64           `json:"created"` // times in Unix milliseconds
 	At       int64           `json:"at"`      // of the last rotation
 	Seen     int64           `json:"seen,omitempty"`
 	Absolute int64           `json:"absolute"`
-	Number   int64           `json:"n"` // of the refresh token that is good now
+	Number   int64           `json:"n"`    // of the current refresh token
+	Prev     int64           `json:"prev"` // of the refresh token that was traded for the current one; -1: none
 	Kid      string          `json:"kid"`
 	Salt     string          `json:"salt"`
 	Epoch    int64           `json:"epoch"`
-	Ended    string          `json:"ended,omitempty"` // why; such a row is kept to tell a replay from a token never issued
+	Sec      int64           `json:"sec,omitempty"`    // of the head of the user when the session began, see KindConfig.Pool
+	Rights   int64           `json:"rights,omitempty"` // of the head, read before the roles in Grant were loaded
+	Ended    string          `json:"ended,omitempty"`  // why it ended; the row stays to recognize replayed tokens, see put
 	Device   string          `json:"device,omitempty"`
-	Place    string          `json:"place,omitempty"`
+	Address  string          `json:"address,omitempty"`
 	Grant    *savedGrant     `json:"grant,omitempty"` // nil when ended
 	Data     json.RawMessage `json:"data,omitempty"`
 
-	granted string // JSON of Grant, as glance saw it
+	granted string // JSON of Grant, set by readLiveness
 }
 
 type savedGrant struct {
@@ -57,102 +65,56 @@ type epochRow struct {
 }
 
 const (
-	partPrefix = "session:"
-	epochID    = "!"
-	codePrefix = "#"
-	afterCodes = "$" // sorts behind "!" and "#" and before every tail
-	halfLen    = 16  // of a session id, in base64url: 96 bits of the hash of kind and subject
-	tailLen    = 22  // 128 random bits
+	partPrefix     = "session:"
+	epochID        = "!"
+	codePrefix     = "#"
+	indexID        = "*"
+	subjectPartLen = 16 // of a session id, in base64url: 96 bits of the hash of issuer, kind and subject
+	tailLen        = 22 // 128 random bits
 )
 
-func epochKey(half string) store.Key { return store.Key{Part: partPrefix + half, ID: epochID} }
+// subjectPart returns the first half of the ids of a subject's sessions of a kind. Anybody can compute it from a
+// subject, so it is not a secret, and no id is logged: Event.SessionID has the whole id, beside the subject. The hash
+// covers the length of each part too, so that two different triples never give the same input.
+func (s *Sessions) subjectPart(kind, subject string) string {
+	h := sha256.New()
+	for _, text := range []string{s.issuer, kind, subject} {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(text))))
+		h.Write([]byte(text))
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))[:subjectPartLen]
+}
 
-// sessionKey finds the place of a session by its id; false if it cannot be one.
+// sessionID returns a new id: the subjectPart, so that the rows of a subject are together, and 128 random bits.
+func (s *Sessions) sessionID(kind, subject string) (string, error) {
+	tail, err := s.random(16)
+	if err != nil {
+		return "", err
+	}
+	return s.subjectPart(kind, subject) + "." + tail, nil
+}
+
+// sessionKey returns the key of a session in the store, and false for a text that cannot be an id.
 func sessionKey(id string) (store.Key, bool) {
 	half, tail, ok := strings.Cut(id, ".")
-	if !ok || !base64Text(half, halfLen) || !base64Text(tail, tailLen) {
+	if !ok || !base64Text(half, subjectPartLen) || !base64Text(tail, tailLen) {
 		return store.Key{}, false
 	}
 	return store.Key{Part: partPrefix + half, ID: tail}, true
 }
 
-func base64Text(s string, n int) bool {
-	if len(s) != n {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
-}
-
-// A kept session is a row as it was read, with the epoch of its subject.
-type kept struct {
-	row
-	id    string
-	item  store.Item // without Version: there is no such session
-	epoch epoch
-}
-
-func (k *kept) found() bool { return k.item.Version != "" }
-
 type epoch struct {
 	number int64
-	item   store.Item // without Version: never moved
+	item   store.Item // an empty Version: the epoch was never moved
 }
 
-// load reads a session and the epoch of its subject in one round trip.
-func (s *Sessions) load(ctx context.Context, id string) (kept, error) {
-	return s.loadWith(ctx, id, (*row).read)
+// damaged returns ErrUnavailable for a row that does not decode.
+func (s *Sessions) damaged(ctx context.Context, err error) error {
+	return s.unavailable(ctx, "store", fmt.Errorf("the row of a session does not decode: %w", err))
 }
 
-// loadWith reads again where row and epoch do not fit: the items of one Get need not be of one moment, and RevokeOthers
-// moves both. A session is not over before it is sure that its row stood when the epoch had moved on.
-func (s *Sessions) loadWith(ctx context.Context, id string, read func(*row, []byte) error) (kept, error) {
-	k, err := s.loadOnce(ctx, id, read)
-	for range tries {
-		if err != nil || !k.found() || k.Ended != "" || k.Epoch == k.epoch.number {
-			return k, err
-		}
-		before := k
-		if k, err = s.loadOnce(ctx, id, read); err != nil {
-			return k, err
-		}
-		stood := k.item.Version == before.item.Version
-		if stood && (before.Epoch < before.epoch.number || k.Epoch > k.epoch.number) {
-			return before, nil
-		}
-	}
-	return k, s.unavailable(ctx, "store", errors.New("others write the same session again and again"))
-}
-
-func (s *Sessions) loadOnce(ctx context.Context, id string, read func(*row, []byte) error) (kept, error) {
-	k := kept{id: id}
-	key, ok := sessionKey(id)
-	if !ok {
-		return k, nil
-	}
-	items, err := s.store.Get(ctx, key, store.Key{Part: key.Part, ID: epochID})
-	if err != nil {
-		return k, s.unavailable(ctx, "store", err)
-	}
-	k.epoch.item.Key = store.Key{Part: key.Part, ID: epochID}
-	for _, item := range items {
-		if item.Key.ID != epochID {
-			k.item, err = item, read(&k.row, item.Value)
-		} else {
-			err = k.epoch.read(item)
-		}
-		if err != nil {
-			return k, s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
-		}
-	}
-	return k, nil
-}
-
-// read takes nothing for a session that lacks what every row has: the store's mistakes must not look like verdicts.
+// read decodes a row. It refuses a row that lacks a required field, so that a fault of the store does not look like the
+// end of a session.
 func (r *row) read(value []byte) error {
 	if err := json.Unmarshal(value, r); err != nil {
 		return err
@@ -163,44 +125,30 @@ func (r *row) read(value []byte) error {
 	return nil
 }
 
-var errDamaged = errors.New("a part of it is missing")
+var errDamaged = errors.New("a required field is missing")
 
 func (e *epoch) read(item store.Item) error {
 	var r epochRow
 	if err := json.Unmarshal(item.Value, &r); err != nil {
 		return err
 	}
-	if r.Epoch < 1 { // what counts from 0 again would bring to life what was ended
+	if r.Epoch < 1 { // an epoch that starts at 0 again would revive sessions that have ended
 		return errDamaged
 	}
 	e.number, e.item = r.Epoch, item
 	return nil
 }
 
-// loadEpoch reads the epoch of a subject alone.
-func (s *Sessions) loadEpoch(ctx context.Context, half string) (epoch, error) {
-	e := epoch{item: store.Item{Key: epochKey(half)}}
-	items, err := s.store.Get(ctx, e.item.Key)
-	if err != nil {
-		return e, s.unavailable(ctx, "store", err)
-	}
-	for _, item := range items {
-		if err := e.read(item); err != nil {
-			return e, s.unavailable(ctx, "store", fmt.Errorf("a row of sessions does not decode: %w", err))
-		}
-	}
-	return e, nil
-}
-
-// moved is the change that ends all sessions of the epoch. Its row stays for ever: without it, what was ended would live.
+// moved returns the change that ends all sessions of the epoch. The row of an epoch never expires: without it, the
+// ended sessions would live again.
 func (e epoch) moved() store.Change {
 	item := e.item
 	item.Value = fmt.Appendf(nil, `{"e":%d}`, e.number+1)
 	return store.Put(item)
 }
 
-// verdict tells whether a session lives: nil, or ErrEnded.
-func (k *kept) verdict(p *policy, now time.Time) error {
+// verdict returns nil for a session that lives, and an error that matches ErrEnded for any other.
+func (k *record) verdict(p *policy, now time.Time) error {
 	at := now.UnixMilli()
 	switch {
 	case !k.found():
@@ -212,25 +160,31 @@ func (k *kept) verdict(p *policy, now time.Time) error {
 	case !p.sessions.notBefore.IsZero() && k.Created < p.sessions.notBefore.UnixMilli():
 		return refuse(ErrEnded, "it is older than Config.NotBefore")
 	}
-	return nil
+	return k.headVerdict()
 }
 
-// idleEnd is when the session ends if it is not used again.
-func (r *row) idleEnd(idle time.Duration) int64 { return max(r.At, r.Seen) + idle.Milliseconds() }
+// lastUsed returns the time of the last use, in Unix milliseconds.
+func (r *row) lastUsed() int64 { return max(r.At, r.Seen) }
 
-// put is the change that writes r in the place of what was read. Only a rotation begins the idle time anew: whatever else is
-// written, by a program with a shorter Idle perhaps, the row stays for as long as it was going to.
-func (k *kept) put(r row, idle time.Duration) (store.Change, error) {
+// idleEnd returns the time when the session ends if it is not used again, in Unix milliseconds.
+func (r *row) idleEnd(idle time.Duration) int64 { return r.lastUsed() + idle.Milliseconds() }
+
+// put returns the change that replaces the row by r. Only a rotation may make the row expire earlier than before. For
+// every other write the row keeps its expiry or gets a later one, even if this program has a shorter Idle than the
+// program that wrote the row. This is enough for the row of a session that has ended: once the session would have been
+// idle for too long, its tokens are refused with the row and without it. Only the row of a theft stays until Absolute:
+// an owner who comes back late still gets ErrReuse.
+func (k *record) put(r row, idle time.Duration) (store.Change, error) {
 	var value bytes.Buffer
 	enc := json.NewEncoder(&value)
-	enc.SetEscapeHTML(false) // or data full of < would be six times as long as it was measured
+	enc.SetEscapeHTML(false) // escaped, each < in the data would take six bytes, and maxData would not hold
 	if err := enc.Encode(r); err != nil {
 		return store.Change{}, fmt.Errorf("session: %w", err)
 	}
 	item := k.item
 	item.Value = bytes.TrimSuffix(value.Bytes(), []byte("\n"))
 	item.Expires = time.UnixMilli(r.Absolute)
-	if end := r.idleEnd(idle); r.Ended == "" && end < r.Absolute {
+	if end := r.idleEnd(idle); end < r.Absolute && r.Ended != endReuse {
 		item.Expires = time.UnixMilli(end)
 		if r.Number == k.Number {
 			item.Expires = later(item.Expires, k.item.Expires)
@@ -246,8 +200,9 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// commit writes and reports whether it was done; not done and no error means that something moved, or may still be on
-// its way: read again and decide anew. Only a store that can neither write nor be read is an error.
+// commit writes the changes and reports whether they were written. false without an error means that another write came
+// first, or that this write may still be under way: the caller reads again and decides again. It returns an error only
+// if the store refuses the changes as invalid, or can neither write nor read.
 func (s *Sessions) commit(ctx context.Context, changes ...store.Change) (bool, error) {
 	err := s.store.Write(ctx, changes...)
 	switch {
@@ -258,8 +213,8 @@ func (s *Sessions) commit(ctx context.Context, changes ...store.Change) (bool, e
 	case errors.Is(err, store.ErrInvalid):
 		return false, s.unavailable(ctx, "store", err)
 	}
-	// It may have been written: the version of the first change tells. The request's own deadline may be what cut the
-	// answer off.
+	// The changes may have been written although the answer was lost, for example at the deadline of the request. The
+	// version of the first item shows it.
 	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	first := changes[0].Item
@@ -270,11 +225,11 @@ func (s *Sessions) commit(ctx context.Context, changes ...store.Change) (bool, e
 	return len(items) == 1 && items[0].Version == first.Version, nil
 }
 
-const tries = 6 // of a conditional write: the first and five more
+const tries = 6 // attempts of a conditional write, with the first
 
-// pause lets others finish before the next try of a conditional write.
+// pause waits for a short random time before the next try of a conditional write, so that others can finish.
 func pause(ctx context.Context, try int) error {
-	t := time.NewTimer(rand.N(time.Duration(try+1) * 4 * time.Millisecond))
+	t := time.NewTimer(rand.N(time.Duration(min(try+1, 2*tries)) * 4 * time.Millisecond))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -284,8 +239,12 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
-// retry calls step until it is done, or has been in the way of others too often.
+// retry calls step until it is done or returns an error, and gives up after a number of tries.
 func (s *Sessions) retry(ctx context.Context, step func(context.Context) (done bool, err error)) error {
+	return s.retryUpTo(ctx, tries, step)
+}
+
+func (s *Sessions) retryUpTo(ctx context.Context, tries int, step func(context.Context) (done bool, err error)) error {
 	for try := range tries {
 		if done, err := step(ctx); done || err != nil {
 			return err
@@ -294,5 +253,5 @@ func (s *Sessions) retry(ctx context.Context, step func(context.Context) (done b
 			return s.unavailable(ctx, "store", err)
 		}
 	}
-	return s.unavailable(ctx, "store", errors.New("too many write the same session at once"))
+	return s.unavailable(ctx, "store", errors.New("too many requests write the same session at once, try again"))
 }

@@ -34,8 +34,8 @@ func TestS2_StolenStore(t *testing.T) {
 	k.spy.calm()
 	tokens := k.create()
 	next := k.rotate(tokens.Refresh)
-	code := k.memberCode("mobile")
-	bought := decode(t, k.redeemCode(k.memberCode("mobile"), "mobile"))
+	code := k.memberCode(audience)
+	bought := decode(t, k.redeemCode(k.memberCode(audience), audience))
 	if err := k.sessions.Revoke(t.Context(), k.create().SessionID); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestS2_StolenStore(t *testing.T) {
 			if _, err := k.member.Verify(t.Context(), piece); err == nil {
 				t.Errorf("the stored %q verifies", piece)
 			}
-			if rec := k.redeemCode(piece, "mobile"); rec.Code == 200 {
+			if rec := k.redeemCode(piece, audience); rec.Code == 200 {
 				t.Errorf("the stored %q redeems", piece)
 			}
 		}
@@ -104,7 +104,7 @@ func TestL1_RefreshSecrets(t *testing.T) {
 	if err := json.Unmarshal(k.item(keyOf(old.SessionID)).Value, &row); err != nil || row.Salt == "" {
 		t.Fatal(err)
 	}
-	k.advance(6 * time.Minute)
+	k.Advance(6 * time.Minute)
 	try := func(token string) {
 		tell(second(k.refresh(token)))
 		for _, rec := range []fmt.Stringer{
@@ -130,7 +130,7 @@ func TestL1_RefreshSecrets(t *testing.T) {
 	k.edit(old.SessionID, func(r map[string]any) { r["n"] = 2 })
 	try(old.Refresh)
 	try(third.Refresh)
-	fmt.Fprintf(&said, "%s\n%+v\n%v %+v", k.log.String(), k.events, k.member, k.sessions)
+	fmt.Fprintf(&said, "%s\n%+v\n%v %+v", k.Log.String(), k.Events.All(), k.member, k.sessions)
 	text := said.String()
 	for name, secret := range map[string]string{"old": old.Refresh, "next": next.Refresh, "third": third.Refresh, "spoiled": spoiled, "salt": row.Salt} {
 		tag := secret[strings.LastIndex(secret, ".")+1:]
@@ -143,7 +143,7 @@ func TestL1_RefreshSecrets(t *testing.T) {
 	}
 }
 
-// TestJ14_RefreshMatrix: a refresh token opens nothing but a refresh, of its own kind, and nothing else refreshes.
+// TestJ14_RefreshMatrix: a refresh token opens nothing but a refresh of its kind, and nothing else refreshes.
 func TestJ14_RefreshMatrix(t *testing.T) {
 	k := newKeeper(t)
 	robot := session.NewKind[APIKey](k.sessions, "robot")
@@ -154,7 +154,7 @@ func TestJ14_RefreshMatrix(t *testing.T) {
 		c.Keys, c.Secrets, c.Store = k.config.Keys, k.config.Secrets, k.spy
 	}).create()
 	values := map[string]string{
-		"member refresh": member.Refresh, "member access": member.Access, "robot refresh": other.Refresh, "robot access": other.Access, "code": k.memberCode("mobile"),
+		"member refresh": member.Refresh, "member access": member.Access, "robot refresh": other.Refresh, "robot access": other.Access, "code": k.memberCode(audience),
 		"another issuer's refresh": foreign.Refresh, "session id": member.SessionID,
 	}
 	robotCookie := session.CookieNameOf(robot)
@@ -173,7 +173,7 @@ func TestJ14_RefreshMatrix(t *testing.T) {
 		"member access by header": func(v string) bool {
 			return serve(k.member.Require(k.whoami()), request("GET", "/", "Authorization", "Bearer "+v)).Code == 200
 		},
-		"code": func(v string) bool { return k.redeemCode(v, "mobile").Code == 200 },
+		"code": func(v string) bool { return k.redeemCode(v, audience).Code == 200 },
 	}
 	for name, v := range values {
 		for taker, takes := range takers {

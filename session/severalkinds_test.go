@@ -49,7 +49,7 @@ func (p *pair) wantLive(what string, live bool, all ...session.Tokens) {
 	}
 }
 
-// TestS9_EverywhereOfSeveralKinds: what is cleared is ended; nobody's cookie goes while their session lives on.
+// TestS9_EverywhereOfSeveralKinds: a session whose cookie is cleared has ended.
 func TestS9_EverywhereOfSeveralKinds(t *testing.T) {
 	t.Run("cookies", func(t *testing.T) {
 		p := newPair(t)
@@ -84,7 +84,7 @@ func TestS9_EverywhereOfSeveralKinds(t *testing.T) {
 	})
 	t.Run("one has expired and cannot be refreshed", func(t *testing.T) {
 		p := newPair(t)
-		p.advance(time.Hour)
+		p.Advance(time.Hour)
 		cookie := p.cookies(p.member) + "; " + session.CookieNameOf(p.admin) + "=" + p.boss.Access
 		if rec := p.ask("POST", "/signout/everywhere", "", "Cookie", cookie); rec.Code != 204 {
 			t.Errorf("%d %s", rec.Code, rec.Body)
@@ -115,7 +115,7 @@ func TestS9_EverywhereOfSeveralKinds(t *testing.T) {
 	})
 }
 
-// The list is of all that the browser is signed in to, and each entry can be ended.
+// The list has all sessions of the browser, and each can be ended.
 func TestOwnSessions_SeveralKinds(t *testing.T) {
 	p := newPair(t)
 	list := func(headers ...string) (kinds, current []string) {

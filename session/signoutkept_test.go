@@ -33,7 +33,7 @@ func TestS9_SignOut(t *testing.T) {
 		}},
 	} {
 		mine, other := k.create(), k.create()
-		k.advance(c.later)
+		k.Advance(c.later)
 		k.told(true)
 		headers := c.headers(mine)
 		rec := k.ask("POST", "/signout", "", headers...)
@@ -97,7 +97,7 @@ func TestS9_SignOutEverywhere(t *testing.T) {
 		t.Errorf("%d writes by what was refused", k.spy.writes())
 	}
 	k.wantTold()
-	k.advance(10 * time.Minute) // who asks is refreshed first
+	k.Advance(10 * time.Minute) // who asks is refreshed first
 	rec := k.ask("POST", "/signout/everywhere", "a=b", with("Accept", "text/html", "Origin", "https://app.example.net", "Sec-Fetch-Site", "cross-site")...)
 	if rec.Code != 303 || rec.Header().Get("Location") != "https://api.example.com/" || !strings.Contains(set(t, rec.Header(), k.access()), "Max-Age=0") ||
 		!strings.Contains(set(t, rec.Header(), k.renewal()), "Max-Age=0") || rec.Header().Get("Cache-Control") != "no-store" {
@@ -113,8 +113,8 @@ func TestS9_SignOutEverywhere(t *testing.T) {
 	k.mustRefresh(neighbour.Refresh)
 }
 
-// TestX2_GetChangesNothing crawls all routes by GET and HEAD, and sends every other method from a page of another origin,
-// with the cookies of a live session: the store stays as it is.
+// TestX2_GetChangesNothing crawls all routes by GET and HEAD, and sends every other method from a page of another
+// origin, with the cookies of a live session: the store stays as it is.
 func TestX2_GetChangesNothing(t *testing.T) {
 	k := newKeeper(t)
 	mine := k.create()
@@ -141,13 +141,13 @@ func TestX2_GetChangesNothing(t *testing.T) {
 	k.mustRefresh(mine.Refresh)
 }
 
-// TestA7_LockedOut: whoever the application locks out is out at their next refresh by Renew alone, and at once with
-// RevokeSubject and CheckStore; no code or refresh that is under way brings them back.
+// TestA7_LockedOut: a person whom the application locks out is out at their next refresh by OnRefresh alone, and at
+// once with RevokeSubject and CheckStore; no code or refresh that is under way brings them back.
 func TestA7_LockedOut(t *testing.T) {
 	locked := map[string]bool{}
 	newLocked := func() *keeper {
 		return newKeeper(t, func(c *session.KindConfig[User]) {
-			c.Renew = func(_ context.Context, _ string, g *session.Grant[User]) error {
+			c.OnRefresh = func(_ context.Context, _ string, g *session.Grant[User]) error {
 				if locked[g.Subject] {
 					return session.ErrEnded
 				}
@@ -158,14 +158,14 @@ func TestA7_LockedOut(t *testing.T) {
 	k := newLocked()
 	mine := k.create()
 	locked["u1"] = true
-	k.advance(5*time.Minute + 31*time.Second) // the life of the token and the leeway
+	k.Advance(5*time.Minute + 31*time.Second) // the life of the token and the leeway
 	if rec := serve(k.member.Require(k.whoami()), request("GET", "/", "Cookie", k.cookies(mine))); rec.Code != 401 || errorCode(t, rec) != "session_ended" {
-		t.Errorf("with Renew: %d %s", rec.Code, rec.Body)
+		t.Errorf("with OnRefresh: %d %s", rec.Code, rec.Body)
 	}
 	maps.DeleteFunc(locked, func(string, bool) bool { return true })
 	k = newLocked()
 	mine = k.create()
-	code := k.memberCode("mobile")
+	code := k.memberCode(audience)
 	if err := k.sessions.RevokeSubject(t.Context(), "u1"); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestA7_LockedOut(t *testing.T) {
 		"renewal": serve(checked, request("GET", "/", "Cookie", k.renewal()+"="+mine.Refresh)),
 		"refresh": k.ask("POST", "/refresh", "", "Cookie", k.cookies(mine)),
 		"grant":   k.ask("POST", "/token", "grant_type=refresh_token&refresh_token="+mine.Refresh),
-		"code":    k.redeemCode(code, "mobile"),
+		"code":    k.redeemCode(code, audience),
 		"list":    k.ask("GET", "/sessions", "", "Cookie", k.cookies(mine)),
 	} {
 		if rec.Code != 401 && rec.Code != 400 {

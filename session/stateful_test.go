@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
 
-// A keeper is a world with a kind whose sessions are kept, in a store that does as it is told.
+// A keeper is a world with a kind whose sessions are kept, in a store whose behaviour the test sets.
 type keeper struct {
 	*world
 	member *session.Kind[User]
@@ -52,15 +52,16 @@ func newKeeper(t testing.TB, changes ...any) *keeper {
 	return k
 }
 
-// twin is another instance of the same program, on the same store, with a clock of its own.
+// twin is another instance of the same program, on the same store, with another clock.
 func (k *keeper) twin(ahead time.Duration, changes ...any) *keeper {
 	k.t.Helper()
 	as := func(c *session.Config) {
 		c.Keys, c.Secrets, c.Store = k.config.Keys, k.config.Secrets, k.config.Store
-		c.Now = func() time.Time { return k.clock().Add(ahead) }
+		c.Now = func() time.Time { return k.Now().Add(ahead) }
 	}
 	other := newKeeper(k.t, append([]any{as}, changes...)...)
-	other.now, other.spy = k.clock(), k.spy
+	other.Set(k.Now())
+	other.spy = k.spy
 	return other
 }
 
@@ -68,6 +69,12 @@ func (k *keeper) twin(ahead time.Duration, changes ...any) *keeper {
 func (k *keeper) create() session.Tokens {
 	k.t.Helper()
 	return must(k.member.Create(k.t.Context(), k.grant()))(k.t)
+}
+
+// list returns the sessions of u1.
+func (k *keeper) list() []session.Info {
+	k.t.Helper()
+	return must(k.sessions.List(k.t.Context(), "u1", session.ListOptions{}))(k.t).Sessions
 }
 
 func (k *keeper) refresh(token string) (session.Tokens, error) {
@@ -94,7 +101,7 @@ func (k *keeper) mustRefresh(token string) session.Tokens {
 // rotate waits until the session rotates, and refreshes.
 func (k *keeper) rotate(token string) session.Tokens {
 	k.t.Helper()
-	k.advance(31 * time.Second)
+	k.Advance(31 * time.Second)
 	next := k.mustRefresh(token)
 	if next.Refresh == token {
 		k.t.Fatal("nothing was rotated")
@@ -105,9 +112,7 @@ func (k *keeper) rotate(token string) session.Tokens {
 // told returns the events since the last call, each as its name, and its reason if it has one; refreshes and creations
 // are left out unless all are asked for.
 func (k *keeper) told(all ...bool) (out []string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, e := range k.events {
+	for _, e := range k.Events.Take() {
 		if len(all) == 0 && (e.Name == "session created" || e.Name == "session refreshed") {
 			continue
 		}
@@ -117,7 +122,6 @@ func (k *keeper) told(all ...bool) (out []string) {
 		}
 		out = append(out, name)
 	}
-	k.events = nil
 	return out
 }
 
@@ -174,7 +178,7 @@ func (k *keeper) write(item store.Item) {
 	}
 }
 
-// script is a store that counts its calls and can be told what to do with them.
+// script is a store that counts its calls, and does with them what the test sets.
 type script struct {
 	store.Store
 	mu      sync.Mutex
@@ -184,12 +188,16 @@ type script struct {
 	onGet   func(n int) error                                           // of the n-th Get, from 1
 	onWrite func(n int, changes []store.Change) (apply bool, err error) // whether it happens, and the answer
 	onList  func(n int) error
+	onKeys  func(keys []store.Key) // of each Get
 }
 
 func (s *script) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error) {
 	s.mu.Lock()
 	s.gets++
 	n, on := s.gets, s.onGet
+	if s.onKeys != nil {
+		s.onKeys(keys)
+	}
 	s.mu.Unlock()
 	if on != nil {
 		if err := on(n); err != nil {
@@ -229,11 +237,11 @@ func (s *script) List(ctx context.Context, part, after string, limit int) ([]sto
 	return s.Store.List(ctx, part, after, limit)
 }
 
-// calm forgets what the store was told and what it did.
+// calm forgets the calls of the store and what it should do.
 func (s *script) calm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gets, s.lists, s.written, s.onGet, s.onWrite, s.onList = 0, 0, nil, nil, nil, nil
+	s.gets, s.lists, s.written, s.onGet, s.onWrite, s.onList, s.onKeys = 0, 0, nil, nil, nil, nil, nil
 }
 
 func (s *script) writes() int {
@@ -266,5 +274,5 @@ func value(line string) string {
 
 // handedTo is the Return of a client that redeems codes with proof.
 func handedTo(client string) session.Return {
-	return handover.New(app, "", s256(proof), client)
+	return returnto.New(app, "", s256(proof), client)
 }
