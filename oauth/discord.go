@@ -17,9 +17,9 @@ import (
 // Discord signs in with a Discord account. Config needs ClientID and ClientSecret. Scopes defaults to identify and
 // email. Prompt "none" skips the consent of people who gave it before.
 //
-// The subject is the account's id, a number of up to 20 digits: user names can be changed and taken by somebody else. An
-// address is Verified if verified is the boolean true: its owner has then opened a link in a mail of Discord's. Accounts
-// that were made with a telephone number have none.
+// The subject is the account's id, a number of up to 20 digits: user names can be changed and taken by somebody else.
+// An address is Verified if verified is the boolean true: its owner has then opened a link in a mail of Discord's.
+// Accounts that were made with a telephone number have none.
 //
 // Sources: https://discord.com/developers/docs/topics/oauth2, https://discord.com/developers/docs/resources/user,
 // https://discord.com/developers/docs/reference#image-formatting.

@@ -21,10 +21,10 @@ import (
 // The subject is an id that Facebook makes for the person and this app. The address is never Verified: Facebook's API
 // does not say whether it was proven. It is absent if the person declined it or has only a telephone number.
 //
-// Its ways: calls carry appsecret_proof, so "Require App Secret" can, and should, be on in the app's settings. Errors of
-// the token endpoint are objects of Facebook's own, so a code that is too old is shown as provider_error. The browser
-// comes back with the fragment #_=_, which means nothing. Endpoints name no version of the API, which stands for the
-// oldest one that is open to the app; set Endpoint for another.
+// Its ways: calls carry appsecret_proof, so "Require App Secret" can, and should, be on in the app's settings. Errors
+// of the token endpoint are objects of Facebook's own, so a code that is too old is shown as provider_error. The
+// browser comes back with the fragment #_=_, which means nothing: an empty one takes its place. Endpoints name no
+// version of the API, which stands for the oldest one that is open to the app; set Endpoint for another.
 // Sources: https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow,
 // https://developers.facebook.com/docs/graph-api/guides/secure-requests,
 // https://developers.facebook.com/docs/graph-api/reference/user.
@@ -48,7 +48,9 @@ func Facebook(c Config) *Provider {
 			return facebookProfile(ctx, hc, withQuery(me, q), t)
 		}
 	}
-	return build(c, false)
+	p := build(c, false)
+	p.client.EndFragment = true
+	return p
 }
 
 // appSecretProof shows that a call comes from the app, and not from somebody who found a token.

@@ -11,9 +11,10 @@ import (
 	"github.com/posternauth/postern/internal/jose"
 )
 
-// Google signs in with a Google account by plain OAuth 2: the UserInfo endpoint says who it is. oidc.Google does the same
-// with a signed ID token and one call less; both give one person the same issuer (https://accounts.google.com) and
-// subject, so an application can change over. This mode is for those who mostly want Google's tokens to call its APIs.
+// Google signs in with a Google account by plain OAuth 2: the UserInfo endpoint says who it is. oidc.Google does the
+// same with a signed ID token and one call less; both give one person the same issuer (https://accounts.google.com)
+// and subject, so an application can change over. This mode is for those who mostly want Google's tokens to call its
+// APIs.
 //
 // The address is Verified if email_verified is the boolean true. Google owns the proof of gmail.com and Workspace
 // addresses; any other address was proven by a mail when the account was made and may have a new owner since.

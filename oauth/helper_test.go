@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oauth"
 )
 

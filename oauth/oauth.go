@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -17,26 +18,31 @@ import (
 
 // Config of a provider. For a preset such as GitHub, ClientID and ClientSecret are enough.
 type Config struct {
-	// ClientID and ClientSecret are what the service gave when the application was registered. A public client has no secret.
+	// ClientID and ClientSecret are what the service gave when the application was registered. A public client has no
+	// secret.
 	ClientID, ClientSecret string
 
-	// Scopes asked for. Default: what the preset says; none for New.
+	// Scopes asked for.
+	// Defaults to what the preset says; none for New.
 	Scopes []string
 
-	// Prompt is sent as it is: "consent", "select_account", ... Default: not sent.
+	// Prompt is sent as it is: "consent", "select_account", ...
+	// By default it is not sent.
 	Prompt string
 
-	// AuthParams are further parameters of the authorization request, such as {"access_type": "offline"}. Those the flow
-	// itself sets (state, scope, redirect_uri, ...) are refused.
+	// AuthParams are further parameters of the authorization request, such as {"access_type": "offline"}. Those the
+	// flow itself sets (state, scope, redirect_uri, ...) are refused.
 	AuthParams map[string]string
 
 	// Forward names parameters of the request to {base}/{name}/authorize that are passed on to the service, such as
-	// "login_hint". Whoever writes the link chooses their values. Default: none.
+	// "login_hint". The writer of the link chooses their values.
+	// Defaults to none.
 	Forward []string
 
-	// AuthMethod is how the client proves itself at the token endpoint: "client_secret_basic", "client_secret_post" or
-	// "none". Default: what the preset says; for New client_secret_basic, which RFC 6749 section 2.3.1 makes every
-	// service accept, or none without a ClientSecret.
+	// AuthMethod is how the client proves itself at the token endpoint: "client_secret_basic", "client_secret_post"
+	// or "none".
+	// Defaults to what the preset says; for New client_secret_basic, which RFC 6749 section 2.3.1 makes every service
+	// accept, or none without a ClientSecret.
 	AuthMethod string
 
 	// Issuer names the service in Identity.Issuer; with the subject it is the key of the person. Required for New, by
@@ -47,18 +53,34 @@ type Config struct {
 	Endpoint Endpoint
 
 	// Profile finds out who granted the tokens. It returns at least a Subject, which the service must never give to
-	// anyone else; Issuer and Tokens are filled in. c keeps the rules of this package; [Get] is the usual call. An error
-	// that is no *postern.Error is answered 502. Required for New.
+	// anyone else; Issuer and Tokens are filled in. c keeps the rules of this package; [Get] is the usual call. An
+	// error that is not a *postern.Error is answered 502. Required for New.
 	Profile func(ctx context.Context, c *http.Client, t postern.Tokens) (postern.Identity, error)
 
-	// Timeout bounds all calls for one request together. Default: 5 s.
+	// TokenRequest, if set, may change the token request before it is sent, for a service that leaves RFC 6749:
+	// TikTok wants the client id under the name client_key. form has the parameters, header the Authorization header,
+	// if any. Both hold secrets.
+	// Defaults to the request of RFC 6749 section 4.1.3.
+	TokenRequest func(form url.Values, header http.Header)
+
+	// TokenAnswer, if set, reads the answer of the token endpoint, for a service that leaves RFC 6749: Slack has the
+	// token of a person in an object authed_user. body is the body of an answer with a 2xx status, of any form; an
+	// answer with the member error is refused before. Tokens without Access are refused. body holds secrets, which an
+	// error must not repeat.
+	// Defaults to the answer of RFC 6749 section 5.1.
+	TokenAnswer func(body []byte) (postern.Tokens, error)
+
+	// Timeout bounds all calls for one request together.
+	// Defaults to 5 s.
 	Timeout time.Duration
 
-	// HTTPClient, if set, brings the transport of all calls, for a proxy or certificates of one's own. It then decides
-	// which addresses may be reached; all other rules stay. Its cookie jar is not used. Default: public addresses only.
+	// HTTPClient, if set, has the transport of all calls, for a proxy or your own certificates. It then
+	// decides which addresses may be reached; all other rules stay. Its cookie jar is not used.
+	// Defaults to public addresses only.
 	HTTPClient *http.Client
 
-	// AllowPrivate lets calls go to private networks, for a service inside a company. Default: public addresses only.
+	// AllowPrivate lets calls go to private networks, for a service inside a company.
+	// Defaults to public addresses only.
 	AllowPrivate bool
 
 	// AllowInsecure lets endpoints be on this machine, by http too. For development and tests.
@@ -71,7 +93,8 @@ type Endpoint struct {
 	TokenURL string // the code is exchanged here
 	// UserInfoURL is where a preset finds the profile. New does not use it.
 	UserInfoURL string
-	// Issuer is what the service says in the parameter iss of a callback (RFC 9207). If it is set, another iss is refused.
+	// Issuer is what the service says in the parameter iss of a callback (RFC 9207). If it is set, another iss is
+	// refused.
 	Issuer string
 	// IssuerRequired: the service always sends iss, so a callback without it is refused.
 	IssuerRequired bool
@@ -106,7 +129,7 @@ func build(c Config, commaScopes bool) *Provider {
 	p.client = authcode.Client{
 		ID: c.ClientID, Secret: func(context.Context) (string, error) { return secret, nil },
 		Scopes: slices.Clone(c.Scopes), Params: params, Forward: slices.Clone(c.Forward),
-		CommaScopes: commaScopes, Method: "oauth",
+		CommaScopes: commaScopes, Method: "oauth", Request: c.TokenRequest, Answer: c.TokenAnswer,
 		HTTP: fetch.Client(fetch.Options{
 			AllowLoopback: c.AllowInsecure, AllowPrivate: c.AllowPrivate, Timeout: timeout, HTTPClient: c.HTTPClient,
 		}),
@@ -130,7 +153,7 @@ func build(c Config, commaScopes bool) *Provider {
 
 func (c Config) check() error {
 	check := authcode.Check{Package: "oauth"}
-	check.Client(c.ClientID, c.ClientSecret, c.AuthMethod, c.Scopes)
+	check.Client(c.ClientID, c.ClientSecret, false, c.AuthMethod, c.Scopes)
 	check.Params(c.AuthParams, c.Forward)
 	_, twice := c.AuthParams["prompt"]
 	check.Add(twice && c.Prompt != "", "Prompt is set twice, in AuthParams as well")

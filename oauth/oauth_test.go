@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oauth"
 )
 
@@ -188,7 +188,8 @@ func TestC7_GitHubInTrouble(t *testing.T) {
 	}
 }
 
-// TestL1_NothingSecretIsLogged: through sign-ins that work and fail, neither log nor page holds a token, code or secret.
+// TestL1_NothingSecretIsLogged: through sign-ins that work and fail, neither log nor page holds a token, code or
+// secret.
 func TestL1_NothingSecretIsLogged(t *testing.T) {
 	w := world(t)
 	var mu sync.Mutex

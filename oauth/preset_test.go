@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oauth"
 )
 
@@ -36,8 +36,8 @@ func TestGitHub(t *testing.T) {
 	if id.Issuer != flowtest.IdP || id.Subject != "9007199254740993" || id.Name != "Octo Cat" || id.Picture != "https://example.com/o.png" || fmt.Sprint(id.Addresses) != fmt.Sprint(want) {
 		t.Errorf("%+v", id)
 	}
-	if !json.Valid(id.Raw) || id.Tokens == nil || id.Tokens.Access == "" || in.Tokens != id.Tokens || fmt.Sprint(in.Auth.Methods) != "[oauth]" {
-		t.Errorf("%s %+v %+v", id.Raw, id.Tokens, in.Auth)
+	if !json.Valid(id.Raw) || id.Tokens == nil || id.Tokens.Access == "" || in.Tokens != id.Tokens || fmt.Sprint(in.Authentication.Methods) != "[oauth]" {
+		t.Errorf("%s %+v %+v", id.Raw, id.Tokens, in.Authentication)
 	}
 	if form.Get("client_secret") != flowtest.Secret || form.Get("code_verifier") == "" {
 		t.Error("the secret was not sent in the body")
@@ -160,7 +160,7 @@ func TestGoogle(t *testing.T) {
 	if mail, ok := id.Email(); id.Issuer != flowtest.IdP || id.Subject != "10001" || id.Name != "Ada Lovelace" || mail != "ada@example.com" || !ok {
 		t.Errorf("%+v", id)
 	}
-	if id.Tokens.Refresh == "" || string(id.UserInfo) != string(id.Raw) || fmt.Sprint(in.Auth.Methods) != "[oauth]" {
+	if id.Tokens.Refresh == "" || string(id.UserInfo) != string(id.Raw) || fmt.Sprint(in.Authentication.Methods) != "[oauth]" {
 		t.Errorf("%+v %s", id.Tokens, id.UserInfo)
 	}
 	w.IdP.SetFaults(fakeidp.Faults{EmailVerifiedText: true})

@@ -17,8 +17,8 @@ import (
 // The subject is the Spotify user id. The address is never Verified: Spotify's documentation says that it is what the
 // person typed when the account was made, and no proof that it is theirs.
 //
-// Its ways: redirect URIs are https, or http on 127.0.0.1 or [::1], but not on localhost; an app in development mode lets
-// in listed people only, and the profile answers 403 to others.
+// Its ways: redirect URIs are https, or http on 127.0.0.1 or [::1], but not on localhost; an app in development mode
+// lets in listed people only, and the profile answers 403 to others.
 // Sources: https://developer.spotify.com/documentation/web-api/tutorials/code-flow,
 // https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile.
 func Spotify(c Config) *Provider {

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oauth"
 )
 
@@ -81,7 +81,8 @@ func at(w *flowtest.World, name string) (postern.Identity, string) {
 	return postern.Identity{}, a.Code()
 }
 
-// TestEveryPreset: two people are two, at an issuer that stays; a nameless one is nobody; what protects the flow is sent.
+// TestEveryPreset: two people are two, at an issuer that stays; a nameless one is nobody; what protects the flow is
+// sent.
 func TestEveryPreset(t *testing.T) {
 	w := all(t)
 	for name, v := range vendors() {
@@ -140,7 +141,8 @@ func TestEmptySubject(t *testing.T) {
 	}
 }
 
-// TestA2_EveryOAuthPreset: an address is proven by what the service is documented to say, and by nothing that looks like it.
+// TestA2_EveryOAuthPreset: an address is proven by what the service is documented to say, and by nothing that looks
+// like it.
 func TestA2_EveryOAuthPreset(t *testing.T) {
 	type absent struct{}
 	w := all(t)
@@ -304,6 +306,34 @@ func TestVendorsAtHome(t *testing.T) {
 		}
 		if err := preset(oauth.Config{ClientID: "public"}).Check(); err != nil {
 			t.Errorf("%s without a secret: %v", want, err)
+		}
+	}
+}
+
+// TestFacebook_Fragment: the browser comes back with #_=_. The redirect to the application has its own fragment, or
+// browsers would carry that one on; also when the callback comes again by Back or a reload. Other services bring none,
+// and get none.
+func TestFacebook_Fragment(t *testing.T) {
+	for _, cookies := range []bool{false, true} {
+		w := all(t)
+		w.Silent, w.Cookies = !cookies, cookies
+		for name := range vendors() {
+			want := "https://app.example/"
+			if name == "facebook" {
+				want += "#"
+			}
+			b := w.Browser()
+			b.HTML = true
+			callback := b.Agree(flowtest.As(b.Begin(name), "10001"))
+			if a := b.Get(callback); a.Status != 303 || a.Location != want {
+				t.Errorf("%s: %d to %q, want %q", name, a.Status, a.Location, want)
+			}
+			if !cookies {
+				continue
+			}
+			if a := b.Get(callback); a.Status != 303 || a.Location != want {
+				t.Errorf("%s, again: %d to %q, want %q", name, a.Status, a.Location, want)
+			}
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -13,7 +12,6 @@ import (
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/authcode"
 	"github.com/posternauth/postern/internal/discovery"
-	"github.com/posternauth/postern/internal/jose"
 	"github.com/posternauth/postern/keys"
 )
 
@@ -29,8 +27,8 @@ const appleSecretLife = 5 * time.Minute
 // with the key (ES256). Scopes defaults to openid, email and name.
 //
 // The name comes once: in a field of the browser's form when somebody signs in to the application for the first time,
-// and never again unless they take their consent back. Save it then. The browser sends it and Apple does not sign it, so
-// Identity.Name is something to show and nothing else; an address in that field is not looked at.
+// and never again unless they take their consent back. Save it then. The browser sends it and Apple does not sign it,
+// so Identity.Name is something to show and nothing else; an address in that field is not looked at.
 //
 // An address is Verified if email_verified of the ID token is true, which Apple writes as a boolean or as text. It may
 // be a relay of Apple's (is_private_email in Identity.Raw) that takes mail from registered senders only. The subject
@@ -47,6 +45,7 @@ func Apple(teamID string, key keys.SigningKey, c Config) *Provider {
 		c.Scopes = []string{"openid", "email", "name"}
 	}
 	q := quirks{
+		noAuthTime: true,
 		metadata: &discovery.Metadata{
 			Issuer: c.Issuer, AuthURL: c.Issuer + "/auth/authorize", TokenURL: c.Issuer + "/auth/token", JWKS: c.Issuer + "/auth/keys",
 		},
@@ -75,6 +74,10 @@ func (s appleSecret) check(c Config) error {
 		return errors.New("oidc: Apple: the id of key must be Apple's, ten characters: it is in the name of the .p8 file")
 	case c.ClientSecret != "" || c.AuthMethod != "":
 		return errors.New("oidc: Apple: leave Config.ClientSecret and AuthMethod empty: the secret is made of key")
+	case c.ClientKey != nil || c.ClientKeyAudience != "":
+		return errors.New("oidc: Apple: leave Config.ClientKey empty: key is an argument")
+	case c.MetadataURL != "" || c.Endpoint != Endpoint{}:
+		return errors.New("oidc: Apple: leave Config.MetadataURL and Endpoint empty: the endpoints are fixed")
 	case c.UserInfo:
 		return errors.New("oidc: Apple: there is no UserInfo endpoint: leave Config.UserInfo out")
 	}
@@ -83,22 +86,9 @@ func (s appleSecret) check(c Config) error {
 
 // sign makes a client secret that is good from now on.
 func (s appleSecret) sign(ctx context.Context, now time.Time) (string, error) {
-	payload, err := json.Marshal(struct {
-		Issuer   string `json:"iss"`
-		Issued   int64  `json:"iat"`
-		Expires  int64  `json:"exp"`
-		Audience string `json:"aud"`
-		Subject  string `json:"sub"`
-	}{s.team, now.Unix(), now.Add(appleSecretLife).Unix(), s.audience, s.client})
-	if err != nil {
-		return "", fmt.Errorf("claims: %w", err)
-	}
-	input := jose.SigningInput(string(keys.ES256), s.key.Public().ID(), "", payload)
-	signature, err := s.key.Sign(ctx, input)
-	if err != nil {
-		return "", fmt.Errorf("sign: %w", err)
-	}
-	return jose.Compact(input, signature), nil
+	return authcode.SignJWT(ctx, s.key, "", map[string]any{
+		"iss": s.team, "iat": now.Unix(), "exp": now.Add(appleSecretLife).Unix(), "aud": s.audience, "sub": s.client,
+	})
 }
 
 // maxName is how long a name may be to be kept, in bytes.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/oidc"
 )
@@ -109,7 +109,7 @@ func TestC1_AppleCallback(t *testing.T) {
 	b := w.Browser()
 	form := answerOf(w, b.Begin("apple"))
 	twin := b.Clone()
-	if a := b.Clone().Get(appleCallback + "?" + form.Encode()); a.Status != 405 {
+	if a := b.Clone().Get(appleCallback + "?" + form.Encode()); a.Status != 400 {
 		t.Errorf("by GET: %d %s", a.Status, a.Body)
 	}
 	if a := w.Browser().Post(appleCallback, form); a.Status != 403 {
@@ -132,7 +132,7 @@ func TestC1_AppleCallback(t *testing.T) {
 	}
 }
 
-// TestApple_WrongKey: what Apple refuses is told plainly, and no secret is in the log.
+// TestApple_WrongKey: what Apple refuses has a plain text, and no secret is in the log.
 func TestApple_WrongKey(t *testing.T) {
 	w := all(t)
 	public, ok := appleKey(t).Public().Public().(*ecdsa.PublicKey)

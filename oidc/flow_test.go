@@ -10,8 +10,8 @@ import (
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/authcode"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oidc"
 )
 
@@ -231,7 +231,8 @@ func TestSST_S6_LoginCSRF(t *testing.T) {
 	}
 }
 
-// TestSST_S11_NothingIsCalledAtStart: neither New nor the handler's start calls a provider, and the flow is not implicit.
+// TestSST_S11_NothingIsCalledAtStart: neither New nor the handler's start calls a provider, and the flow is not
+// implicit.
 func TestSST_S11_NothingIsCalledAtStart(t *testing.T) {
 	w := one(t)
 	if n := w.IdP.Calls(fakeidp.Discovery) + w.IdP.Calls(fakeidp.JWKS); n != 0 {

@@ -25,7 +25,7 @@ func FuzzAppleName(f *testing.F) {
 		if len(id.Name) > maxName || strings.ContainsFunc(id.Name, unicode.IsControl) || strings.TrimSpace(id.Name) != id.Name || id.Name != "" && !json.Valid([]byte(user)) {
 			t.Fatalf("name %q", id.Name)
 		}
-		if id.Subject != "1" || id.Issuer != "https://appleid.apple.com" || len(id.Addresses) != 0 || id.Claims != nil {
+		if id.Subject != "1" || id.Issuer != "https://appleid.apple.com" || len(id.Addresses) != 0 || id.Params != nil {
 			t.Fatalf("%+v", id)
 		}
 	})

@@ -12,7 +12,10 @@ import "cmp"
 // @gmail.com or the account is of a Workspace (claim hd in Identity.Raw); any other address was proven by a mail when
 // the account was made, and may have a new owner since
 // (https://developers.google.com/identity/openid-connect/openid-connect).
+//
+// Its ways: iss of an ID token may be accounts.google.com, without https:// (OpenID Connect Core section 15.6.2).
+// Identity.Issuer is https://accounts.google.com either way.
 func Google(c Config) *Provider {
 	c.Issuer = cmp.Or(c.Issuer, "https://accounts.google.com")
-	return New(c)
+	return build(c, quirks{bareIssuer: true, noAuthTime: true})
 }

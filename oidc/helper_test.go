@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oidc"
 )
 

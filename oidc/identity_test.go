@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/oidc"
 )
@@ -33,11 +33,11 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("Tokens %+v", id.Tokens)
 	}
 	in := w.SignIns()[0]
-	if fmt.Sprint(in.Auth.Methods) != "[oidc]" || in.Tokens != id.Tokens || in.Return.Target() != "https://app.example/" {
+	if fmt.Sprint(in.Authentication.Methods) != "[oidc]" || in.Tokens != id.Tokens || in.Return.Target() != "https://app.example/" {
 		t.Errorf("%+v", in)
 	}
-	if events := w.Events(); fmt.Sprint(events) != "[sign-in]" {
-		t.Errorf("events %v", events)
+	if events := w.Events.All(); len(events) != 1 || events[0].Name != "sign-in" || events[0].Reason != "" {
+		t.Errorf("events %+v", events)
 	}
 }
 
@@ -129,14 +129,15 @@ func TestC3_MaxAge(t *testing.T) {
 	}
 }
 
-// A person who signed in at the provider long ago has not proven anything just now, and session.Fresh must not think so.
+// A person who signed in at the provider long ago has not proven anything just now, and session.Fresh must not think
+// so.
 func TestAuthTime(t *testing.T) {
 	w := one(t)
 	w.IdP.SetFaults(fakeidp.Faults{AuthAge: 30 * 24 * time.Hour})
 	accepted(t, w, "one")
 	done := w.SignIns()
 	in := done[len(done)-1]
-	if age := w.Now().Sub(in.Auth.Time); age < 29*24*time.Hour || age > 31*24*time.Hour {
+	if age := w.Now().Sub(in.Authentication.Time); age < 29*24*time.Hour || age > 31*24*time.Hour {
 		t.Errorf("the sign-in counts as %v old, the ID token says 30 days", age)
 	}
 }

@@ -19,19 +19,19 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// leeway is how far the clocks of the provider and of this machine may be apart.
-const leeway = time.Minute
-
 // expected is what an ID token must fit.
 type expected struct {
 	issuer     string
 	client     string
+	audiences  []string // others that aud may name
 	algorithms []keys.Algorithm
 	keys       keys.Verifier
 	nonce      string
 	access     string        // the access token it came with
 	maxAge     time.Duration // 0: auth_time is not looked at
 	now        time.Time
+	leeway     time.Duration
+	limit      int // bytes of the token
 	quirks     quirks
 }
 
@@ -53,28 +53,17 @@ type idClaims struct {
 	raw          string
 }
 
-// checkIDToken says what an ID token claims, if everything about it is right (Core section 3.1.3.7). An error that is not
-// keys.ErrUnavailable is about the token. No part of the token is in an error.
+// checkIDToken says what an ID token claims, if everything about it is right (Core section 3.1.3.7). An error that is
+// not keys.ErrUnavailable is about the token. No part of the token is in an error.
 func checkIDToken(ctx context.Context, token string, want expected) (*idClaims, error) {
-	t, err := jose.Parse(token)
+	t, err := jose.ParseLong(token, want.limit)
 	if err != nil {
 		return nil, err
 	}
-	// An ID token has no typ or the general one. Access, logout and other tokens say what they are (RFC 8725 section 3.11).
-	if t.Typ != "" && !strings.EqualFold(t.Typ, "JWT") {
-		return nil, errors.New("typ is that of another kind of token")
-	}
-	if !slices.Contains(want.algorithms, keys.Algorithm(t.Alg)) {
-		return nil, errors.New("alg is not one of Config.Algorithms")
-	}
-	key, err := want.keys.PublicKey(ctx, t.Kid)
-	if err != nil {
+	if err := checkHeader(t, want.algorithms); err != nil {
 		return nil, err
 	}
-	if string(key.Algorithm()) != t.Alg {
-		return nil, errors.New("alg is not that of the key")
-	}
-	if err := key.Verify(t.Input, t.Signature); err != nil {
+	if _, err := keys.Verify(ctx, want.keys, t.Kid, keys.Algorithm(t.Alg), t.Input, t.Signature); err != nil {
 		return nil, err
 	}
 	c, err := readClaims(t.Payload, want.quirks.textTrue)
@@ -95,10 +84,25 @@ func checkIDToken(ctx context.Context, token string, want expected) (*idClaims, 
 	return c, nil
 }
 
+// checkHeader checks that a token is no other kind of token, and that its algorithm is allowed. Access, logout and
+// other tokens name their type; an ID token has no typ, or the general one (RFC 8725 section 3.11).
+func checkHeader(t jose.Token, allowed []keys.Algorithm) error {
+	if t.Typ != "" && !jose.HasType(t.Typ, "JWT") {
+		return errors.New("typ is that of another kind of token")
+	}
+	if !slices.Contains(allowed, keys.Algorithm(t.Alg)) {
+		return fmt.Errorf("alg is %s, and Config.Algorithms allows %v", authcode.Label(t.Alg), allowed)
+	}
+	return nil
+}
+
 func readClaims(payload string, textTrue bool) (*idClaims, error) {
 	c := &idClaims{raw: payload}
 	c.TextTrue = textTrue
 	err := jose.Object(payload, func(name, value string) (err error) {
+		if value == "null" { // absent
+			return nil
+		}
 		switch name {
 		case "iss":
 			c.issuer, err = jose.String(value)
@@ -114,14 +118,14 @@ func readClaims(payload string, textTrue bool) (*idClaims, error) {
 		case "nbf":
 			c.notBefore, err = jose.NumericDate(value)
 		case "auth_time":
-			c.authTime, err = jose.NumericDate(value)
+			c.authTime, _ = jose.NumericDate(value) // needed with MaxAge only, and then missing
 		case "nonce":
 			c.nonce, err = jose.String(value)
 		case "at_hash":
 			c.hasAtHash = true
 			c.atHash, err = jose.String(value)
 		case "hd":
-			c.hostedDomain, err = jose.String(value)
+			c.hostedDomain, _ = jose.String(value) // needed with HostedDomain only, and then missing
 		default:
 			err = c.Read(name, value)
 		}
@@ -134,6 +138,10 @@ func readClaims(payload string, textTrue bool) (*idClaims, error) {
 }
 
 func (c *idClaims) check(want expected) error {
+	if want.quirks.bareIssuer && "https://"+c.issuer == want.issuer {
+		c.issuer = want.issuer
+	}
+	leeway := want.leeway
 	switch {
 	case c.issuer != want.issuer:
 		return fmt.Errorf("claim iss is not %q", want.issuer)
@@ -141,8 +149,8 @@ func (c *idClaims) check(want expected) error {
 		return errors.New("claim sub is missing")
 	case !slices.Contains(c.audience, want.client):
 		return errors.New("claim aud does not name this client")
-	case len(c.audience) > 1 && !c.hasAZP:
-		return errors.New("claim aud names others too, and claim azp is missing")
+	case !c.hasAZP && slices.ContainsFunc(c.audience, want.distrusts):
+		return errors.New("claim aud names others too: list them in Config.Audiences if they may read what this client reads")
 	case c.hasAZP && c.azp != want.client:
 		return errors.New("claim azp names another client")
 	case c.expires.IsZero():
@@ -171,9 +179,15 @@ func (c *idClaims) check(want expected) error {
 	return nil
 }
 
-// checkAccessToken binds the access token to the ID token, where the provider does (Core section 3.1.3.8).
+// distrusts is true for a member of aud that is neither this client nor one of Config.Audiences.
+func (e expected) distrusts(audience string) bool {
+	return audience != e.client && !slices.Contains(e.audiences, audience)
+}
+
+// checkAccessToken binds the access token, if there is one, to the ID token, where the provider does (Core section
+// 3.1.3.8).
 func (c *idClaims) checkAccessToken(alg, access string) error {
-	if !c.hasAtHash {
+	if !c.hasAtHash || access == "" {
 		return nil
 	}
 	var half []byte // of the hash that belongs to alg
@@ -192,19 +206,6 @@ func (c *idClaims) checkAccessToken(alg, access string) error {
 		return errors.New("claim at_hash does not fit the access token")
 	}
 	return nil
-}
-
-// readUserInfo reads a UserInfo answer. Its sub must be that of the ID token, or the claims are somebody else's
-// (Core section 5.3.2).
-func readUserInfo(body, subject string, textTrue bool) (authcode.Claims, error) {
-	info := authcode.Claims{TextTrue: textTrue}
-	if err := jose.Object(body, info.Read); err != nil {
-		return authcode.Claims{}, fmt.Errorf("UserInfo: %w", err)
-	}
-	if info.Subject == "" || info.Subject != subject {
-		return authcode.Claims{}, errors.New("UserInfo: sub is not that of the ID token")
-	}
-	return info, nil
 }
 
 func refuseIDToken(err error) error {

@@ -44,7 +44,7 @@ func benchOf(t testing.TB, key keys.SigningKey) *bench {
 		t.Fatal(err)
 	}
 	return &bench{t, key, expected{
-		issuer: "https://id.example", client: "app", algorithms: []keys.Algorithm{keys.ES256}, keys: set, nonce: "n0nce", access: "at", now: at,
+		issuer: "https://id.example", client: "app", algorithms: []keys.Algorithm{keys.ES256}, keys: set, nonce: "n0nce", access: "at", now: at, leeway: time.Minute, limit: 64 << 10,
 	}}
 }
 
@@ -134,7 +134,10 @@ func TestJ13_IDTokenClaims(t *testing.T) {
 		"at_hash of another token":   {claims{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, false},
 		"at_hash empty":              {claims{"at_hash": ""}, false},
 		"at_hash number":             {claims{"at_hash": 1}, false},
-		"hd number":                  {claims{"hd": 1}, false},
+		"hd number":                  {claims{"hd": 1}, true}, // counts as missing: checkDomain refuses it where it is wanted
+		"at_hash null":               {claims{"at_hash": json.RawMessage("null")}, true},
+		"azp null":                   {claims{"azp": json.RawMessage("null")}, true},
+		"email null":                 {claims{"email": json.RawMessage("null"), "email_verified": json.RawMessage("null")}, true},
 		"name of a wrong type":       {claims{"name": 1}, true},
 		"email of a wrong type":      {claims{"email": []string{"a@example.com"}, "email_verified": true}, true},
 		"nothing but a good at_hash": {claims{"at_hash": atHash("at")}, true},
@@ -175,6 +178,10 @@ func TestJ12_IDTokenTimes(t *testing.T) {
 		"nbf in leeway":                  {claims{"nbf": sec(time.Minute)}, 0, true},
 		"nbf in the future":              {claims{"nbf": sec(time.Minute + time.Second)}, 0, false},
 		"nbf text":                       {claims{"nbf": "1"}, 0, false},
+		"nbf null":                       {claims{"nbf": json.RawMessage("null")}, 0, true},
+		"iat null":                       {claims{"iat": json.RawMessage("null")}, 0, false},
+		"auth_time null":                 {claims{"auth_time": json.RawMessage("null")}, 5 * time.Minute, false},
+		"auth_time text, not asked for":  {claims{"auth_time": "1800000000"}, 0, true},
 		"auth_time not asked for":        {claims{"auth_time": sec(-24 * time.Hour)}, 0, true},
 		"auth_time recent":               {claims{"auth_time": sec(-5 * time.Minute)}, 5 * time.Minute, true},
 		"auth_time at the end of leeway": {claims{"auth_time": sec(-6 * time.Minute)}, 5 * time.Minute, true},
@@ -205,11 +212,23 @@ func TestJ14_OtherTokensAreNoIDToken(t *testing.T) {
 	}
 	for name, payload := range map[string]string{
 		"a list": `[]`, "text": `"x"`, "nothing": ``, "two": payload + payload, "aud twice": strings.Replace(payload, `"aud"`, `"aud":"other","aud"`, 1),
-		"AUD beside aud": strings.Replace(payload, `"aud"`, `"AUD":"other","aud"`, 1), "not UTF-8": strings.Replace(payload, "n0nce", "\xff", 1),
+		"not UTF-8": strings.Replace(payload, "n0nce", "\xff", 1),
 	} {
 		if _, err := b.check(b.sign("JWT", payload)); err == nil {
 			t.Errorf("payload is %s: accepted", name)
 		}
+	}
+}
+
+// TestIDToken_NamesKeepTheirCase: a claim of the provider's own, such as Email beside email, is another claim.
+func TestIDToken_NamesKeepTheirCase(t *testing.T) {
+	b := newBench(t)
+	c, err := b.check(b.token(claims{"email": "a@example.com", "Email": "b@example.com", "AUD": "other", "Sub": "2", "NONCE": "x", "eXp": 1}))
+	if err != nil || c.Email != "a@example.com" || c.Subject != "1" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := b.check(b.token(claims{"aud": nil, "AUD": "app"})); err == nil {
+		t.Error("AUD in place of aud is taken")
 	}
 }
 
@@ -225,6 +244,14 @@ func TestJ2_AlgorithmIsThatOfTheKey(t *testing.T) {
 		change(&want)
 		if _, err := checkIDToken(t.Context(), good, want); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+	// An attempt without a nonce signs nobody in, whatever the nonce of the token.
+	for _, nonce := range []any{"", nil, json.RawMessage("null"), "n0nce"} {
+		want := b.want
+		want.nonce = ""
+		if _, err := checkIDToken(t.Context(), b.token(claims{"nonce": nonce}), want); err == nil {
+			t.Errorf("no nonce was sent, nonce %v: accepted", nonce)
 		}
 	}
 	// A key for ES256 does not verify a token that says otherwise, even where that is allowed.
@@ -332,7 +359,7 @@ func FuzzIDToken(f *testing.F) {
 func FuzzClaims(f *testing.F) {
 	f.Add(`{"iss":"https://id.example","sub":"1","aud":["app","b"],"azp":"app","exp":1800003600,"iat":1800000000,"nonce":"n0nce","email":"A@b.example","email_verified":true}`)
 	f.Add(`{"aud":"app","exp":1.8e9,"sub":"x","phone_number":"+12025550123","picture":"https://x/y"}`)
-	want := expected{issuer: "https://id.example", client: "app", nonce: "n0nce", now: at}
+	want := expected{issuer: "https://id.example", client: "app", nonce: "n0nce", now: at, leeway: time.Minute}
 	f.Fuzz(func(t *testing.T, payload string) {
 		c, err := readClaims(payload, false)
 		if err != nil || c.check(want) != nil {

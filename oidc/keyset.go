@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,9 +10,9 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// keyCooldown is the least time between two fetches for unknown keys, so that they are three in a minute at most. It is
-// shorter than that of keys.Remote, for a token with a strange kid comes from the token endpoint itself, and until it is
-// over nobody signs in with a key that the provider signs with before it has published it.
+// keyCooldown is the least time between two fetches for unknown keys, so that they are three in a minute at most. It
+// is shorter than that of keys.Remote, for a token with a strange kid comes from the token endpoint itself, and until
+// it is over nobody signs in with a key that the provider signs with before it has published it.
 const keyCooldown = 20 * time.Second
 
 // keySource finds the published keys of the provider. The key set is made when the metadata first say where it is, and
@@ -42,28 +41,6 @@ func (s *keySource) verifier(url string, clock func() time.Time) (keys.Verifier,
 	if err != nil {
 		return nil, fmt.Errorf("jwks_uri: %w", err)
 	}
-	s.url, s.set = url, impatient{set}
+	s.url, s.set = url, set
 	return s.set, nil
-}
-
-// impatient does not wait for a key longer than the caller has time. A fetch that was begun goes on for others, until
-// its own timeout.
-type impatient struct{ keys.Verifier }
-
-func (v impatient) PublicKey(ctx context.Context, kid string) (*keys.PublicKey, error) {
-	type found struct {
-		key *keys.PublicKey
-		err error
-	}
-	answer := make(chan found, 1)
-	go func() {
-		key, err := v.Verifier.PublicKey(ctx, kid)
-		answer <- found{key, err}
-	}()
-	select {
-	case f := <-answer:
-		return f.key, f.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", keys.ErrUnavailable, context.Cause(ctx))
-	}
 }

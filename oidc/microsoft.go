@@ -12,7 +12,8 @@ import (
 // consumers is the tenant of personal Microsoft accounts.
 const consumers = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
-// Microsoft signs in with an account of Microsoft Entra ID, or a personal Microsoft account. tenant says whose:
+// Microsoft signs in with an account of Microsoft Entra ID, or a personal Microsoft account. tenant chooses the
+// accounts:
 //
 //   - the id of a directory, or a domain name of it: accounts of that directory only
 //   - "organizations": work and school accounts of any directory
@@ -25,13 +26,14 @@ const consumers = "9188040d-6c67-4c5b-b112-36a304b66dad"
 //
 // Identity.Issuer is that of the person's own directory, https://login.microsoftonline.com/{tenant id}/v2.0, and
 // Subject is sub, which differs from one application to the next. The ids that all applications of a directory see are
-// oid and tid in Identity.Raw. With several directories let in, whoever runs one of them decides who its people are:
+// oid and tid in Identity.Raw. With several directories let in, the owner of each decides about the people in it:
 // check the Issuer where only some are customers.
 //
-// No address is Verified unless Microsoft itself says that the owner of its domain is known, by the claim xms_edov (add
-// it and email to the ID token under "Token configuration" of the app registration): the claim email is copied from a
-// directory, where an administrator of any tenant writes what they like, so that an application which links accounts by
-// it gives them away ("nOAuth"). email_verified and preferred_username prove nothing at all.
+// An address is Verified only if the claim xms_edov is true: then Microsoft knows the owner of its domain. Add
+// xms_edov and email to the ID token, under "Token configuration" of the app registration. The claim email alone
+// proves nothing: it comes from a directory, in which an administrator of any tenant can write any address. An
+// application that links accounts by it lets strangers take them over ("nOAuth"). email_verified and
+// preferred_username prove nothing either.
 //
 // Its ways: the metadata of common and organizations name a template for the issuer, and the claim tid says what to put
 // into it; iss must be the result, and that of a directory which tenant lets in. xms_edov is documented as a boolean,
@@ -43,7 +45,7 @@ func Microsoft(tenant string, c Config) *Provider {
 	c.Issuer = cmp.Or(c.Issuer, "https://login.microsoftonline.com/"+tenant+"/v2.0")
 	cloud, ok := strings.CutSuffix(c.Issuer, "/"+tenant+"/v2.0")
 	m := directory{tenant: tenant, cloud: cloud}
-	q := quirks{issuerOK: m.documents, issuer: m.issuer, finish: edov}
+	q := quirks{noAuthTime: true, issuerOK: m.documents, issuer: m.issuer, finish: edov}
 	switch {
 	case tenant == "" || strings.Trim(tenant, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != "":
 		q.err = errors.New(`oidc: Microsoft: tenant must be "common", "organizations", "consumers", or the id or a domain name of a directory`)
@@ -60,7 +62,7 @@ const template = "{tenantid}"
 
 func (m directory) url(tenant string) string { return m.cloud + "/" + tenant + "/v2.0" }
 
-// documents tells whether a discovery document may name this issuer.
+// documents reports whether a discovery document may name this issuer.
 func (m directory) documents(issuer string) bool {
 	switch m.tenant {
 	case "common", "organizations":
@@ -91,7 +93,7 @@ func (m directory) issuer(documented string, c *idClaims) (string, error) {
 	return m.url(tid), nil
 }
 
-// isTenant tells whether s is the id of a directory: a UUID.
+// isTenant reports whether s is the id of a directory: a UUID.
 func isTenant(s string) bool {
 	if len(s) != 36 {
 		return false

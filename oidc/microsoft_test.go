@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oidc"
 )
 
@@ -56,7 +56,7 @@ func TestC3_MicrosoftTenants(t *testing.T) {
 		{"tid of another than iss", "common", func(c map[string]any) { c["iss"] = microsoftAt + other + "/v2.0" }, ""},
 		{"no tid", "common", func(c map[string]any) { delete(c, "tid") }, ""},
 		{"no tid at one's own", fakeidp.HomeTenant, func(c map[string]any) { delete(c, "tid") }, ""},
-		{"tid that is no text", "common", func(c map[string]any) { c["tid"] = 1 }, ""},
+		{"tid that is a number", "common", func(c map[string]any) { c["tid"] = 1 }, ""},
 		{"the template itself", "common", from("{tenantid}"), ""},
 		{"tid with a path", "common", from("../../evil.example/aaaaaaaaaaaaaaaaa"), ""},
 		{"tid of zeros and slashes", "common", from("00000000-0000-0000-0000-0000000/0000"), ""},
@@ -81,7 +81,8 @@ func TestC3_MicrosoftTenants(t *testing.T) {
 	}
 }
 
-// TestC3_MicrosoftConsumersByTemplate: were the metadata of consumers to name the template, it would still be them alone.
+// TestC3_MicrosoftConsumersByTemplate: were the metadata of consumers to name the template, it would still be them
+// alone.
 func TestC3_MicrosoftConsumersByTemplate(t *testing.T) {
 	w := microsoft(t, "consumers")
 	w.Serve("idp.example", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -16,8 +16,8 @@ import (
 	"github.com/posternauth/postern/internal/fetch"
 )
 
-// A Provider is an OpenID provider people sign in at. It keeps the provider's metadata and keys and nothing of any
-// request, and is safe for concurrent use: make it once and keep it.
+// A Provider signs people in at an OpenID provider. It keeps the metadata and keys of that provider, and no data of a
+// request. It is safe for concurrent use: make it once and keep it.
 type Provider struct {
 	config Config
 	quirks quirks
@@ -27,7 +27,7 @@ type Provider struct {
 	err    error
 }
 
-// New returns a provider. It makes no call. What is wrong with the Config is reported by Check, and so by postern.New.
+// New returns a provider. It makes no call. Check, which postern.New calls, reports mistakes in the Config.
 func New(c Config) *Provider { return build(c, quirks{}) }
 
 func build(c Config, q quirks) *Provider {
@@ -37,12 +37,13 @@ func build(c Config, q quirks) *Provider {
 		AllowLoopback: c.AllowInsecure, AllowPrivate: c.AllowPrivate, Timeout: c.Timeout, HTTPClient: c.HTTPClient,
 	})
 	p.source = discovery.New(discovery.Config{
-		Issuer: c.Issuer, IssuerOK: q.issuerOK, Client: httpClient, AllowLoopback: c.AllowInsecure, Logger: c.Logger,
+		Issuer: c.Issuer, URL: c.MetadataURL, IssuerOK: q.issuerOK, Client: httpClient, AllowLoopback: c.AllowInsecure, Logger: c.Logger,
 	})
 	p.keys = keySource{algorithms: slices.Clone(c.Algorithms), client: httpClient, loopback: c.AllowInsecure, log: c.Logger}
 	p.client = authcode.Client{
 		ID: c.ClientID, Secret: func(context.Context) (string, error) { return c.ClientSecret, nil },
 		Scopes: slices.Clone(c.Scopes), Params: c.params(), Forward: slices.Clone(c.Forward),
+		Key: c.ClientKey, KeyAudience: c.ClientKeyAudience, MaxIDToken: c.MaxIDToken,
 		Nonce: true, NoPKCE: q.noPKCE, FormPost: q.formPost, Method: "oidc",
 		HTTP: httpClient, Timeout: c.Timeout,
 		Server: p.server, Identify: p.identify,
@@ -68,7 +69,7 @@ func (c Config) params() map[string]string {
 	return params
 }
 
-// Check reports what is wrong with the Config. postern.New calls it.
+// Check reports mistakes in the Config. postern.New calls it.
 func (p *Provider) Check() error { return p.err }
 
 // Handler serves authorize and callback. It makes no call.
@@ -80,16 +81,35 @@ func (p *Provider) Handler(f *postern.Flow) http.Handler {
 	if p.quirks.secret != nil {
 		client.Secret = func(ctx context.Context) (string, error) { return p.quirks.secret(ctx, f.Sessions().Now()) }
 	}
-	return client.Handler(f)
+	if p.quirks.noAuthTime {
+		return client.Handler(f)
+	}
+	return stepUp{client.Handler(f)}
 }
+
+// stepUp is the handler of a provider that states when the person signed in there, if it is asked (OpenID Connect Core
+// section 3.1.2.1, max_age).
+type stepUp struct{ http.Handler }
+
+// StepUp implements postern.StepUpper.
+func (stepUp) StepUp() string { return "provider" }
 
 func (p *Provider) server(ctx context.Context, now time.Time) (authcode.Server, error) {
 	m, err := p.metadata(ctx, now)
 	if err != nil {
 		return authcode.Server{}, err
 	}
+	method, err := p.authMethod(m)
+	switch {
+	case err != nil:
+		return authcode.Server{}, authcode.Broken(err)
+	case m.RequirePAR:
+		return authcode.Server{}, authcode.Broken(errors.New("the provider wants PAR (pushed authorization requests, RFC 9126), which is not supported"))
+	case m.RequireSigned:
+		return authcode.Server{}, authcode.Broken(errors.New("the provider wants signed authorization requests (RFC 9101), which are not supported"))
+	}
 	server := authcode.Server{
-		AuthURL: m.AuthURL, TokenURL: m.TokenURL, Issuer: m.Issuer, IssParameter: m.IssParameter, AuthMethod: p.authMethod(m),
+		AuthURL: m.AuthURL, TokenURL: m.TokenURL, Issuer: m.Issuer, IssParameter: m.IssParameter, AuthMethod: method,
 	}
 	if p.quirks.issuer != nil {
 		server.Issuer = "" // it is another for each person
@@ -98,8 +118,11 @@ func (p *Provider) server(ctx context.Context, now time.Time) (authcode.Server, 
 }
 
 func (p *Provider) metadata(ctx context.Context, now time.Time) (*discovery.Metadata, error) {
-	if p.quirks.metadata != nil {
+	switch {
+	case p.quirks.metadata != nil:
 		return p.quirks.metadata, nil
+	case p.config.Endpoint.byHand():
+		return p.config.Endpoint.over(discovery.Metadata{Issuer: p.config.Issuer}), nil
 	}
 	m, err := p.source.Get(ctx, now)
 	switch {
@@ -108,23 +131,30 @@ func (p *Provider) metadata(ctx context.Context, now time.Time) (*discovery.Meta
 	case err != nil:
 		return nil, authcode.Broken(err)
 	}
-	return m, nil
+	return p.config.Endpoint.over(*m), nil
 }
 
-// authMethod is how the client proves itself: as configured, else the first way both sides know. A document that names
-// none means client_secret_basic (Discovery section 3).
-func (p *Provider) authMethod(m *discovery.Metadata) string {
+// authMethod is how the client proves itself: as configured, else the first way that both sides know. A document that
+// names none means client_secret_basic (Discovery section 3). The secret is not sent where no way with it is named.
+func (p *Provider) authMethod(m *discovery.Metadata) (string, error) {
+	offered := func(method string) bool { return slices.Contains(m.AuthMethods, method) }
 	switch {
 	case p.config.AuthMethod != "":
-		return p.config.AuthMethod
+		return p.config.AuthMethod, nil
 	case p.quirks.secret != nil:
-		return authcode.AuthPost
+		return authcode.AuthPost, nil
+	case p.config.ClientKey != nil:
+		return authcode.AuthKey, nil
 	case p.config.ClientSecret == "":
-		return authcode.AuthNone
-	case m.AuthMethods != nil && !slices.Contains(m.AuthMethods, authcode.AuthBasic) && slices.Contains(m.AuthMethods, authcode.AuthPost):
-		return authcode.AuthPost
+		return authcode.AuthNone, nil
+	case len(m.AuthMethods) == 0 || offered(authcode.AuthBasic):
+		return authcode.AuthBasic, nil
+	case offered(authcode.AuthPost):
+		return authcode.AuthPost, nil
+	case offered(authcode.AuthKey):
+		return "", errors.New("the token endpoint takes private_key_jwt and no secret: set Config.ClientKey, or AuthMethod if the metadata are wrong")
 	}
-	return authcode.AuthBasic
+	return "", fmt.Errorf("the token endpoint takes %s and no secret: set Config.AuthMethod if the metadata are wrong", authcode.Label(m.AuthMethods[0]))
 }
 
 // identify checks the ID token and makes an identity of it.
@@ -141,8 +171,9 @@ func (p *Provider) identify(ctx context.Context, l authcode.Login) (postern.Iden
 		return postern.Identity{}, authcode.Broken(err)
 	}
 	claims, err := checkIDToken(ctx, l.Tokens.ID, expected{
-		issuer: m.Issuer, client: p.config.ClientID, algorithms: p.config.Algorithms, keys: verifier,
-		nonce: l.Nonce, access: l.Tokens.Access, maxAge: p.config.MaxAge, now: l.Now, quirks: p.quirks,
+		issuer: m.Issuer, client: p.config.ClientID, audiences: p.config.Audiences, algorithms: p.config.Algorithms, keys: verifier,
+		nonce: l.Nonce, access: l.Tokens.Access, maxAge: p.config.MaxAge, now: l.Now, leeway: p.config.Leeway,
+		limit: p.config.MaxIDToken, quirks: p.quirks,
 	})
 	if err != nil {
 		return postern.Identity{}, refuseIDToken(err)
@@ -150,11 +181,9 @@ func (p *Provider) identify(ctx context.Context, l authcode.Login) (postern.Iden
 	if err := checkDomain(p.config.HostedDomain, claims.hostedDomain); err != nil {
 		return postern.Identity{}, err
 	}
-	var info string
-	if p.config.UserInfo {
-		if info, err = p.userInfo(ctx, m, l.Tokens.Access, &claims.Claims); err != nil {
-			return postern.Identity{}, err
-		}
+	info, err := p.moreClaims(ctx, m, verifier, l, &claims.Claims)
+	if err != nil {
+		return postern.Identity{}, err
 	}
 	id := claims.Identity(claims.issuer)
 	id.AuthTime = claims.authTime
@@ -168,23 +197,6 @@ func (p *Provider) identify(ctx context.Context, l authcode.Login) (postern.Iden
 		}
 	}
 	return id, nil
-}
-
-// userInfo asks the UserInfo endpoint (Core section 5.3) and fills in what the ID token lacks.
-func (p *Provider) userInfo(ctx context.Context, m *discovery.Metadata, access string, claims *authcode.Claims) (string, error) {
-	if m.UserInfo == "" {
-		return "", authcode.Broken(errors.New("the provider has no userinfo_endpoint: Config.UserInfo cannot be used"))
-	}
-	body, _, err := authcode.Profile(ctx, p.client.HTTP, m.UserInfo, access)
-	if err != nil {
-		return "", err
-	}
-	info, err := readUserInfo(body, claims.Subject, p.quirks.textTrue)
-	if err != nil {
-		return "", authcode.Broken(err)
-	}
-	claims.Fill(info)
-	return body, nil
 }
 
 func checkDomain(want, got string) error {

@@ -4,13 +4,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/fakeidp"
+	"github.com/posternauth/postern/internal/test/fakeidp"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/oidc"
 )
 
-// The tests of this file are the modules of the OpenID Foundation's basic certification of relying parties, by the names
-// they have there (oidcc-client-test-*).
+// The tests of this file are the modules of the OpenID Foundation's basic certification of relying parties, by the
+// names they have there (oidcc-client-test-*).
 
 func TestOIDF_Success(t *testing.T) {
 	w := one(t)

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/oidc"
 	"github.com/posternauth/postern/session"

@@ -22,6 +22,8 @@ type quirks struct {
 	// issuer is what iss of an ID token must be: that of the discovery document if nil. The claims are not checked yet,
 	// but their signature is.
 	issuer func(documented string, c *idClaims) (string, error)
+	// bareIssuer: iss of an ID token may lack the "https://" of the issuer (Core section 15.6.2).
+	bareIssuer bool
 	// secret makes the client secret anew for each exchange. It is sent in the body.
 	secret func(ctx context.Context, now time.Time) (string, error)
 	// formPost: the answer comes by POST.
@@ -30,6 +32,9 @@ type quirks struct {
 	noPKCE bool
 	// textTrue: email_verified may be the text "true".
 	textTrue bool
+	// noAuthTime: the service does not state auth_time, or only after a setting of its console, so it proves nothing in
+	// a step-up.
+	noAuthTime bool
 	// finish has the last word about an identity. An error refuses the ID token.
 	finish func(l authcode.Login, c *idClaims, id *postern.Identity) error
 }

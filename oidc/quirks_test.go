@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oidc"
 )
 
-// at signs in at a preset with a change to the claims of the ID token, and returns who it was, or the code of a refusal.
+// at signs in at a preset with a change to the claims of the ID token, and returns who it was, or the code of a
+// refusal.
 func at(t *testing.T, w *flowtest.World, name string, change func(map[string]any)) (postern.Identity, string) {
 	t.Helper()
 	w.IdP.SetFaults(fakeidp.Faults{IDToken: change})

@@ -10,14 +10,14 @@ import (
 
 // Slack signs in with an account of a Slack workspace ("Sign in with Slack").
 //
-// Config needs ClientID and ClientSecret. AuthParams {"team": "T0123456789"} offers one workspace, but does not hold
-// anybody to it: check the claim https://slack.com/team_id in Identity.Raw where only one may come in.
+// Config needs ClientID and ClientSecret. AuthParams {"team": "T0123456789"} proposes one workspace, but does not
+// enforce it. If only one workspace may sign in, check the claim https://slack.com/team_id in Identity.Raw.
 //
 // Subject is "{team id}/{user id}", such as "T0123456789/U0123456789": the user id alone, which is Slack's sub, is only
 // unique within its workspace. So one person in two workspaces is two.
 //
-// An address is Verified if email_verified is the boolean true. Who may write addresses in a workspace is up to its
-// owners, so this is worth what the workspace is worth.
+// An address is Verified if email_verified is the boolean true. The owners of a workspace decide who may write
+// addresses in it, so trust an address only as far as you trust the workspace.
 //
 // Its ways: no PKCE, which Slack answers with an error for applications that have it enabled; the nonce, which is
 // checked, takes its place (RFC 9700 section 2.1.1). Errors of the token endpoint come with status 200.
@@ -26,7 +26,7 @@ import (
 // do not mention here, reports of other clients (https://github.com/paradigmxyz/centaur/pull/1101).
 func Slack(c Config) *Provider {
 	c.Issuer = cmp.Or(c.Issuer, "https://slack.com")
-	return build(c, quirks{noPKCE: true, finish: slackTeam})
+	return build(c, quirks{noPKCE: true, noAuthTime: true, finish: slackTeam})
 }
 
 func slackTeam(_ authcode.Login, c *idClaims, id *postern.Identity) error {

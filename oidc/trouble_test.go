@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/oidc"
 )
 
-// TestC7_TroubleAtTheProvider: whatever an endpoint does, the person gets a clear page within six seconds, and the other
-// provider works on. The provider is on a real network connection.
+// TestC7_TroubleAtTheProvider: whatever an endpoint does, the person gets a clear page within six seconds, and the
+// other provider works on. The provider is on a real network connection.
 func TestC7_TroubleAtTheProvider(t *testing.T) {
 	for _, endpoint := range []fakeidp.Endpoint{fakeidp.Discovery, fakeidp.Token, fakeidp.JWKS, fakeidp.UserInfo} {
 		for _, trouble := range []fakeidp.Trouble{
@@ -58,7 +58,7 @@ func TestC7_TroubleAtTheProvider(t *testing.T) {
 					t.Errorf("%d %s\n%s", a.Status, a.Body, w.Log())
 				}
 				if strings.Contains(a.Body, issuer) || strings.Contains(w.Log(), flowtest.Secret) {
-					t.Errorf("too much is told:\n%s\n%s", a.Body, w.Log())
+					t.Errorf("too much is shown:\n%s\n%s", a.Body, w.Log())
 				}
 				accepted(t, w, "two")
 				if len(w.SignIns()) != 1 {

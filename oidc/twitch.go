@@ -9,9 +9,9 @@ import (
 
 // Twitch signs in with a Twitch account, by the code flow.
 //
-// Config needs ClientID and ClientSecret. Scopes defaults to openid and user:read:email. Identity.Name is the name shown
-// on the channel. An address is Verified if Twitch says so with the boolean true: it has then sent a mail there.
-// AuthParams {"force_verify": "true"} asks for consent again; Twitch knows no prompt.
+// Config needs ClientID and ClientSecret. Scopes defaults to openid and user:read:email. Identity.Name is the name
+// shown on the channel. An address is Verified if Twitch says so with the boolean true: it has then sent a mail
+// there. AuthParams {"force_verify": "true"} asks for consent again; Twitch knows no prompt.
 //
 // Its ways: addresses and names come only if the parameter claims asks for them, which this does; the client secret is
 // taken in the body only; the token answer lists scopes as an array
@@ -31,5 +31,5 @@ func Twitch(c Config) *Provider {
 		}
 		c.AuthParams["claims"] = `{"id_token":{"email":null,"email_verified":null,"picture":null,"preferred_username":null}}`
 	}
-	return New(c)
+	return build(c, quirks{noAuthTime: true})
 }

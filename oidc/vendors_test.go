@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/flowtest"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/oidc"
 )
@@ -132,7 +132,8 @@ func identityAt(t *testing.T, w *flowtest.World, name, user string) postern.Iden
 	return done[before].Identity
 }
 
-// TestEveryPreset: two people are two, at an issuer that stays; a nameless one is nobody; what protects the flow is sent.
+// TestEveryPreset: two people are two, at an issuer that stays; a nameless one is nobody; what protects the flow is
+// sent.
 func TestEveryPreset(t *testing.T) {
 	w := all(t)
 	for name, v := range vendors(appleKey(t)) {
@@ -173,7 +174,7 @@ func TestEveryPreset(t *testing.T) {
 	}
 }
 
-// TestC3_NonceIsRequired: an ID token without one is refused, whoever signed it.
+// TestC3_NonceIsRequired: an ID token without one is refused, by any signer.
 func TestC3_NonceIsRequired(t *testing.T) {
 	w := all(t)
 	w.IdP.SetFaults(fakeidp.Faults{NoNonce: true})
@@ -207,8 +208,9 @@ func TestA2_EveryPreset(t *testing.T) {
 				t.Errorf("%s, %#v: %q %v %+v", name, tt.claim, mail, ok, id.Addresses)
 			}
 		}
-		// Without the claim email there is no address, whatever else looks like one.
-		w.IdP.SetFaults(fakeidp.Faults{IDToken: func(c map[string]any) {
+		// Without the claim email there is no address, whatever else looks like one; that UserInfo fails ends no
+		// sign-in.
+		w.IdP.SetFaults(fakeidp.Faults{Transport: map[fakeidp.Endpoint]fakeidp.Trouble{fakeidp.UserInfo: fakeidp.ServerError}, IDToken: func(c map[string]any) {
 			delete(c, "email")
 			c["email_verified"], c["xms_edov"], c["preferred_username"], c["upn"] = true, true, "ada@example.com", "ada@example.com"
 		}})
