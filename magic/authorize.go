@@ -2,54 +2,79 @@ package magic
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 
-	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/httperr"
 	"github.com/posternauth/postern/internal/mailaddr"
+	"github.com/posternauth/postern/internal/useragent"
 )
 
-// An attempt is what the asking browser keeps, sealed: where to look for what was sent to it.
+// An attempt is what the asking browser keeps, sealed: where to find what was sent to it.
 type attempt struct {
-	Tag string `json:"tag"`
+	Tag  string `json:"tag"`
+	Flow string `json:"flow,omitempty"` // of the browser's earlier mail, if that one counts for this attempt too
+	Held *held  `json:"held,omitempty"` // no mail was sent
 }
 
-// ask shows the form. It sends nothing: a page that is fetched, by whomever, must not cause a mail.
+// held says why an attempt has no new mail: as many as are allowed were sent.
+type held struct {
+	To   string `json:"to"`   // the address
+	Next int64  `json:"next"` // when another mail can be sent, Unix milliseconds
+
+	// Query is the one of authorize, to begin again with. It is left out if it is too long for a cookie.
+	Query string `json:"query,omitempty"`
+}
+
+const maxHeldQuery = 448 // bytes
+
+// mail returns which mail belongs to the attempt of the given state.
+func (a attempt) mail(state string) string {
+	if a.Flow != "" {
+		return a.Flow
+	}
+	return hash(state)
+}
+
+// ask shows the form. It sends nothing: fetching a page must not cause a mail.
 func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if _, err := claims(query); err != nil {
 		h.flow.Fail(w, r, err)
 		return
 	}
+	h.page(w, r, h.askPage(query, hinted(query)))
+}
+
+// hinted is the address that an authorize request names; empty if it names none.
+func hinted(query url.Values) string {
 	typed := query.Get("email")
 	if typed == "" {
 		typed = query.Get("login_hint")
 	}
-	if _, err := mailaddr.Parse(typed); err != nil {
-		typed = ""
+	if _, err := mailaddr.ParseTyped(typed); err != nil {
+		return ""
 	}
-	h.flow.Page(w, r, h.askPage(query, typed))
+	return typed
 }
 
 // send sends the mail.
 func (h *handler) send(w http.ResponseWriter, r *http.Request) {
 	carried, err := claims(r.URL.Query())
+	if err == nil {
+		err = h.flow.Fields(r, "email")
+	}
 	if err != nil {
 		h.flow.Fail(w, r, err)
 		return
 	}
 	if !r.PostForm.Has("email") { // and twice it does not get here
-		h.flow.Fail(w, r, refusal("invalid_request", "The form is not complete: send one e-mail address (email).", nil))
+		h.flow.Fail(w, r, refusal("invalid_request", "The form is not complete: send one email address (email).", nil))
 		return
 	}
 	typed := r.PostForm.Get("email")
-	to, err := mailaddr.Parse(typed)
+	to, err := mailaddr.ParseTyped(typed)
 	if err != nil {
 		h.refuseAddress(w, r, typed, err)
 		return
@@ -59,121 +84,102 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request) {
 		h.refuseMail(w, r, to.String(), err)
 		return
 	}
-	h.sent(w, r, state)
+	h.sent(w, state)
 }
 
-// mailTo begins an attempt and mails what ends it. Everything that can be refused is refused first, by limits before
-// work, and nothing depends on who the address belongs to.
+// mailTo begins an attempt and mails what ends it. It checks and counts all limits before it does other work, and
+// nothing it does depends on the owner of the address.
 func (h *handler) mailTo(w http.ResponseWriter, r *http.Request, address string, carried map[string]string) (state string, err error) {
 	ctx := r.Context()
 	b, err := h.browser(ctx, r)
 	if err != nil {
 		return "", err
 	}
-	if err := h.takeMail(ctx, r, address, &b); err != nil {
-		return "", err
-	}
 	tag, err := h.tag(ctx, address)
 	if err != nil {
 		return "", err
+	}
+	p := h.newMailing(r, tag, address, b)
+	if err := p.admit(ctx); err != nil {
+		return "", err
+	}
+	b.ask(address, h.now())
+	if p.held() {
+		return p.hold(ctx, w, b)
 	}
 	if state, err = h.flow.Start(w, r, attempt{Tag: tag}); err != nil {
 		return "", err
 	}
 	now := h.now()
-	m := Mail{
-		To: address, Name: h.config.Name, Life: h.config.Life, Time: now.UTC(), Claims: carried,
-		Device: device(r.UserAgent()), Language: language(r.Header.Get("Accept-Language")),
+	m := content{
+		to: address, name: h.config.Name, site: h.site, life: h.config.Life, time: now.UTC(), claims: carried,
+		device: useragent.Device(r.UserAgent()), language: useragent.Language(r.Header.Get("Accept-Language")),
 	}
 	s := slot{
 		Flow: hash(state), Browser: hash(b.ID), Known: b.knows(address, now), Until: now.Add(h.config.Life).UnixMilli(),
 	}
-	if err := h.fill(ctx, tag, state, &m, &s); err != nil {
+	l := sealedPart{Address: address, Device: m.device, Claims: carried, Query: rest(asked(r)), Sent: now.UnixMilli()}
+	if err := h.fill(ctx, tag, state, p.hardened(), &m, &s, &l); err != nil {
 		return "", err
 	}
-	l := letter{Address: address, Device: m.Device, Claims: carried, Query: rest(r.URL.Query()), Sent: now.UnixMilli()}
-	if err := h.keep(ctx, tag, s, l); err != nil {
+	if err := p.keep(ctx, s, l); err != nil {
 		return "", err
 	}
 	if err := h.setBrowser(ctx, w, b); err != nil {
 		return "", err
 	}
-	return state, h.post(ctx, r, m)
+	return state, h.flow.Mail(ctx, compose(m))
 }
 
-// fill makes the link and the code, into the mail in clear and into the slot as MACs.
-func (h *handler) fill(ctx context.Context, tag, state string, m *Mail, s *slot) error {
+// fill makes the link and the code. The mail gets them in clear, the slot as MACs. hardened leaves the code out if
+// there is a link, and makes it longer if there is none.
+func (h *handler) fill(ctx context.Context, tag, state string, hardened bool, m *content, s *slot, l *sealedPart) error {
 	if h.link {
 		token, err := newToken(h.config.Rand, tag)
 		if err != nil {
 			return err
 		}
-		if s.Link, err = h.mac(ctx, forLink, m.To, s.Flow, token); err != nil {
+		if s.Link, err = h.mac(ctx, forLink, m.to, s.Flow, token); err != nil {
 			return err
 		}
-		m.Link = h.flow.URL("callback") + "?" + url.Values{"state": {state}, "token": {token}}.Encode()
+		m.link = h.flow.URL("callback") + "?" + url.Values{"state": {state}, "token": {token}}.Encode()
 	}
-	if h.code {
-		code, err := newCode(h.config.Rand)
+	if h.code && !(hardened && h.link) {
+		l.Digits = codeDigits
+		if hardened {
+			l.Digits = longDigits
+		}
+		code, err := newCode(h.config.Rand, l.Digits)
 		if err != nil {
 			return err
 		}
-		if s.Code, err = h.mac(ctx, forCode, m.To, s.Flow, code); err != nil {
+		if s.Code, err = h.mac(ctx, forCode, m.to, s.Flow, code); err != nil {
 			return err
 		}
-		m.Code = code
+		m.code = code
 	}
 	return nil
 }
 
-// post sends the message. It fails only if nothing can be sent to anybody; that one address does not take mail is logged
-// and not told.
-func (h *handler) post(ctx context.Context, r *http.Request, m Mail) error {
-	msg := h.config.Compose(m)
-	msg.To, msg.Link, msg.Code, msg.Subject = m.To, m.Link, m.Code, oneLine(msg.Subject)
-	masked := mask(m.To)
-	err := h.config.Send(ctx, msg)
-	if err == nil {
-		h.flow.Emit(ctx, r, postern.Event{Name: "mail sent", Subject: masked})
-		return nil
-	}
-	said := scrub(err, m, masked)
-	h.config.Logger.ErrorContext(ctx, "magic: mail not sent", slog.String("provider", h.flow.Name()),
-		slog.String("to", masked), slog.String("error", said.Error()))
-	h.flow.Emit(ctx, r, postern.Event{Name: "mail failed", Subject: masked, Err: said})
-	if errors.Is(err, ErrUnavailable) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, said)
-	}
-	return nil
-}
-
-// scrub takes out of an error of Send what belongs into no log. Mail servers repeat the address in their answers.
-func scrub(err error, m Mail, masked string) error {
-	pairs := []string{m.To, masked}
-	if m.Link != "" {
-		token := m.Link[strings.LastIndexByte(m.Link, '=')+1:]
-		pairs = append(pairs, m.Link, "[link]", token, "[token]")
-	}
-	if m.Code != "" {
-		pairs = append(pairs, m.Code, "[code]")
-	}
-	return errors.New(strings.NewReplacer(pairs...).Replace(err.Error()))
-}
-
-// sent answers the POST: a page of its own URL, so that loading it again sends nothing again.
-func (h *handler) sent(w http.ResponseWriter, r *http.Request, state string) {
+// sent answers the POST by a redirect, so that loading the page again sends nothing again.
+func (h *handler) sent(w http.ResponseWriter, state string) {
 	httperr.NoStore(w.Header())
-	if wantsJSON(r) {
-		body, _ := json.Marshal(map[string]string{"status": "sent", "state": state}) // two strings cannot fail
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(append(body, '\n')) // a client that has gone needs no answer
-		return
-	}
 	w.Header().Set("Location", h.flow.URL("callback")+"?"+url.Values{"state": {state}}.Encode())
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// rest is the query of authorize but for the address: to begin again with.
+// asked is the query of authorize with the parameters that were posted in place of it, as JSON clients do.
+func asked(r *http.Request) url.Values {
+	query := r.URL.Query()
+	for name, values := range r.PostForm {
+		if name != "email" && reserved(name) {
+			query[name] = values
+		}
+	}
+	return query
+}
+
+// rest is the query of authorize without the address, to begin again with.
 func rest(query url.Values) string {
 	query = url.Values(http.Header(query).Clone())
 	query.Del("email")
@@ -190,7 +196,7 @@ func (h *handler) againURL(query string) string {
 
 // refuseAddress shows the form again.
 func (h *handler) refuseAddress(w http.ResponseWriter, r *http.Request, typed string, err error) {
-	text := "This is not a mail address."
+	text := "This is not an email address."
 	var why *mailaddr.Error
 	if errors.As(err, &why) {
 		text = why.Text
@@ -198,5 +204,5 @@ func (h *handler) refuseAddress(w http.ResponseWriter, r *http.Request, typed st
 	if len(typed) > mailaddr.MaxLength {
 		typed = ""
 	}
-	h.again(w, r, refusal("invalid_email", text, err), h.askPage(r.URL.Query(), typed))
+	h.again(w, r, refusal("invalid_email", text, err), h.askPage(asked(r), typed))
 }

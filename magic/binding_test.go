@@ -9,25 +9,25 @@ import (
 	"github.com/posternauth/postern/magic"
 )
 
-// Another browser is told so, has to say yes to just that, and does not go where the first one wanted.
+// Another browser gets a page that says so, must agree to just that, and does not go where the first one wanted.
 func TestM3_OtherBrowserConfirms(t *testing.T) {
 	w := newWorld(t, change{})
 	asking := w.browser()
 	_, m := asking.mustAsk("link", ada, "?redirect_uri="+url.QueryEscape(deep)+"&state=secret-of-the-app&plan=gold")
 
 	phone := w.browser()
-	phone.header = http.Header{"User-Agent": {"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Safari/604.1"}}
-	a := phone.open(m.Link)
+	phone.Header = http.Header{"User-Agent": {"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Safari/604.1"}}
+	a := phone.open(m.Arg("link"))
 	a.want(t, 200, "")
 	if !strings.Contains(a.page.Text, "another browser (Firefox on Linux)") || !strings.Contains(a.page.Text, "this browser only") ||
-		a.page.Form.Submit != "Sign in here as a…@example.com" || a.page.Form.Hidden["browser"] != "this" {
+		a.page.Forms[0].Submit != "Sign in here as a…@example.com" || a.page.Forms[0].Hidden["browser"] != "this" {
 		t.Errorf("page in the other browser: %+v", a.page)
 	}
 	// The button of the asking browser's page, pressed here, only leads to this page.
-	there := asking.copy().open(m.Link).page
+	there := asking.copy().open(m.Arg("link")).page
 	a = phone.press(there)
 	a.want(t, 200, "")
-	if w.signInCount() != 0 || a.page.Form.Hidden["browser"] != "this" {
+	if w.signInCount() != 0 || a.page.Forms[0].Hidden["browser"] != "this" {
 		t.Fatalf("a page that did not speak of this browser signed it in")
 	}
 	a = phone.press(a.page)
@@ -35,14 +35,21 @@ func TestM3_OtherBrowserConfirms(t *testing.T) {
 		t.Errorf("leads to %q, want %q: never where the other browser wanted", got, home)
 	}
 	in := w.signedIn()
-	if in.Return.Target() != home || in.Return.State() != "" || in.Identity.Claims["plan"] != "gold" {
-		t.Errorf("return %q, state %q, claims %v", in.Return.Target(), in.Return.State(), in.Identity.Claims)
+	if in.Return.Target() != home || in.Return.State() != "" || in.Identity.Params["plan"] != "gold" {
+		t.Errorf("return %q, state %q, claims %v", in.Return.Target(), in.Return.State(), in.Identity.Params)
 	}
-	// The asking browser got nothing.
-	asking.open(m.Link).want(t, 400, "link_used")
+	// The asking browser got nothing, and lost nothing: its page says what happened, and it can sign in itself.
 	if w.signInCount() != 0 {
 		t.Error("the asking browser is signed in too")
 	}
+	a = asking.open(m.Arg("link"))
+	if a.want(t, 200, ""); !strings.Contains(a.page.Text, "used in another browser") {
+		t.Errorf("page in the asking browser: %+v", a.page)
+	}
+	if a = asking.press(a.page); a.Header.Get("Location") != deep+"?state=secret-of-the-app" {
+		t.Errorf("the asking browser is led to %q", a.Header.Get("Location"))
+	}
+	w.signedIn()
 }
 
 func TestM3_SameBrowserOnly(t *testing.T) {
@@ -57,12 +64,12 @@ func sameBrowserOnly(t *testing.T, how change, query string) {
 	w := newWorld(t, how)
 	c := w.browser()
 	_, m := c.mustAsk("link", ada, query)
-	page := c.open(m.Link).page
+	page := c.open(m.Arg("link")).page
 
 	other := w.browser()
-	other.open(m.Link).want(t, 400, "other_browser")
+	other.open(m.Arg("link")).want(t, 400, "other_browser")
 	other.press(page).want(t, 400, "other_browser")
-	page.Form.Hidden["browser"] = "this"
+	page.Forms[0].Hidden["browser"] = "this"
 	other.press(page).want(t, 400, "other_browser")
 	if w.signInCount() != 0 {
 		t.Fatal("signed in")
@@ -91,17 +98,17 @@ func TestM3_BoundToProviderIssuerAddressAttempt(t *testing.T) {
 		return u.Query().Get("token")
 	}
 	for _, tc := range []struct{ name, provider, state, token string }{
-		{"another provider", "both", stateA, token(mailA.Link)},
-		{"another provider, the other way", "link", stateC, token(mailC.Link)},
-		{"state of somebody else", "link", stateB, token(mailA.Link)},
-		{"token of somebody else", "link", stateA, token(mailB.Link)},
-		{"secret of somebody else", "link", stateA, token(mailA.Link)[:22] + token(mailB.Link)[22:]},
-		{"secret of another mail to the same person", "link", stateA, token(mailA.Link)[:22] + token(mailC.Link)[22:]},
-		{"secret of zeros", "link", stateA, token(mailA.Link)[:22] + strings.Repeat("A", 42)},
-		{"last bit", "link", stateA, flip(token(mailA.Link), 63)},
-		{"first bit of the secret", "link", stateA, flip(token(mailA.Link), 22)},
-		{"tag of one, secret of the other", "link", stateA, token(mailB.Link)[:22] + token(mailA.Link)[22:]},
-		{"no state", "link", "", token(mailA.Link)},
+		{"another provider", "both", stateA, token(mailA.Arg("link"))},
+		{"another provider, the other way", "link", stateC, token(mailC.Arg("link"))},
+		{"state of somebody else", "link", stateB, token(mailA.Arg("link"))},
+		{"token of somebody else", "link", stateA, token(mailB.Arg("link"))},
+		{"secret of somebody else", "link", stateA, token(mailA.Arg("link"))[:22] + token(mailB.Arg("link"))[22:]},
+		{"secret of another mail to the same person", "link", stateA, token(mailA.Arg("link"))[:22] + token(mailC.Arg("link"))[22:]},
+		{"secret of zeros", "link", stateA, token(mailA.Arg("link"))[:22] + strings.Repeat("A", 42)},
+		{"last bit", "link", stateA, flip(token(mailA.Arg("link")), 63)},
+		{"first bit of the secret", "link", stateA, flip(token(mailA.Arg("link")), 22)},
+		{"tag of one, secret of the other", "link", stateA, token(mailB.Arg("link"))[:22] + token(mailA.Arg("link"))[22:]},
+		{"no state", "link", "", token(mailA.Arg("link"))},
 		{"no token", "link", stateA, ""},
 	} {
 		form := url.Values{"state": {tc.state}, "token": {tc.token}, "browser": {"this"}}
@@ -116,15 +123,15 @@ func TestM3_BoundToProviderIssuerAddressAttempt(t *testing.T) {
 	}
 	// The other issuer shares keys and store.
 	b := elsewhere.browser()
-	b.get(strings.Replace(mailA.Link, issuer, "https://other.example.com/auth", 1)).want(t, 400, "invalid_link")
+	b.get(strings.Replace(mailA.Arg("link"), issuer, "https://other.example.com/auth", 1)).want(t, 400, "invalid_link")
 	// A code is for its own attempt.
 	stateD, mailD := c.mustAsk("code", ada, "")
-	c3.guess("both", stateC, mailD.Code).want(t, 400, "invalid_code")
-	w.browser().guess("code", stateD, mailD.Code).want(t, 400, "invalid_state")
+	c3.guess("both", stateC, mailD.Arg("code")).want(t, 400, "invalid_code")
+	w.browser().guess("code", stateD, mailD.Arg("code")).want(t, 400, "invalid_state")
 	if w.signInCount() != 0 {
 		t.Fatal("signed in")
 	}
-	c.guess("code", stateD, mailD.Code)
+	c.guess("code", stateD, mailD.Arg("code"))
 	w.signedIn()
 }
 
@@ -146,7 +153,7 @@ func TestM4_LinkComesFromConfiguration(t *testing.T) {
 		for _, value := range evil {
 			w := newWorld(t, change{})
 			c := w.browser()
-			r := c.request("POST", issuer+"/both/authorize", url.Values{"email": {ada}})
+			r := c.Request("POST", issuer+"/both/authorize", url.Values{"email": {ada}})
 			if name == "Host" {
 				r.Host = value
 			} else {
@@ -157,7 +164,7 @@ func TestM4_LinkComesFromConfiguration(t *testing.T) {
 				t.Fatalf("%s: %s: %d to %q", name, value, a.StatusCode, a.Header.Get("Location"))
 			}
 			m := w.mail()
-			if !strings.HasPrefix(m.Link, issuer+"/both/callback?") || strings.Contains(m.Text+m.HTML+m.Subject, "evil") {
+			if !strings.HasPrefix(m.Arg("link"), issuer+"/both/callback?") || strings.Contains(m.Text+m.HTML+m.Subject, "evil") {
 				t.Errorf("%s: %s: the mail says %+v", name, value, m)
 			}
 			n++

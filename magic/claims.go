@@ -11,20 +11,19 @@ const (
 	maxClaim     = 256 // bytes
 )
 
-// reserved reports whether a query parameter of authorize means something to Postern, or to OAuth 2 and OpenID Connect
-// clients, which send some out of habit. Such a parameter is no claim.
+// reserved reports whether a query parameter of authorize has a meaning to Postern, or is one that OAuth 2 and OpenID
+// Connect clients send out of habit. Such a parameter does not become a claim.
 func reserved(name string) bool {
 	switch name {
 	case "provider", "email", "redirect_uri", "state", "client_id", "response_type", "code_challenge", "code_challenge_method",
 		"response_mode", "scope", "nonce", "prompt", "display", "max_age", "ui_locales", "id_token_hint", "login_hint",
-		"acr_values", "resource", "request", "request_uri":
+		"acr_values", "resource", "request", "request_uri", "invitation":
 		return true
 	}
 	return false
 }
 
-// claims picks out of the query of authorize what the client wants the mail to carry. Names and values keep their
-// spelling; nothing is made of them.
+// claims returns the other parameters of the query of authorize, as they are. The mail carries them.
 func claims(query url.Values) (map[string]string, error) {
 	var found map[string]string
 	for name, values := range query {

@@ -2,30 +2,27 @@ package magic_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/magic"
+	"github.com/posternauth/postern/internal/test/testworld"
 )
 
-// A client is a browser: cookies, an address, a name.
+// A client is a browser with an address and a name.
 type client struct {
-	w       *world
-	cookies map[string]string
-	addr    string
-	header  http.Header
+	*testworld.Browser
+	w *world
 }
 
 func (w *world) browser() *client {
-	return &client{w: w, cookies: map[string]string{}, addr: "192.0.2.1:4711", header: http.Header{
-		"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
-	}}
+	b := testworld.NewBrowser(w.auth)
+	b.Addr = "192.0.2.1:4711"
+	b.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")
+	return &client{b, w}
 }
 
 // An answer is a response, and the page in it if there is one.
@@ -35,46 +32,23 @@ type answer struct {
 	page postern.Page
 }
 
-func (c *client) get(target string) answer { return c.do(c.request("GET", target, nil)) }
+func (c *client) get(target string) answer { return c.do(c.Request("GET", target, nil)) }
 
 func (c *client) post(target string, form url.Values) answer {
-	return c.do(c.request("POST", target, form))
-}
-
-func (c *client) request(method, target string, form url.Values) *http.Request {
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
-	}
-	r := httptest.NewRequest(method, target, body)
-	r.RemoteAddr = c.addr
-	for name, values := range c.header {
-		r.Header[name] = values
-	}
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Sec-Fetch-Site", "same-origin")
-	}
-	for name, value := range c.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	return r
+	return c.do(c.Request("POST", target, form))
 }
 
 func (c *client) do(r *http.Request) answer {
 	c.w.t.Helper()
-	rec := httptest.NewRecorder()
-	c.w.auth.ServeHTTP(rec, r)
+	rec := c.Do(r)
 	a := answer{Response: rec.Result(), body: rec.Body.String()}
-	for _, k := range a.Cookies() {
-		if k.MaxAge < 0 {
-			delete(c.cookies, k.Name)
-		} else {
-			c.cookies[k.Name] = k.Value
-		}
-	}
 	if a.Header.Get("Content-Type") == "application/json" && r.Method != "HEAD" {
 		_ = json.Unmarshal([]byte(a.body), &a.page) // the JSON of clients without pages is no page
+	}
+	if to := a.Header.Get("Location"); strings.HasPrefix(to, issuer+"/continue?") { // the page that leads on after a form
+		if next := c.get(to).page.Next; next != "" {
+			a.Header.Set("Location", next)
+		}
 	}
 	return a
 }
@@ -94,7 +68,7 @@ func (c *client) ask(provider, address, query string) (a answer, state string) {
 }
 
 // mustAsk is ask for a mail that has to be sent.
-func (c *client) mustAsk(provider, address, query string) (state string, m magic.Message) {
+func (c *client) mustAsk(provider, address, query string) (state string, m postern.Mail) {
 	c.w.t.Helper()
 	before := c.w.mailCount()
 	a, state := c.ask(provider, address, query)
@@ -109,14 +83,14 @@ func (c *client) open(link string) answer { c.w.t.Helper(); return c.get(link) }
 
 func (c *client) press(page postern.Page) answer {
 	c.w.t.Helper()
-	if page.Form == nil {
+	if len(page.Forms) == 0 {
 		c.w.t.Fatalf("the page has no form: %+v", page)
 	}
 	form := url.Values{}
-	for name, value := range page.Form.Hidden {
+	for name, value := range page.Forms[0].Hidden {
 		form.Set(name, value)
 	}
-	return c.post(page.Form.Action, form)
+	return c.post(page.Forms[0].Action, form)
 }
 
 func (c *client) guess(provider, state, code string) answer {
@@ -157,11 +131,4 @@ func race(n int, f func() answer) map[int]int {
 }
 
 // copy is the same browser in another tab, with the cookies of now.
-func (c *client) copy() *client {
-	d := *c
-	d.cookies = map[string]string{}
-	for name, value := range c.cookies {
-		d.cookies[name] = value
-	}
-	return &d
-}
+func (c *client) copy() *client { return &client{c.Clone(), c.w} }

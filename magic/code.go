@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/limit"
 	"github.com/posternauth/postern/store"
 )
 
 // maxTries is how often a code can be guessed at before it is dead.
 const maxTries = 5
 
-// redeemCode takes a code, in the browser that asked for it only.
+// redeemCode takes a code, only in the browser that asked for it.
 func (h *handler) redeemCode(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	var a attempt
@@ -20,70 +23,168 @@ func (h *handler) redeemCode(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	state := r.PostForm.Get("state")
-	flow := hash(state)
+	flow := a.mail(state)
 	code, ok := parseCode(r.PostForm.Get("code"))
-	if !ok {
-		// No guess, so it costs none.
+	if !ok { // not a guess, so it costs none
 		b, err := h.find(ctx, a.Tag, flow)
 		if err == nil {
 			err = errNoCode
 		}
-		h.refuseCode(w, r, b, state, err)
+		h.refuseCode(w, r, a, b, state, err)
 		return
 	}
-	b, err := h.charge(ctx, r, a.Tag, flow)
+	g := &guess{handler: h, r: r, tag: a.Tag, mail: flow}
+	b, err := g.charge(ctx)
 	if err != nil {
-		h.refuseCode(w, r, b, state, err)
+		h.refuseCode(w, r, a, b, state, err)
 		return
 	}
 	right, err := h.opens(ctx, forCode, b.slot.Code, b.Address, flow, code)
 	switch {
 	case err != nil:
-		h.refuseCode(w, r, b, state, err)
+		h.refuseCode(w, r, a, b, state, err)
 		return
 	case !right:
-		h.refuseCode(w, r, b, state, errWrong)
+		err := errWrong
+		if crossed, failed := h.countWrong(ctx, h.flow.Addr(r)); failed != nil {
+			err = failed // nothing about the code is answered that was not counted
+		} else if crossed {
+			h.flow.Emit(ctx, r, postern.Event{Name: "codes hardened"})
+		}
+		h.refuseCode(w, r, a, b, state, err)
 		return
 	}
-	if err := h.use(ctx, a.Tag, b); err != nil {
-		h.refuseCode(w, r, b, state, err)
+	g.giveBack(ctx)
+	if err := h.use(ctx, a.Tag, b, true); err != nil {
+		h.refuseCode(w, r, a, b, state, err)
 		return
 	}
 	h.finish(w, r, b, true, "code")
 }
 
-// charge counts a try, against the address and against the code, in the store and before anything is compared. Whoever
-// gets a nil error may compare once. A write without an answer counts as failed: the try may be gone, never free.
-func (h *handler) charge(ctx context.Context, r *http.Request, tag, flow string) (*box, error) {
-	taken := false
+// A guess is a code on its way to be compared.
+type guess struct {
+	*handler
+	r         *http.Request
+	tag, mail string
+
+	// What was counted, which a right code gives back: against the client's address and against the mail's address.
+	client, address counted
+}
+
+// counted are takes of buckets of one part.
+type counted struct {
+	at      time.Time
+	buckets []limit.Bucket // none: nothing was counted
+	written []store.Item
+}
+
+func count(at time.Time, buckets []limit.Bucket, changes []store.Change) counted {
+	c := counted{at: at, buckets: buckets}
+	for _, change := range changes {
+		c.written = append(c.written, change.Item)
+	}
+	return c
+}
+
+// charge counts a guess before anything is compared: against the client's address, the mail's address and the code. A
+// caller that gets a nil error may compare once. A write without an answer counts as failed: the guess may be lost,
+// never free.
+func (g *guess) charge(ctx context.Context) (*slotRecord, error) {
+	who, err := g.browser(ctx, g.r)
+	if err != nil {
+		return nil, err
+	}
+	addr := g.flow.Addr(g.r)
+	n, client := g.addressLimits(g.tag, addr), g.sharedLimits(addr).guesses
+	var b *slotRecord
 	for range conflicts {
-		b, err := h.find(ctx, tag, flow)
+		all, items, err := g.read(ctx, g.tag, append([]limit.Bucket{n.guesses, n.guessesWide, n.guessesKnown}, client...)...)
 		if err != nil {
 			return nil, err
 		}
-		if err := b.state(h.now()); err != nil {
+		if b, err = g.pick(ctx, all, g.mail); err != nil {
+			return nil, err
+		}
+		if err := g.chargeable(b); err != nil {
 			return b, err
 		}
-		if b.slot.Tries >= maxTries {
-			return b, errTries
+		now := g.now()
+		from, changes, moved, err := g.take(ctx, items, who.knows(b.Address, now), n, client)
+		if err != nil {
+			return b, err
 		}
-		if !taken {
-			who, err := h.browser(ctx, r)
-			if err == nil {
-				err = h.takeGuess(ctx, b.Address, &who)
-			}
-			if err != nil {
-				return b, err
-			}
-			taken = true
+		if moved {
+			continue
 		}
 		b.slot.Tries++
-		switch err := h.put(ctx, b); {
+		switch err := g.put(ctx, b, changes...); {
 		case err == nil:
+			g.address = count(now, from, changes)
 			return b, nil
 		case !errors.Is(err, store.ErrConflict):
 			return b, err
 		}
 	}
 	return nil, errCrowd
+}
+
+func (g *guess) chargeable(b *slotRecord) error {
+	if err := b.state(g.now(), true); err != nil {
+		return err
+	}
+	switch {
+	case b.slot.Code == "":
+		return errNotSent
+	case b.slot.Tries >= maxTries:
+		return errTries
+	}
+	return nil
+}
+
+// take counts the guess against the client's address, and returns the changes that count it against the mail's address,
+// in the buckets from. A browser that knows the address has guesses left when strangers have used up the others.
+func (g *guess) take(
+	ctx context.Context, items []store.Item, known bool, n addressLimits, client []limit.Bucket,
+) (from []limit.Bucket, changes []store.Change, moved bool, err error) {
+	now := g.now()
+	plan := func(buckets ...limit.Bucket) ([]store.Change, error) {
+		state, err := limit.Decode(items, buckets...)
+		if err != nil {
+			return nil, err
+		}
+		return state.Take(now)
+	}
+	taken := len(g.client.buckets) > 0
+	from = []limit.Bucket{n.guesses, n.guessesWide}
+	changes, err = plan(from...)
+	var byClient []store.Change
+	if err == nil && !taken {
+		byClient, err = plan(client...)
+	}
+	if errors.Is(err, limit.ErrLimited) && known {
+		from = []limit.Bucket{n.guessesKnown}
+		changes, err = plan(from...)
+		return from, changes, false, err
+	}
+	if err != nil || taken {
+		return from, changes, false, err
+	}
+	if moved, err = g.write(ctx, byClient...); moved || err != nil {
+		return nil, nil, moved, err
+	}
+	g.client = count(now, client, byClient)
+	return from, changes, false, nil
+}
+
+// giveBack returns what the guess took: the code was right. If it fails, the next wrong code is refused sooner.
+func (g *guess) giveBack(ctx context.Context) {
+	for _, c := range []counted{g.client, g.address} {
+		if len(c.buckets) == 0 {
+			continue
+		}
+		if err := limit.GiveBack(ctx, g.flow.Store(), c.at, c.written, c.buckets...); err != nil {
+			g.config.Logger.WarnContext(ctx, "magic: a right code counts as a wrong one", "error", err)
+		}
+	}
 }

@@ -2,53 +2,87 @@ package magic
 
 import (
 	"fmt"
-	"html"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/posternauth/postern"
 )
 
-// Compose writes the message of a Mail in English: what is asked, from where, how long it holds, and what to do if it was
-// somebody else. A Config.Compose of one's own can start from it.
-func Compose(m Mail) Message {
-	intro := fmt.Sprintf("Somebody asked to sign in to %s with this address, in %s, on %s.",
-		m.Name, m.Device, m.Time.Format("2 January 2006 at 15:04 UTC"))
-	var steps []string
-	if m.Link != "" {
-		steps = append(steps, "Open this link and press the button on the page:")
-	}
-	if m.Code != "" {
-		say := "Type this code on the page where it was asked for:"
-		if m.Link != "" {
-			say = "Or type this code on the page where it was asked for:"
+// nameMail is the name of the mail, for programs that write other texts.
+const nameMail = "magic.sign-in"
+
+// content is what a mail says.
+type content struct {
+	to       string            // the canonical address
+	name     string            // Config.Name
+	site     string            // the host that the link leads to and that asks for the code: "auth.example.com"
+	link     string            // empty for a provider made by Code
+	code     string            // six digits, or ten (see Config.WrongCodes); empty without a code
+	life     time.Duration     // of link and code
+	time     time.Time         // of the request, UTC
+	device   string            // the asking browser, in words of this package: "Firefox on Windows", "an unknown browser"
+	language string            // its first choice; empty without one
+	claims   map[string]string // query parameters of authorize; anybody can write them
+}
+
+// args are the values in the texts, see Config.
+func (m content) args() map[string]any {
+	args := map[string]any{"app": m.name, "site": m.site, "life": m.life, "time": m.time, "device": m.device}
+	for name, value := range map[string]string{"link": m.link, "code": m.code} {
+		if value != "" {
+			args[name] = value
 		}
-		steps = append(steps, say)
 	}
-	life := "It works once, within the next " + minutes(m.Life) + "."
-	if m.Code != "" {
+	for name, value := range m.claims {
+		args["param."+name] = value
+	}
+	return args
+}
+
+// compose writes the message in English: what was asked and from where, how long it works, and what to do if somebody
+// else asked. Text and HTML say the same. The HTML has a button for the link, loads nothing, and fits a screen of 320
+// pixels, light or dark.
+func compose(m content) postern.Mail {
+	where := m.name
+	if m.site != "" && m.site != m.name {
+		where += " (" + m.site + ")"
+	}
+	intro := fmt.Sprintf("Somebody asked to sign in to %s with this address, in %s, on %s.",
+		where, m.device, m.time.Format("2 January 2006 at 15:04 UTC"))
+	life := "It works once, within the next " + minutes(m.life) + "."
+	if m.code != "" {
 		life += " Nobody who is honest will ever ask you for the code."
 	}
-	outro := "If it was not you, ignore this mail: without it, nobody gets in."
+	const outro = "If it was not you, ignore this mail: without it, nobody gets in."
 
-	var text, page strings.Builder
+	var text strings.Builder
+	page := mailPage{}
 	text.WriteString(intro + "\n\n")
-	page.WriteString("<p>" + html.EscapeString(intro) + "</p>\n")
-	for i, say := range steps {
-		if m.Link != "" && i == 0 {
-			text.WriteString(say + "\n\n" + m.Link + "\n\n")
-			link := html.EscapeString(m.Link)
-			page.WriteString("<p>" + say + "</p>\n<p><a href=\"" + link + "\">" + link + "</a></p>\n")
-			continue
+	page.paragraph(intro)
+	if m.link != "" {
+		text.WriteString("Open this link and press the button on the page:\n\n" + m.link + "\n\n")
+		page.button("Sign in to "+m.name, m.link)
+	}
+	if m.code != "" {
+		step := "Type this code on the page where it was asked for:"
+		if m.link != "" {
+			step = "Or type this code on the page where it was asked for:"
 		}
-		text.WriteString(say + "\n\n    " + m.Code + "\n\n")
-		page.WriteString("<p>" + say + "</p>\n<p style=\"font:bold 1.6em monospace;letter-spacing:.1em\">" + html.EscapeString(m.Code) + "</p>\n")
+		text.WriteString(step + "\n\n    " + m.code + "\n\n")
+		page.paragraph(step)
+		page.code(m.code)
 	}
 	text.WriteString(life + "\n\n" + outro + "\n")
-	page.WriteString("<p>" + life + "</p>\n<p>" + outro + "</p>\n")
-	return Message{
-		Subject: "Sign in to " + m.Name,
-		Text:    text.String(),
-		HTML:    page.String(),
+	page.paragraph(life)
+	page.paragraph(outro)
+	if m.link != "" {
+		page.address("If the button does nothing, open this link:", m.link)
+	}
+	subject := oneLine("Sign in to " + m.name)
+	return postern.Mail{
+		To: m.to, Name: nameMail, Args: m.args(), Language: m.language,
+		Subject: subject, Text: text.String(), HTML: page.finish(subject),
 	}
 }
 
@@ -60,7 +94,7 @@ func minutes(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", n)
 }
 
-// oneLine makes s fit for a header: what ends a line or is not shown becomes a space.
+// oneLine makes s fit for a header: line ends and characters that are not shown become spaces.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {

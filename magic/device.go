@@ -17,33 +17,47 @@ import (
 
 const (
 	knownLife = 180 * 24 * time.Hour
-	maxKnown  = 5 // addresses a browser is known for
+	askedLife = 24 * time.Hour
+	maxKnown  = 5 // addresses that are kept of each sort
 )
 
-// A browser is what its cookie says of it, sealed: an id, so that a new mail takes the place of its old one, and the
-// addresses it has signed in to, which have limits of their own there.
+// A browser is the content of its sealed cookie: an id, so that a new mail takes the place of its old one; the
+// addresses it has signed in to, for which it has limits that strangers cannot use up; and those it has asked for
+// today.
 type browser struct {
 	ID    string  `json:"id"`
-	Known []known `json:"known,omitempty"` // the latest last
+	Known []entry `json:"known,omitempty"` // the latest last
+	Asked []entry `json:"asked,omitempty"` // likewise
 }
 
-type known struct {
+type entry struct {
 	Address string `json:"address"` // hash
 	At      int64  `json:"at"`      // Unix seconds
 }
 
 func (b *browser) knows(address string, now time.Time) bool {
-	return slices.ContainsFunc(b.Known, func(k known) bool {
-		return k.Address == hash(address) && now.Before(time.Unix(k.At, 0).Add(knownLife))
+	return within(b.Known, address, now, knownLife)
+}
+
+func (b *browser) learn(address string, now time.Time) { b.Known = with(b.Known, address, now) }
+
+// asked reports whether the browser has asked for the address in the last 24 hours, and ask notes that it did.
+func (b *browser) asked(address string, now time.Time) bool {
+	return within(b.Asked, address, now, askedLife)
+}
+
+func (b *browser) ask(address string, now time.Time) { b.Asked = with(b.Asked, address, now) }
+
+func within(list []entry, address string, now time.Time, life time.Duration) bool {
+	return slices.ContainsFunc(list, func(e entry) bool {
+		return e.Address == hash(address) && now.Before(time.Unix(e.At, 0).Add(life))
 	})
 }
 
-func (b *browser) learn(address string, now time.Time) {
-	b.Known = slices.DeleteFunc(b.Known, func(k known) bool { return k.Address == hash(address) })
-	b.Known = append(b.Known, known{hash(address), now.Unix()})
-	if over := len(b.Known) - maxKnown; over > 0 {
-		b.Known = b.Known[over:]
-	}
+func with(list []entry, address string, now time.Time) []entry {
+	list = slices.DeleteFunc(slices.Clone(list), func(e entry) bool { return e.Address == hash(address) })
+	list = append(list, entry{hash(address), now.Unix()})
+	return list[max(0, len(list)-maxKnown):]
 }
 
 // secure follows the configured URL, never the request.
@@ -59,7 +73,7 @@ func (h *handler) deviceCookie() string {
 	return name
 }
 
-// browser reads the cookie. Whatever is wrong with it, the browser is a new one: it costs nothing but a smaller limit.
+// browser reads the cookie. If anything is wrong with it, the browser counts as new, and has smaller limits.
 func (h *handler) browser(ctx context.Context, r *http.Request) (browser, error) {
 	name := h.deviceCookie()
 	if found := r.CookiesNamed(name); len(found) == 1 {
@@ -75,7 +89,7 @@ func (h *handler) browser(ctx context.Context, r *http.Request) (browser, error)
 	return browser{ID: rand.Text()}, nil
 }
 
-// setBrowser keeps a browser that knows nobody only as long as its mail lives.
+// setBrowser sets the cookie: for a day, or longer if the browser has signed in.
 func (h *handler) setBrowser(ctx context.Context, w http.ResponseWriter, b browser) error {
 	plain, err := json.Marshal(b)
 	if err != nil {
@@ -86,7 +100,7 @@ func (h *handler) setBrowser(ctx context.Context, w http.ResponseWriter, b brows
 	if err != nil {
 		return err
 	}
-	life := h.config.Life
+	life := askedLife
 	if len(b.Known) > 0 {
 		life = knownLife
 	}

@@ -8,20 +8,24 @@ import (
 // no second sign-in, no free guess, and no 500.
 func TestT3_StoreFailsAtEveryCall(t *testing.T) {
 	for _, torn := range []bool{false, true} {
-		for _, method := range []string{"link", "code"} {
+		for _, method := range []string{"link", "code", "link elsewhere"} {
 			for n := 1; ; n++ {
 				w := newWorld(t, change{})
 				c := w.browser()
 				state, m := c.mustAsk("both", ada, "")
-				page := c.open(m.Link).page
+				page := c.open(m.Arg("link")).page
+				if method == "link elsewhere" {
+					c = w.browser()
+					page = c.open(m.Arg("link")).page
+				}
 				before := w.store.calls
 				w.store.torn, w.store.failAt = torn, before+n
 				spare := c.copy()
 				act := func(c *client) answer {
-					if method == "link" {
-						return c.press(page)
+					if method == "code" {
+						return c.guess("both", state, m.Arg("code"))
 					}
-					return c.guess("both", state, m.Code)
+					return c.press(page)
 				}
 				a := act(c)
 				if w.store.calls < w.store.failAt {
@@ -56,25 +60,37 @@ func TestT3_NoMailWithoutLimits(t *testing.T) {
 		if !sent && (a.StatusCode != 503 || w.mailCount() != 0) {
 			t.Errorf("call %d fails: %d, %d mails", n, a.StatusCode, w.mailCount())
 		}
-		if sent && n < 7 {
+		if sent && n < 5 { // one read, and writes for the client, the provider and the address
 			t.Errorf("a mail was sent though call %d failed", n)
 		}
 	}
 }
 
-// A guess whose charge got no answer is not compared.
+// A guess that was not counted in the store is not compared, and the answer to a wrong one waits until it is counted at
+// the provider.
 func TestM5_NoAnswerToTheChargeIsNoGuess(t *testing.T) {
-	for n := 1; n <= 5; n++ {
+	for n := 1; n <= 6; n++ {
 		w := newWorld(t, change{})
 		c := w.browser()
 		state, m := c.mustAsk("code", ada, "")
-		w.store.failAt = w.store.calls + n // slot, limit twice, charge
-		a := c.guess("code", state, wrong(m.Code))
-		if n <= 4 && a.StatusCode != 503 {
-			t.Errorf("call %d fails: %d, want 503: a guess was compared that was not charged", n, a.StatusCode)
+		// The calls: one read, the client's limit, the charge; then, of a wrong code, a read and a write of the
+		// provider's.
+		w.store.failAt = w.store.calls + n
+		a := c.guess("code", state, wrong(m.Arg("code")))
+		if n <= 5 && a.StatusCode != 503 {
+			t.Errorf("call %d fails: %d, want 503: a guess was answered that was not counted", n, a.StatusCode)
 		}
-		if n == 5 {
+		if n == 6 {
 			a.want(t, 400, "invalid_code")
+		}
+	}
+	for n := 1; n <= 3; n++ {
+		w := newWorld(t, change{})
+		c := w.browser()
+		state, m := c.mustAsk("code", ada, "")
+		w.store.failAt = w.store.calls + n
+		if a := c.guess("code", state, m.Arg("code")); a.StatusCode != 503 || w.signInCount() != 0 {
+			t.Errorf("call %d fails: %d, %d sign-ins, want 503: the right code was compared before it was counted", n, a.StatusCode, w.signInCount())
 		}
 	}
 }
@@ -85,13 +101,13 @@ func TestKeysUnavailable(t *testing.T) {
 	state, m := c.mustAsk("both", ada, "")
 	w.noSecrets.Store(true)
 	for name, a := range map[string]answer{
-		"asking": func() answer { a, _ := w.browser().ask("both", ada, ""); return a }(), "link": c.open(m.Link), "code": c.guess("both", state, m.Code),
+		"asking": func() answer { a, _ := w.browser().ask("both", ada, ""); return a }(), "link": c.open(m.Arg("link")), "code": c.guess("both", state, m.Arg("code")),
 	} {
 		if a.StatusCode != 503 {
 			t.Errorf("%s without keys: %d\n%s", name, a.StatusCode, a.body)
 		}
 	}
 	w.noSecrets.Store(false)
-	c.press(c.open(m.Link).page)
+	c.press(c.open(m.Arg("link")).page)
 	w.signedIn()
 }

@@ -3,58 +3,117 @@ package magic
 import (
 	"context"
 	"errors"
-	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/posternauth/postern/internal/clientip"
 	"github.com/posternauth/postern/internal/limit"
+	"github.com/posternauth/postern/store"
 )
 
+// The limits that no setting changes. docs/providers.md lists them all.
 const (
-	guessesPerDay = 80 // of an address's codes, by anybody
+	guessesPerDay = 80 // at the codes of an address, by anybody; right ones are given back
+	guessesWide   = 10 // of those, by one wide network: a stranger with one connection leaves the others to the owner
 	guessesKnown  = 20 // more, shared by the browsers that have signed in to it before
-	mailsKnown    = 2  // more mails an hour, shared likewise
+
+	// elsewherePerDay is how many links of an address sign in another browser than the one that asked, in a day. A
+	// scanning program that presses buttons gets that many sessions, however many mails strangers ask for.
+	elsewherePerDay = 5
+
+	mailsKnown   = 3 // more mails an hour to an address, shared likewise
+	mailsReserve = 2 // more mails an hour, for browsers that have not asked today: one a day for a wide network
+
+	ruleTotal = "magic mail total"
+
+	wrongPerMail = 2 // wrong codes a day from a client address, for each mail that it may ask for in an hour
 )
 
-// takeMail counts a mail before it is made. The client's limit comes first, so that one client cannot use up the limits
-// of everybody's addresses.
-func (h *handler) takeMail(ctx context.Context, r *http.Request, address string, b *browser) error {
-	issuer := h.flow.Sessions().Issuer()
-	err := h.take(ctx, limit.Rule{Name: "magic mail client", Every: time.Hour, Burst: h.config.PerClient},
-		issuer+" "+clientip.Bucket(h.flow.Addr(r)))
-	if err != nil {
-		return err
-	}
-	err = h.takeAddress(ctx, address, b,
-		limit.Rule{Name: "magic mail", Every: time.Hour, Burst: h.config.PerAddress},
-		limit.Rule{Name: "magic mail known", Every: time.Hour, Burst: mailsKnown})
-	if err != nil || h.config.Total == 0 {
-		return err
-	}
-	return h.take(ctx, limit.Rule{Name: "magic mail total", Every: time.Hour, Burst: h.config.Total}, issuer+" "+h.flow.Name())
+// sharedLimits are the limits that a request shares with requests for other addresses.
+type sharedLimits struct {
+	client  []limit.Bucket // mails for the client's address and its networks
+	total   []limit.Bucket // mails of the provider
+	wrong   []limit.Bucket // wrong codes at the provider
+	guesses []limit.Bucket // wrong codes of the client's address and its networks
 }
 
-// takeGuess counts a guess at a code of the address before it is compared.
-func (h *handler) takeGuess(ctx context.Context, address string, b *browser) error {
-	return h.takeAddress(ctx, address, b,
-		limit.Rule{Name: "magic guess", Every: 24 * time.Hour, Burst: guessesPerDay},
-		limit.Rule{Name: "magic guess known", Every: 24 * time.Hour, Burst: guessesKnown})
+func (h *handler) sharedLimits(client netip.Addr) sharedLimits {
+	issuer, day := h.flow.Sessions().Issuer(), 24*time.Hour
+	provider := issuer + "\x00" + h.flow.Name()
+	return sharedLimits{
+		client: limit.Client(limit.Rule{Name: "magic mail client", Every: time.Hour, Burst: h.config.PerClient}, issuer, client),
+		total:  limit.Shards(limit.Rule{Name: ruleTotal, Every: time.Hour, Burst: h.config.Total}, provider),
+		wrong:  limit.Shards(limit.Rule{Name: "magic wrong total", Every: day, Burst: h.config.WrongCodes}, provider),
+		guesses: limit.Client(
+			limit.Rule{Name: "magic wrong client", Every: day, Burst: wrongPerMail * h.config.PerClient}, issuer, client),
+	}
 }
 
-// takeAddress counts against everybody's limit of an address and, when that is used up, against the one that is kept for
-// browsers that know it: strangers who use up the first do not lock the owner out.
-func (h *handler) takeAddress(ctx context.Context, address string, b *browser, all, kept limit.Rule) error {
-	account, err := h.account(ctx, address)
-	if err != nil {
-		return err
-	}
-	err = h.take(ctx, all, account)
-	if errors.Is(err, limit.ErrLimited) && b.knows(address, h.now()) {
-		return h.take(ctx, kept, account)
-	}
-	return err
+// addressLimits are the limits of an address. They lie in the part of its mails, so that one Write counts and sends.
+// Those whose names end in Wide are limits of one wide network at the address: an IPv6 /48 or an IPv4 /24.
+type addressLimits struct {
+	mails, mailsKnown, reserve, reserveWide, guesses, guessesWide, guessesKnown limit.Bucket
 }
 
-func (h *handler) take(ctx context.Context, rule limit.Rule, key string) error {
-	return limit.Take(ctx, h.flow.Store(), rule, key, h.now())
+func addressLimit(tag, id string, every time.Duration, burst int) limit.Bucket {
+	return limit.Bucket{Rule: limit.Rule{Name: "magic " + id, Every: every, Burst: burst}, Key: store.Key{Part: partOf(tag), ID: id}}
+}
+
+// elsewhereLimit counts the links of an address that sign in another browser than the one that asked.
+func elsewhereLimit(tag string) limit.Bucket {
+	return addressLimit(tag, "elsewhere", 24*time.Hour, elsewherePerDay)
+}
+
+func (h *handler) addressLimits(tag string, client netip.Addr) addressLimits {
+	const day = 24 * time.Hour
+	networks := clientip.Networks(client)
+	wide := func(id string, burst int) limit.Bucket {
+		b := addressLimit(tag, id, day, burst)
+		b.Key.ID += " " + hash(networks[len(networks)-1].Name)
+		return b
+	}
+	return addressLimits{
+		mails:        addressLimit(tag, "mails", time.Hour, h.config.PerAddress),
+		mailsKnown:   addressLimit(tag, "mails known", time.Hour, mailsKnown),
+		reserve:      addressLimit(tag, "mails reserve", time.Hour, mailsReserve),
+		reserveWide:  wide("mails reserve wide", 1),
+		guesses:      addressLimit(tag, "guesses", day, guessesPerDay),
+		guessesWide:  wide("guesses wide", guessesWide),
+		guessesKnown: addressLimit(tag, "guesses known", day, guessesKnown),
+	}
+}
+
+// write writes changes that count a take. moved reports that somebody else wrote first, so that the caller reads again.
+func (h *handler) write(ctx context.Context, changes ...store.Change) (moved bool, err error) {
+	err = h.flow.Store().Write(ctx, changes...)
+	if errors.Is(err, store.ErrConflict) {
+		return true, nil
+	}
+	return false, err
+}
+
+// countWrong counts a wrong code at the provider, where all its addresses and clients are counted together. Once there
+// were too many, mails carry links or longer codes, see hardened.
+func (h *handler) countWrong(ctx context.Context, client netip.Addr) (crossed bool, err error) {
+	buckets := h.sharedLimits(client).wrong
+	err = limit.Retry(ctx, "magic wrong total", func() (bool, error) {
+		state, err := limit.Read(ctx, h.flow.Store(), buckets...)
+		if err != nil {
+			return false, err
+		}
+		changes, err := state.TakeAny(h.now())
+		if errors.Is(err, limit.ErrLimited) {
+			return true, nil // there were too many already
+		}
+		if err != nil {
+			return false, err
+		}
+		moved, err := h.write(ctx, changes...)
+		crossed = !moved && err == nil && state.LeftInAll(h.now()) == 1
+		return !moved, err
+	})
+	if errors.Is(err, limit.ErrLimited) { // a crowd of wrong codes: this one is missing in a sum of many
+		err = nil
+	}
+	return crossed, err
 }

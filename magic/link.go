@@ -7,10 +7,11 @@ import (
 	"net/http"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/limit"
 )
 
-// openLink finds what a link of the given state and token opens. It only reads.
-func (h *handler) openLink(ctx context.Context, state, token string) (tag string, b *box, err error) {
+// openLink finds the mail of a link, given its state and token. here is the browser that asked for it. It only reads.
+func (h *handler) openLink(ctx context.Context, state, token string, here bool) (tag string, b *slotRecord, err error) {
 	tag, ok := parseToken(token)
 	if !ok || state == "" {
 		return "", nil, errNotFound
@@ -19,8 +20,8 @@ func (h *handler) openLink(ctx context.Context, state, token string) (tag string
 	if err != nil {
 		return "", nil, err
 	}
-	if err := b.state(h.now()); err != nil {
-		return "", nil, err
+	if b.slot.Used != "" { // it has no token to compare any more
+		return "", nil, errUsed
 	}
 	right, err := h.opens(ctx, forLink, b.slot.Link, b.Address, b.slot.Flow, token)
 	if err != nil {
@@ -29,12 +30,12 @@ func (h *handler) openLink(ctx context.Context, state, token string) (tag string
 	if !right {
 		return "", nil, errNotFound
 	}
-	return tag, b, nil
+	return tag, b, b.state(h.now(), here)
 }
 
 // here reports whether this browser holds the attempt that the link belongs to.
 func (h *handler) here(r *http.Request) (bool, error) {
-	err := h.flow.Peek(r, nil) // it goes by the state, which led to the slot
+	err := h.flow.Peek(r, nil) // which goes by the state, as the slot does
 	var refused *postern.Error
 	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
 		return false, nil
@@ -42,26 +43,28 @@ func (h *handler) here(r *http.Request) (bool, error) {
 	return err == nil, err
 }
 
-// onlyHere reports whether links work in the browser alone that asked for them.
+// onlyHere reports whether links work only in the browser that asked for them.
 func (h *handler) onlyHere() bool { return h.config.SameBrowserOnly || h.flow.RequirePKCE() }
 
-// showLink is what opening the link does: it says whom the button signs in, and where.
+// showLink is the page that a link opens: it names who the button signs in, and in which browser.
 func (h *handler) showLink(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	state, token := query.Get("state"), query.Get("token")
-	_, b, err := h.openLink(r.Context(), state, token)
+	here, err := h.here(r)
 	if err != nil {
-		h.refuseLink(w, r, err)
+		h.refuseLink(w, r, nil, err)
 		return
 	}
-	here, err := h.here(r)
+	_, b, err := h.openLink(r.Context(), state, token, here)
 	switch {
 	case err != nil:
-		h.refuseLink(w, r, err)
+		h.refuseLink(w, r, b, err)
 	case !here && h.onlyHere():
-		h.refuseLink(w, r, errElsewhere)
+		h.refuseLink(w, r, b, errElsewhere)
+	case !here && b.elsewhere.Left(h.now()) == 0:
+		h.refuseLink(w, r, b, errManyElsewhere)
 	default:
-		h.flow.Page(w, r, h.linkPage(b, state, token, here))
+		h.page(w, r, h.linkPage(b, state, token, here))
 	}
 }
 
@@ -69,40 +72,37 @@ func (h *handler) showLink(w http.ResponseWriter, r *http.Request) {
 func (h *handler) redeemLink(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	state, token := r.PostForm.Get("state"), r.PostForm.Get("token")
-	tag, b, err := h.openLink(ctx, state, token)
-	if err != nil {
-		h.refuseLink(w, r, err)
-		return
-	}
 	here, err := h.here(r)
 	if err != nil {
-		h.refuseLink(w, r, err)
+		h.refuseLink(w, r, nil, err)
 		return
 	}
-	if !here {
-		if h.onlyHere() {
-			h.refuseLink(w, r, errElsewhere)
-			return
-		}
-		if r.PostForm.Get("browser") != "this" {
-			// The person pressed a button that spoke of the asking browser. Say what this one does, and ask again.
-			h.flow.Page(w, r, h.linkPage(b, state, token, false))
-			return
-		}
+	tag, b, err := h.openLink(ctx, state, token, here)
+	switch {
+	case err != nil:
+		h.refuseLink(w, r, b, err)
+		return
+	case !here && h.onlyHere():
+		h.refuseLink(w, r, b, errElsewhere)
+		return
+	case !here && r.PostForm.Get("browser") != "this":
+		// The button was that of the asking browser's page. Show what it does in this browser, and ask again.
+		h.page(w, r, h.linkPage(b, state, token, false))
+		return
 	}
-	if err := h.use(ctx, tag, b); err != nil {
-		h.refuseLink(w, r, err)
+	if err := h.use(ctx, tag, b, here); err != nil {
+		h.refuseLink(w, r, b, err)
 		return
 	}
 	h.finish(w, r, b, here, "link")
 }
 
-// finish ends the sign-in of a person who has shown control of the mailbox. With the attempt of this browser it leads
-// where that asked to; without, it knows nothing of what another browser asked for but the claims, which travel in the link.
-func (h *handler) finish(w http.ResponseWriter, r *http.Request, b *box, here bool, method string) {
+// finish ends the sign-in of a person who has shown control of the mailbox. In the browser that asked, it leads where
+// the attempt asked to. Another browser has nothing of that but the claims, which are kept with the mail.
+func (h *handler) finish(w http.ResponseWriter, r *http.Request, b *slotRecord, here bool, method string) {
 	ctx := r.Context()
 	if here {
-		if err := h.flow.Resume(w, r, nil); err != nil {
+		if err := h.flow.Resume(w, r.WithContext(limit.Proved(ctx)), nil); err != nil {
 			h.flow.Fail(w, r, err)
 			return
 		}
@@ -112,13 +112,13 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, b *box, here bo
 		known.learn(b.Address, h.now())
 		err = h.setBrowser(ctx, w, known)
 	}
-	if err != nil { // a smaller limit some day, and no reason to turn the person away
+	if err != nil { // costs a smaller limit some day, and is not a reason to turn the person away
 		h.config.Logger.WarnContext(ctx, "magic: browser not remembered", slog.String("provider", h.flow.Name()), slog.Any("error", err))
 	}
 	h.flow.Done(w, r, postern.Identity{
 		Issuer:    Issuer,
 		Subject:   b.Address,
 		Addresses: []postern.Address{{Type: "email", Value: b.Address, Verified: true}},
-		Claims:    b.Claims,
+		Params:    b.Claims,
 	}, method)
 }

@@ -18,26 +18,26 @@ func TestLink(t *testing.T) {
 
 	a := c.get(issuer + "/link/authorize?email=Ada@Example.com&redirect_uri=" + url.QueryEscape(deep))
 	a.want(t, 200, "")
-	if f := a.page.Form; f == nil || f.Fields[0].Name != "email" || f.Fields[0].Value != "Ada@Example.com" || f.Fields[0].Type != "email" {
+	if f := a.page.Forms[0]; f.Fields[0].Name != "email" || f.Fields[0].Value != "Ada@Example.com" || f.Fields[0].Type != "email" {
 		t.Fatalf("no form for the address: %+v", a.page)
 	}
-	a = c.post(a.page.Form.Action, url.Values{"email": {"Ada@Example.com"}})
+	a = c.post(a.page.Forms[0].Action, url.Values{"email": {"Ada@Example.com"}})
 	if a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("sending: %d\n%s", a.StatusCode, a.body)
 	}
 	a = c.get(a.Header.Get("Location"))
 	a.want(t, 200, "")
-	if a.page.Form != nil || !strings.Contains(a.page.Text, "a…@example.com") {
+	if len(a.page.Forms) > 0 || !strings.Contains(a.page.Text, "We sent a link to "+ada+".") {
 		t.Errorf("page after sending: %+v", a.page)
 	}
 
 	m := w.mail()
-	if m.To != ada || m.Code != "" || !strings.HasPrefix(m.Link, issuer+"/link/callback?state=") || !strings.Contains(m.Text, m.Link) {
+	if m.To != ada || m.Arg("code") != "" || !strings.HasPrefix(m.Arg("link"), issuer+"/link/callback?state=") || !strings.Contains(m.Text, m.Arg("link")) {
 		t.Errorf("mail: %+v", m)
 	}
-	a = c.open(m.Link)
+	a = c.open(m.Arg("link"))
 	a.want(t, 200, "")
-	if a.page.Title != "Continue as a…@example.com" || a.page.Form.Hidden["browser"] != "" {
+	if a.page.Title != "Continue as a…@example.com" || a.page.Forms[0].Hidden["browser"] != "" {
 		t.Errorf("page of the link: %+v", a.page)
 	}
 	a = c.press(a.page)
@@ -52,8 +52,8 @@ func TestLink(t *testing.T) {
 	if !reflect.DeepEqual(in.Identity, want) {
 		t.Errorf("identity %+v, want %+v", in.Identity, want)
 	}
-	if !reflect.DeepEqual(in.Auth.Methods, []string{"link"}) || !in.Auth.Time.Equal(w.now()) {
-		t.Errorf("auth %+v", in.Auth)
+	if !reflect.DeepEqual(in.Authentication.Methods, []string{"link"}) || !in.Authentication.Time.Equal(w.Now()) {
+		t.Errorf("auth %+v", in.Authentication)
 	}
 }
 
@@ -62,16 +62,16 @@ func TestOneIdentityForAll(t *testing.T) {
 	w := newWorld(t, change{})
 	c := w.browser()
 	state, m := c.mustAsk("code", ada, "")
-	c.guess("code", state, m.Code)
+	c.guess("code", state, m.Arg("code"))
 	byCode := w.signedIn()
 	_, m = c.mustAsk("link", ada, "")
-	c.press(c.open(m.Link).page)
+	c.press(c.open(m.Arg("link")).page)
 	byLink := w.signedIn()
 	if byCode.Identity.Issuer != byLink.Identity.Issuer || byCode.Identity.Subject != byLink.Identity.Subject {
 		t.Errorf("code says %+v, link says %+v", byCode.Identity, byLink.Identity)
 	}
-	if byCode.Auth.Methods[0] != "code" || byLink.Auth.Methods[0] != "link" {
-		t.Errorf("methods %v and %v", byCode.Auth.Methods, byLink.Auth.Methods)
+	if byCode.Authentication.Methods[0] != "code" || byLink.Authentication.Methods[0] != "link" {
+		t.Errorf("methods %v and %v", byCode.Authentication.Methods, byLink.Authentication.Methods)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestM1_FetchingKeepsTheLink(t *testing.T) {
 			scanner = c // the browser that asked may prefetch as well
 		}
 		method := []string{"GET", "HEAD"}[i%2]
-		a := scanner.do(scanner.request(method, m.Link, nil))
+		a := scanner.do(scanner.Request(method, m.Arg("link"), nil))
 		if a.StatusCode != 200 {
 			t.Fatalf("fetch %d: %d %s", i, a.StatusCode, a.body)
 		}
@@ -97,7 +97,7 @@ func TestM1_FetchingKeepsTheLink(t *testing.T) {
 	if after := w.store.count(); after != before {
 		t.Errorf("fetching the link wrote to the store %d times", after-before)
 	}
-	c.press(c.open(m.Link).page)
+	c.press(c.open(m.Arg("link")).page)
 	w.signedIn()
 }
 
@@ -106,11 +106,11 @@ func TestM1_FetchingKeepsTheLink(t *testing.T) {
 func TestM2_OneUseOfALinkUnderRace(t *testing.T) {
 	for name, ask := range map[string]func(w *world, c *client) func() answer{
 		"asking browser": func(w *world, c *client) func() answer {
-			page := c.open(w.mail().Link).page
+			page := c.open(w.mail().Arg("link")).page
 			return func() answer { return c.copy().press(page) }
 		},
 		"other browsers": func(w *world, c *client) func() answer {
-			page := w.browser().open(w.mail().Link).page
+			page := w.browser().open(w.mail().Arg("link")).page
 			return func() answer { return w.browser().press(page) }
 		},
 	} {
@@ -143,8 +143,8 @@ func TestM2_LifeOfALink(t *testing.T) {
 		w := newWorld(t, change{config: magic.Config{Life: tc.life}})
 		c := w.browser()
 		_, m := c.mustAsk("link", ada, "")
-		page := c.open(m.Link).page
-		w.wait(tc.wait)
+		page := c.open(m.Arg("link")).page
+		w.Advance(tc.wait)
 		a := c.press(page)
 		if tc.code == "" {
 			if a.StatusCode != 303 {
@@ -153,7 +153,7 @@ func TestM2_LifeOfALink(t *testing.T) {
 			continue
 		}
 		a.want(t, 400, tc.code)
-		c.open(m.Link).want(t, 400, tc.code)
+		c.open(m.Arg("link")).want(t, 400, tc.code)
 		if w.signInCount() != 0 {
 			t.Errorf("life %v after %v: signed in", tc.life, tc.wait)
 		}
@@ -165,12 +165,12 @@ func TestM2_NewMailKillsTheOldOne(t *testing.T) {
 	c := w.browser()
 	state, old := c.mustAsk("both", ada, "")
 	_, fresh := c.mustAsk("both", ada, "")
-	c.open(old.Link).want(t, 400, "invalid_link")
-	c.guess("both", state, old.Code).want(t, 400, "code_expired")
+	c.open(old.Arg("link")).want(t, 400, "invalid_link")
+	c.guess("both", state, old.Arg("code")).want(t, 400, "code_expired")
 	if w.signInCount() != 0 {
 		t.Fatal("the old mail still signs in")
 	}
-	c.press(c.open(fresh.Link).page)
+	c.press(c.open(fresh.Arg("link")).page)
 	w.signedIn()
 }
 
@@ -180,8 +180,8 @@ func TestM2_ThreeMailsAlive(t *testing.T) {
 	var links []string
 	for range 4 {
 		_, m := w.browser().mustAsk("link", ada, "")
-		links = append(links, m.Link)
-		w.wait(time.Second)
+		links = append(links, m.Arg("link"))
+		w.Advance(time.Second)
 	}
 	visitor := w.browser()
 	visitor.open(links[0]).want(t, 400, "invalid_link")
@@ -195,16 +195,16 @@ func TestM2_LinkAndCodeOfOneMailShareOneUse(t *testing.T) {
 	c := w.browser()
 	state, m := c.mustAsk("both", ada, "")
 	spare := c.copy()
-	c.guess("both", state, m.Code)
+	c.guess("both", state, m.Arg("code"))
 	w.signedIn()
-	spare.open(m.Link).want(t, 400, "link_used")
+	spare.open(m.Arg("link")).want(t, 400, "link_used")
 
 	c = w.browser()
 	state, m = c.mustAsk("both", ada, "")
 	spare = c.copy()
-	c.press(c.open(m.Link).page)
+	c.press(c.open(m.Arg("link")).page)
 	w.signedIn()
-	spare.guess("both", state, m.Code).want(t, 400, "code_used")
+	spare.guess("both", state, m.Arg("code")).want(t, 400, "code_used")
 	if w.signInCount() != 0 {
 		t.Error("the code of a used mail signs in")
 	}
@@ -223,17 +223,17 @@ func TestSecretsRotate(t *testing.T) {
 		}
 		return s.ID
 	}
-	w.wait(3*time.Hour - 5*time.Minute)
+	w.Advance(3*time.Hour - 5*time.Minute)
 	before := now()
 	c, d := w.browser(), w.browser()
 	state, byCode := c.mustAsk("code", ada, "")
 	_, byLink := d.mustAsk("link", ada, "")
-	w.wait(6 * time.Minute)
+	w.Advance(6 * time.Minute)
 	if now() == before {
 		t.Fatal("the new secret did not take over")
 	}
-	c.guess("code", state, byCode.Code)
+	c.guess("code", state, byCode.Arg("code"))
 	w.signedIn()
-	d.press(d.open(byLink.Link).page)
+	d.press(d.open(byLink.Arg("link")).page)
 	w.signedIn()
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/httperr"
 )
 
 // Link signs in with a link in a mail. It panics if the Config is wrong.
@@ -14,12 +13,14 @@ func Link(c Config) postern.Provider {
 	return provider{config: c.withDefaults(), link: true}
 }
 
-// Code signs in with six digits from a mail, typed into the browser that asked. It panics if the Config is wrong.
+// Code signs in with six digits from a mail (ten, see Config.WrongCodes), typed into the browser that asked. It panics
+// if the Config is wrong.
 func Code(c Config) postern.Provider {
 	return provider{config: c.withDefaults(), code: true}
 }
 
-// Both puts a link and a code into one message; using one uses up the other. It panics if the Config is wrong.
+// Both puts a link and a code into one message. In the browser that asked, using one uses up the other. It panics if
+// the Config is wrong.
 func Both(c Config) postern.Provider {
 	return provider{config: c.withDefaults(), link: true, code: true}
 }
@@ -29,26 +30,31 @@ type provider struct {
 	link, code bool
 }
 
+// Mails makes postern.New require a function that sends mail.
+func (p provider) Mails() bool { return true }
+
 // Handler serves authorize and callback.
 func (p provider) Handler(f *postern.Flow) http.Handler {
 	h := &handler{provider: p, flow: f}
+	if u, err := url.Parse(f.Sessions().Issuer()); err == nil { // it always is one
+		h.site = u.Host
+	}
 	if h.config.Name == "" {
-		if u, err := url.Parse(f.Sessions().Issuer()); err == nil {
-			h.config.Name = u.Host
-		}
+		h.config.Name = f.AppName()
 	}
 	return h
 }
 
-// A handler holds nothing of any request.
+// A handler serves all requests and keeps nothing of any.
 type handler struct {
 	provider
 	flow *postern.Flow
+	site string // the host of the issuer
 }
 
 func (h *handler) now() time.Time { return h.flow.Sessions().Now() }
 
-// ServeHTTP knows two steps. GET and HEAD change nothing in either.
+// ServeHTTP serves two steps. GET and HEAD change nothing in either.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var show, act http.HandlerFunc
 	switch h.flow.Step(r) {
@@ -60,18 +66,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, &postern.Error{Status: http.StatusNotFound, Code: "not_found", Text: "There is nothing at this address."})
 		return
 	}
-	switch {
-	case r.Method != http.MethodPost: // GET or HEAD; others do not get here
+	if r.Method != http.MethodPost { // GET or HEAD: package postern refuses others
 		show(w, r)
-	case httperr.MediaType(r) != "application/x-www-form-urlencoded":
-		h.flow.Fail(w, r, &postern.Error{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type",
-			Text: "Send a form (application/x-www-form-urlencoded)."})
-	default:
-		act(w, r)
+		return
 	}
+	act(w, r)
 }
 
-// show is what a mailed link opens, and the page after the mail was asked for.
+// show is the page that a mailed link opens, and the page after the mail was asked for.
 func (h *handler) show(w http.ResponseWriter, r *http.Request) {
 	if h.link && r.URL.Query().Has("token") {
 		h.showLink(w, r)
@@ -80,9 +82,12 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) {
 	h.showSent(w, r)
 }
 
-// redeem takes what the forms of show send.
+// redeem takes the forms of show.
 func (h *handler) redeem(w http.ResponseWriter, r *http.Request) {
+	err := h.flow.Fields(r, "state", "token", "browser", "code")
 	switch {
+	case err != nil:
+		h.flow.Fail(w, r, err)
 	case h.link && r.PostForm.Has("token"):
 		h.redeemLink(w, r)
 	case h.code && r.PostForm.Has("code"):

@@ -3,7 +3,6 @@ package magic
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/posternauth/postern"
@@ -20,87 +19,112 @@ var (
 	errTries     = errors.New("magic: no tries left")
 	errWrong     = errors.New("magic: wrong code")
 	errNoCode    = errors.New("magic: not a code")
+	errNotSent   = errors.New("magic: the mail has no code")
 	errCrowd     = errors.New("magic: too many requests for one address at once")
+
+	errUsedElsewhere = errors.New("magic: link used in another browser than the one that asked")
+	errManyElsewhere = errors.New("magic: too many links of one address opened in other browsers")
 )
 
-// refuseLink ends a sign-in whose link does not open.
-func (h *handler) refuseLink(w http.ResponseWriter, r *http.Request, err error) {
+// refuseLink ends a sign-in whose link does not open. b is nil if nothing was found.
+func (h *handler) refuseLink(w http.ResponseWriter, r *http.Request, b *slotRecord, err error) {
 	var e *postern.Error
 	switch {
 	case errors.Is(err, errNotFound):
 		e = refusal("invalid_link", "This link is not valid. Part of it may be missing, or a newer mail has taken its place.", err)
 	case errors.Is(err, errUsed):
 		e = refusal("link_used", "This link has been used already. A link works once.", err)
+		e.Finished = true
+	case errors.Is(err, errUsedElsewhere):
+		e = refusal("link_used", "This link has been used in another browser already. It still works in the browser in which you asked for it"+
+			h.orCode(b)+".", err)
 	case errors.Is(err, errExpired):
 		e = refusal("link_expired", "This link is too old.", err)
 	case errors.Is(err, errElsewhere):
-		e = refusal("other_browser", "Open this link in the browser in which you asked for it, or start again in this one.", err)
+		e = refusal("other_browser", "Open this link in the browser in which you asked for it"+h.orCode(b)+". Or start again in this one.", err)
+	case errors.Is(err, errManyElsewhere):
+		h.limited(r, "elsewhere", b.Address)
+		e = refusal("other_browser", "Too many links for this address were used in other browsers today. Open this link in the browser "+
+			"in which you asked for it"+h.orCode(b)+". Or start again in this one.", err)
 	default:
 		e = general(err)
 	}
 	h.flow.Fail(w, r, e)
 }
 
+// orCode names the other way that the asking browser has, if the mail has a code.
+func (h *handler) orCode(b *slotRecord) string {
+	if b == nil || b.slot.Code == "" {
+		return ""
+	}
+	return ", or type the code from the mail there"
+}
+
 // refuseCode shows the form again as long as the code can be guessed at. b is nil if nothing was found.
-func (h *handler) refuseCode(w http.ResponseWriter, r *http.Request, b *box, state string, err error) {
+func (h *handler) refuseCode(w http.ResponseWriter, r *http.Request, a attempt, b *slotRecord, state string, err error) {
 	if b == nil {
-		b = &box{}
+		b = &slotRecord{}
 	}
 	last := b.slot.Tries >= maxTries
 	var e *postern.Error
 	switch {
+	case errors.Is(err, errNotFound) && a.Held != nil:
+		e = refusal("code_expired", "No new mail was sent for this page, because enough were sent before. "+h.nextMail(a), err)
+		e.RetryAfter = a.Held.wait(h.now())
 	case errors.Is(err, errNotFound), errors.Is(err, errExpired):
 		e = refusal("code_expired", "This code is too old, or a newer mail has taken its place.", err)
+	case errors.Is(err, errNotSent):
+		e = refusal("invalid_code", "This mail has no code. Open the link in it.", err)
 	case errors.Is(err, errUsed):
 		e = refusal("code_used", "This code has been used already. A code works once.", err)
+		e.Finished = true
 	case errors.Is(err, errTries), errors.Is(err, errWrong) && last:
 		e = refusal("too_many_tries", "That was one wrong code too many. Ask for a new one.", err)
 	case errors.Is(err, errWrong):
 		e = refusal("invalid_code", "This is not the code from the mail.", err)
 	case errors.Is(err, errNoCode):
-		e = refusal("invalid_code", "A code has six digits.", err)
+		e = refusal("invalid_code", "A code has "+digits(b)+" digits.", err)
 	case errors.Is(err, limit.ErrLimited):
 		h.limited(r, "guess", b.Address)
 		e = general(err)
 	default:
 		e = general(err)
 	}
-	if e.Code != "invalid_code" {
+	if e.Code != "invalid_code" || b.slot.Code == "" {
 		h.flow.Fail(w, r, e)
 		return
 	}
-	h.again(w, r, e, h.codePage(b, state))
+	h.again(w, r, e, h.codePage(a, b, state))
 }
 
-// refuseMail is for what stands in the way of sending.
+// refuseMail answers a request for a mail that was not sent.
 func (h *handler) refuseMail(w http.ResponseWriter, r *http.Request, address string, err error) {
 	e := general(err)
 	switch {
 	case errors.Is(err, limit.ErrLimited), errors.Is(err, errCrowd):
-		h.limited(r, "mail", address)
-	case errors.Is(err, ErrUnavailable):
-		e.Text = "Mail cannot be sent right now. Please try again in a few minutes."
+		what := "mail"
+		if denied := new(limit.Error); errors.As(err, &denied) && denied.Rule == ruleTotal {
+			what = "total"
+		}
+		h.limited(r, what, address)
 	}
 	h.flow.Fail(w, r, e)
 }
 
-// again shows a form once more, with what was wrong.
+// again shows a form once more, with the error.
 func (h *handler) again(w http.ResponseWriter, r *http.Request, e *postern.Error, page postern.Page) {
-	if wantsJSON(r) {
-		h.flow.Fail(w, r, e)
-		return
-	}
 	h.flow.Emit(r.Context(), r, postern.Event{Name: "sign-in failed", Reason: e.Code, Err: e})
 	page.Status, page.Code, page.Error = e.Status, e.Code, e.Text
-	h.flow.Page(w, r, page)
+	h.page(w, r, page)
 }
 
-// limited tells the audit log what was limited, and for whom. Fail does not tell it a second time.
+// limited emits the event of a limit, with the address it is about. Fail does not emit a second one.
 func (h *handler) limited(r *http.Request, what, address string) {
 	h.flow.Emit(r.Context(), r, postern.Event{Name: "limited", Reason: what, Subject: mask(address)})
 }
 
-// general is the refusal of what is not about one link or code: a limit, or a store or keys that do not answer.
+// general is the refusal for an error that is not about one link or code: a limit, or a store or keys that do not
+// answer.
 func general(err error) *postern.Error {
 	var refused *postern.Error
 	var limited *limit.Error
@@ -128,17 +152,11 @@ func refusal(code, text string, err error) *postern.Error {
 	return &postern.Error{Status: http.StatusBadRequest, Code: code, Text: text, Err: err}
 }
 
-// mask is an address for pages and the audit log; empty for none.
+// mask returns the address as pages and the audit log show it; empty for none.
 func mask(address string) string {
 	a, err := mailaddr.Parse(address)
 	if err != nil {
 		return ""
 	}
 	return a.Mask()
-}
-
-// wantsJSON tells a client that is no browser.
-func wantsJSON(r *http.Request) bool {
-	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
-	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "html")
 }

@@ -19,71 +19,91 @@ const (
 	// perAddress is how many mails can be alive for an address at once.
 	perAddress = 3
 
-	// afterlife is how long a dead slot is kept, so that whoever opens an old link learns that it is old.
+	// afterlife is how long a dead slot is kept, so that a person who opens an old link learns that it is old.
 	afterlife = 24 * time.Hour
 
-	// conflicts bounds how often a lost compare-and-set is tried again. Each loss is somebody else's success.
+	// conflicts bounds how often a lost compare-and-set is tried again. Each loss is another request's success.
 	conflicts = 5
 )
 
 // A slot is what the store keeps of a mail: nothing in it opens anything without the master secrets.
 type slot struct {
-	Flow    string `json:"flow"`             // hash of the attempt's id
-	Browser string `json:"browser"`          // hash of the asking browser's id
-	Known   bool   `json:"known,omitempty"`  // that browser had signed in to the address before
-	Link    string `json:"link,omitempty"`   // HMAC of the token
-	Code    string `json:"code,omitempty"`   // HMAC of the code
-	Letter  string `json:"letter,omitempty"` // sealed; gone once used
-	Tries   int    `json:"tries,omitempty"`  // charged to the code
-	Until   int64  `json:"until"`            // Unix milliseconds
-	Used    string `json:"used,omitempty"`   // which request used it
+	Flow      string `json:"flow"`                // hash of the attempt's id
+	Browser   string `json:"browser"`             // hash of the asking browser's id
+	Known     bool   `json:"known,omitempty"`     // that browser had signed in to the address before
+	Link      string `json:"link,omitempty"`      // HMAC of the token
+	Code      string `json:"code,omitempty"`      // HMAC of the code
+	Sealed    string `json:"sealed,omitempty"`    // a sealedPart; gone once used
+	Tries     int    `json:"tries,omitempty"`     // charged to the code
+	Until     int64  `json:"until"`               // Unix milliseconds
+	Used      string `json:"used,omitempty"`      // the request that signed in the asking browser
+	Elsewhere string `json:"elsewhere,omitempty"` // the request that signed in another browser by the link
 }
 
-// A letter is what only this package reads of a slot.
-type letter struct {
+// A sealedPart is the part of a slot that only this package reads.
+type sealedPart struct {
 	Address string            `json:"address"`
 	Device  string            `json:"device"`
+	Digits  int               `json:"digits,omitempty"` // of the code
 	Claims  map[string]string `json:"claims,omitempty"`
 	Query   string            `json:"query,omitempty"` // of authorize, to begin again with
 	Sent    int64             `json:"sent"`            // Unix milliseconds
 }
 
-// A box is a slot as it was read, with what it takes to change it.
-type box struct {
+// A slotRecord is a slot as it was read, with what it takes to change it.
+type slotRecord struct {
 	item store.Item
 	slot slot
-	letter
+	sealedPart
+
+	elsewhere *limit.State // of elsewhereLimit, if find read the slot
 }
 
-func (b *box) live(now time.Time) bool { return b.slot.Used == "" && now.UnixMilli() < b.slot.Until }
+// live reports whether the asking browser can still use the mail.
+func (b *slotRecord) live(now time.Time) bool {
+	return b.slot.Used == "" && now.UnixMilli() < b.slot.Until
+}
 
-// put changes the slot in the store, if nobody else did since it was read.
-func (h *handler) put(ctx context.Context, b *box) error {
+// change returns the change that writes the slot, if nobody else did since it was read.
+func (b *slotRecord) change() (store.Change, error) {
 	value, err := json.Marshal(b.slot)
 	if err != nil {
-		return fmt.Errorf("magic: writing a slot: %w", err)
+		return store.Change{}, fmt.Errorf("magic: writing a slot: %w", err)
 	}
 	b.item.Value, b.item.Expires = value, time.UnixMilli(b.slot.Until).Add(afterlife)
-	change := store.Put(b.item)
-	if err := h.flow.Store().Write(ctx, change); err != nil {
+	return store.Put(b.item), nil
+}
+
+// put writes the slot, together with changes that count a take. The error can be store.ErrConflict.
+func (h *handler) put(ctx context.Context, b *slotRecord, more ...store.Change) error {
+	change, err := b.change()
+	if err != nil {
+		return err
+	}
+	if err := h.flow.Store().Write(ctx, append(more, change)...); err != nil {
 		return err
 	}
 	b.item.Version = change.Item.Version
 	return nil
 }
 
-// boxes reads the slots of an address: always perAddress of them, the free ones with no version.
-func (h *handler) boxes(ctx context.Context, tag string) ([]box, error) {
-	var keys []store.Key
-	for i := range perAddress {
-		keys = append(keys, store.Key{Part: "magic:" + tag, ID: fmt.Sprintf("slot %d", i+1)})
+// partOf returns the part of the store with everything about an address: its mails and its limits.
+func partOf(tag string) string { return "magic:" + tag }
+
+// slotKeys returns where the mails of an address are, those of this provider.
+func (h *handler) slotKeys(tag string) []store.Key {
+	keys := make([]store.Key, perAddress)
+	for i := range keys {
+		keys[i] = store.Key{Part: partOf(tag), ID: fmt.Sprintf("slot %s %d", h.flow.Name(), i+1)}
 	}
-	items, err := h.flow.Store().Get(ctx, keys...)
-	if err != nil {
-		return nil, fmt.Errorf("magic: reading the store: %w", err)
-	}
-	all := make([]box, perAddress)
-	for i, k := range keys {
+	return keys
+}
+
+// decodeSlots finds the slots of an address among items that were read: always perAddress of them, the free ones with
+// no version.
+func (h *handler) decodeSlots(tag string, items []store.Item) ([]slotRecord, error) {
+	all := make([]slotRecord, perAddress)
+	for i, k := range h.slotKeys(tag) {
 		all[i].item.Key = k
 		for _, it := range items {
 			if it.Key != k {
@@ -98,38 +118,22 @@ func (h *handler) boxes(ctx context.Context, tag string) ([]box, error) {
 	return all, nil
 }
 
-// keep puts a new slot into the store: over the browser's old one, which dies, or where there is room, or over the
-// oldest one. A browser that never signed in to the address does not push out one that has.
-func (h *handler) keep(ctx context.Context, tag string, s slot, l letter) error {
-	for range conflicts {
-		all, err := h.boxes(ctx, tag)
-		if err != nil {
-			return err
-		}
-		b := choose(all, s, h.now())
-		if b == nil {
-			return &limit.Error{Rule: "magic mails alive", RetryAfter: h.config.Life}
-		}
-		sealed, err := h.sealLetter(ctx, b.item.Key, s.Flow, l)
-		if err != nil {
-			return err
-		}
-		b.slot = s
-		b.slot.Letter = sealed
-		switch err := h.put(ctx, b); {
-		case err == nil:
-			return nil
-		case !errors.Is(err, store.ErrConflict):
-			return fmt.Errorf("magic: writing the store: %w", err)
-		}
+// read reads the slots of an address and the state of buckets, in one Get.
+func (h *handler) read(ctx context.Context, tag string, buckets ...limit.Bucket) ([]slotRecord, []store.Item, error) {
+	items, err := h.flow.Store().Get(ctx, append(h.slotKeys(tag), limit.Keys(buckets...)...)...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("magic: reading the store: %w", err)
 	}
-	return errCrowd
+	all, err := h.decodeSlots(tag, items)
+	return all, items, err
 }
 
-// choose finds the place for the slot s; nil if there is none.
-func choose(all []box, s slot, now time.Time) *box {
+// choose returns the slot for a new mail: the browser's old one, whose mail dies, or a free one, or the oldest. A
+// browser that never signed in to the address does not push out the mail of one that has: it gets nil if there are only
+// those.
+func choose(all []slotRecord, s slot, now time.Time) *slotRecord {
 	const never = math.MaxInt64
-	rank := func(b *box) int64 {
+	rank := func(b *slotRecord) int64 {
 		switch {
 		case b.item.Version != "" && b.slot.Browser == s.Browser:
 			return -2
@@ -152,59 +156,89 @@ func choose(all []box, s slot, now time.Time) *box {
 	return best
 }
 
-// find returns the slot of an attempt, with its letter unless it is used. A slot that another one took the place of is
-// not found.
-func (h *handler) find(ctx context.Context, tag, flow string) (*box, error) {
-	all, err := h.boxes(ctx, tag)
+// find returns the slot of an attempt, opened unless it is used. A slot that a newer mail has taken is not found.
+func (h *handler) find(ctx context.Context, tag, flow string) (*slotRecord, error) {
+	others := elsewhereLimit(tag)
+	all, items, err := h.read(ctx, tag, others)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(all, func(b box) bool { return b.item.Version != "" && b.slot.Flow == flow })
+	b, err := h.pick(ctx, all, flow)
+	if err != nil {
+		return nil, err
+	}
+	b.elsewhere, err = limit.Decode(items, others)
+	return b, err
+}
+
+// pick is find among slots that were read.
+func (h *handler) pick(ctx context.Context, all []slotRecord, flow string) (*slotRecord, error) {
+	i := slices.IndexFunc(all, func(b slotRecord) bool { return b.slot.Flow == flow })
 	if i < 0 {
 		return nil, errNotFound
 	}
 	b := &all[i]
 	if b.slot.Used == "" {
-		if b.letter, err = h.openLetter(ctx, b.item.Key, flow, b.slot.Letter); err != nil {
+		var err error
+		if b.sealedPart, err = h.openPart(ctx, b.item.Key, flow, b.slot.Sealed); err != nil {
 			return nil, err
 		}
 	}
 	return b, nil
 }
 
-// state says whether the slot can still be used: nil, errUsed or errExpired.
-func (b *box) state(now time.Time) error {
+// state returns whether the mail can still be used: nil, errUsed, errUsedElsewhere or errExpired. here is the browser
+// that asked for it.
+func (b *slotRecord) state(now time.Time, here bool) error {
 	switch {
 	case b.slot.Used != "":
 		return errUsed
 	case now.UnixMilli() >= b.slot.Until:
 		return errExpired
+	case !here && b.slot.Elsewhere != "":
+		return errUsedElsewhere
 	}
 	return nil
 }
 
-// use marks the slot as used, once: of any number of callers one gets nil. Whoever calls it has checked the token or the
-// code against this very slot.
-func (h *handler) use(ctx context.Context, tag string, b *box) error {
+// use marks the mail as used, once: of any number of callers one gets nil. The caller has checked the token or the code
+// against this very slot.
+//
+// A link that another browser uses stays good for the browser that asked: programs that scan mail press buttons, and
+// must not use up the sign-in of the person. In each of the two places it works once. Other browsers are counted, see
+// elsewhereLimit, in the same Write.
+func (h *handler) use(ctx context.Context, tag string, b *slotRecord, here bool) error {
 	me := rand.Text()
 	for range maxTries + conflicts { // guesses at the code of the same mail may come in between, that often at most
-		if err := b.state(h.now()); err != nil {
+		if err := b.state(h.now(), here); err != nil {
 			return err
 		}
 		flow := b.slot.Flow
-		b.slot.Used, b.slot.Link, b.slot.Code, b.slot.Letter = me, "", "", ""
-		err := h.put(ctx, b)
+		var counts []store.Change
+		if here {
+			b.slot.Used, b.slot.Link, b.slot.Code, b.slot.Sealed = me, "", "", ""
+		} else {
+			b.slot.Elsewhere = me
+			var err error
+			if counts, err = b.elsewhere.Take(h.now()); errors.Is(err, limit.ErrLimited) {
+				return errManyElsewhere
+			} else if err != nil {
+				return err
+			}
+		}
+		err := h.put(ctx, b, counts...)
 		if err == nil {
 			return nil
 		}
-		// Lost, or left without an answer: the slot says which. An answer that came too late must not keep us from looking.
+		// Lost, or left without an answer: the slot says which. An answer that came too late must not keep us from
+		// looking.
 		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		now, err2 := h.find(look, tag, flow)
 		cancel()
 		switch {
 		case err2 != nil:
 			return errors.Join(err, err2)
-		case now.slot.Used == me:
+		case now.slot.Used == me, now.slot.Elsewhere == me:
 			return nil
 		}
 		b = now

@@ -15,19 +15,19 @@ import (
 // A link's token is no session, and a session is no link's token.
 func TestSST_S3_OneKeyForEverything(t *testing.T) {
 	w := newWorld(t, change{})
-	sessions, err := session.New(session.Config{Issuer: issuer, Audience: "api", Keys: w.ring, Store: w.store, Now: w.now})
+	sessions, err := session.New(session.Config{Issuer: issuer, Audience: "api", Keys: w.ring, Store: w.store, Now: w.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	user := session.NewKind[struct{}](sessions, "user")
 	c := w.browser()
 	state, m := c.mustAsk("both", ada, "?type=user")
-	link, err := url.Parse(m.Link)
+	link, err := url.Parse(m.Arg("link"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := []string{link.Query().Get("token"), state, m.Code}
-	for _, cookie := range c.cookies {
+	secrets := []string{link.Query().Get("token"), state, m.Arg("code")}
+	for _, cookie := range c.Cookies {
 		secrets = append(secrets, cookie)
 	}
 	for _, s := range secrets {
@@ -50,8 +50,8 @@ func TestSST_S4_CallerControlsLife(t *testing.T) {
 	w := newWorld(t, change{})
 	c := w.browser()
 	_, m := c.mustAsk("link", ada, "?iat=4102444800&exp=4102444800&life=100h&expiresInMs=999999999&nbf=0")
-	w.wait(10 * time.Minute)
-	w.browser().open(m.Link).want(t, 400, "link_expired")
+	w.Advance(10 * time.Minute)
+	w.browser().open(m.Arg("link")).want(t, 400, "link_expired")
 }
 
 func TestSST_S5_LinkReplay(t *testing.T) {
@@ -59,15 +59,15 @@ func TestSST_S5_LinkReplay(t *testing.T) {
 	c := w.browser()
 	_, m := c.mustAsk("link", ada, "")
 	before := c.copy()
-	page := c.open(m.Link).page
+	page := c.open(m.Arg("link")).page
 	c.press(page)
 	w.signedIn()
 	for name, b := range map[string]*client{"same": c, "same, cookies of before": before, "other": w.browser()} {
-		b.open(m.Link).want(t, 400, "link_used")
+		b.open(m.Arg("link")).want(t, 400, "link_used")
 		b.press(page).want(t, 400, "link_used")
-		page.Form.Hidden["browser"] = "this"
+		page.Forms[0].Hidden["browser"] = "this"
 		b.press(page).want(t, 400, "link_used")
-		delete(page.Form.Hidden, "browser")
+		delete(page.Forms[0].Hidden, "browser")
 		if w.signInCount() != 0 {
 			t.Errorf("%s browser: the link signed in again", name)
 		}
@@ -80,7 +80,7 @@ func TestSST_F1_TamperedCookies(t *testing.T) {
 	c := w.browser()
 	state, m := c.mustAsk("code", ada, "")
 	tried := 0
-	for name, value := range c.cookies {
+	for name, value := range c.Cookies {
 		if !strings.Contains(name, "flow-") {
 			continue
 		}
@@ -92,15 +92,15 @@ func TestSST_F1_TamperedCookies(t *testing.T) {
 			} else {
 				b[i] = 'A'
 			}
-			d.cookies[name] = string(b)
-			d.guess("code", state, m.Code).want(t, 400, "invalid_state")
+			d.Cookies[name] = string(b)
+			d.guess("code", state, m.Arg("code")).want(t, 400, "invalid_state")
 			tried++
 		}
 	}
 	if tried < 50 || w.signInCount() != 0 {
 		t.Fatalf("%d cookies tried, %d sign-ins", tried, w.signInCount())
 	}
-	c.guess("code", state, m.Code)
+	c.guess("code", state, m.Arg("code"))
 	if in := w.signedIn(); in.Identity.Subject != ada {
 		t.Errorf("signed in %q", in.Identity.Subject)
 	}

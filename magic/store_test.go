@@ -11,7 +11,7 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// A witness is a store that remembers everything that was ever written to it, and fails the call it is told to.
+// A witness is a store that remembers everything that was ever written to it, and fails one chosen call.
 type witness struct {
 	store.Store
 
@@ -20,6 +20,7 @@ type witness struct {
 	calls  int
 	failAt int  // the number of the call that fails; 0: none
 	torn   bool // a failing Write is applied all the same
+	lost   bool // a failing Write is one that somebody else was faster at
 
 	crowd   *sync.WaitGroup // the next readers of a slot wait for each other, and then write at once
 	awaited int
@@ -70,6 +71,9 @@ func (s *witness) meet() {
 
 func (s *witness) Write(ctx context.Context, changes ...store.Change) error {
 	fails := s.fails()
+	if fails && s.lost {
+		return store.ErrConflict
+	}
 	if fails && !s.torn {
 		return errBroken
 	}

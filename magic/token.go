@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	tagSize    = 16 // bytes of the address tag: where in the store the mails of an address are
-	secretSize = 32 // bytes of chance in a link
+	tagSize    = 16 // bytes of the address tag: the place of an address in the store
+	secretSize = 32 // random bytes of a link
 	tokenSize  = (tagSize + secretSize) / 3 * 4
 	codeDigits = 6
+	longDigits = 10 // of a code while there are many wrong ones
 )
 
-// newToken makes the token of a link: the tag, which says where to look, and 256 random bits, which alone open it.
+// newToken makes the token of a link: the tag, which is the place in the store, and 256 random bits, which open it.
 func newToken(random io.Reader, tag string) (string, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(tag)
 	if err != nil || len(raw) != tagSize {
@@ -29,8 +30,8 @@ func newToken(random io.Reader, tag string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(raw, secret...)), nil
 }
 
-// parseToken returns the tag in a token. It takes what newToken makes and nothing else: 64 characters of base64url
-// hold 48 bytes with no bit to spare, so there is one way to write each token.
+// parseToken returns the tag in a token. It accepts only what newToken makes: 64 characters of base64url hold 48 bytes
+// with no bit to spare, so there is one way to write each token.
 func parseToken(token string) (tag string, ok bool) {
 	if len(token) != tokenSize {
 		return "", false
@@ -48,15 +49,15 @@ func parseToken(token string) (tag string, ok bool) {
 }
 
 // newCode makes a code. rand.Int draws again where a remainder would favour some codes.
-func newCode(random io.Reader) (string, error) {
-	n, err := rand.Int(random, big.NewInt(1_000_000))
+func newCode(random io.Reader, digits int) (string, error) {
+	n, err := rand.Int(random, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil))
 	if err != nil {
 		return "", fmt.Errorf("magic: making a code: %w", err)
 	}
-	return fmt.Sprintf("%0*d", codeDigits, n), nil
+	return fmt.Sprintf("%0*d", digits, n), nil
 }
 
-// parseCode reads a code as people type and paste it, with spaces and dashes, and returns its six digits.
+// parseCode reads a code as people type and paste it, with spaces and dashes, and returns its digits.
 func parseCode(s string) (code string, ok bool) {
 	if len(s) > 64 {
 		return "", false
@@ -68,7 +69,7 @@ func parseCode(s string) (code string, ok bool) {
 		}
 		return r
 	}, s)
-	if len(code) != codeDigits {
+	if len(code) != codeDigits && len(code) != longDigits {
 		return "", false
 	}
 	for _, c := range []byte(code) {
