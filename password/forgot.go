@@ -1,0 +1,200 @@
+package password
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/internal/limit"
+	"github.com/posternauth/postern/internal/useragent"
+	"github.com/posternauth/postern/store"
+)
+
+// Mails are counted before it is known whether one is sent, and to whom.
+const (
+	mailsEvery     = time.Hour
+	mailsPerClient = 20
+	mailsPerName   = 5
+)
+
+// askForgot shows the form.
+func (h *handler) askForgot(w http.ResponseWriter, r *http.Request) {
+	h.flow.Page(w, r, h.forgotPage(""))
+}
+
+func (h *handler) forgotPage(typed string) postern.Page {
+	return postern.Page{
+		Name: "password.forgot", Title: "Reset your password", Text: "We will send you a mail with a link.",
+		Forms: []postern.Form{{Action: h.flow.URL("forgot"), Submit: "Send me a link", Fields: []postern.Field{h.nameField(typed)}}},
+		Links: []postern.Link{{Name: "sign-in", Text: "Back to sign-in", URL: h.flow.URL("authorize")}},
+	}
+}
+
+// forgot mails a link. The answer, its cost and its time are the same whether somebody has the name.
+func (h *handler) forgot(w http.ResponseWriter, r *http.Request) {
+	if err := h.flow.Fields(r, "identifier"); err != nil {
+		h.flow.Fail(w, r, err)
+		return
+	}
+	id, mail, err := h.identity(r.PostForm.Get("identifier"))
+	if err != nil {
+		h.again(w, r, h.forgotPage(typedName(r)), err)
+		return
+	}
+	ctx := r.Context()
+	if err := h.flow.LimitAddr(r, "password mail", mailsEvery, mailsPerClient); err != nil {
+		h.flow.Fail(w, r, err)
+		return
+	}
+	if err := h.flow.LimitIdentifier(ctx, "password mail", id, mailsEvery, mailsPerName); err != nil {
+		h.flow.Fail(w, r, err)
+		return
+	}
+	user, err := h.find(ctx, id)
+	if err != nil {
+		h.flow.Fail(w, r, general(err))
+		return
+	}
+	m, err := h.lost(ctx, user, id, mail)
+	if err == nil && m.To != "" {
+		m = h.finishMail(r, m)
+		err = h.flow.Mail(ctx, m)
+	}
+	if err != nil {
+		h.flow.Fail(w, r, general(err))
+		return
+	}
+	h.flow.Page(w, r, postern.Page{
+		Name: "password.forgot-sent", Title: "Check your mail", Args: map[string]any{"life": resetLife},
+		Text:  "If somebody here has that name, a mail is on its way. Its link works for 15 minutes.",
+		Links: []postern.Link{{Name: "sign-in", Text: "Back to sign-in", URL: h.flow.URL("authorize")}},
+	})
+}
+
+// lost writes the slot of a link, and returns the mail. It has no To if there is no mailbox to send one to.
+func (h *handler) lost(ctx context.Context, user string, id postern.Identity, mail bool) (m postern.Mail, err error) {
+	err = limit.Retry(ctx, "password mail", func() (bool, error) {
+		s, err := h.load(ctx, user, id.Issuer+id.Subject, slotIDs...)
+		if err != nil {
+			return false, err
+		}
+		item, err := freeSlot(s, h.now())
+		if err != nil {
+			return false, err
+		}
+		b := slot{Sec: s.head.Sec, Until: h.now().Add(resetLife).UnixMilli()}
+		if m, err = h.lostMail(ctx, s, id, mail, item, &b); err != nil {
+			return false, err
+		}
+		changes := []store.Change{b.put(item)}
+		if user != "" {
+			changes = append(changes, s.head.Check())
+		}
+		switch err := h.store.Write(ctx, changes...); {
+		case errors.Is(err, store.ErrConflict):
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("password: writing the store: %w", err)
+		}
+		return true, nil
+	})
+	return m, err
+}
+
+// lostMail decides which mail a name gets. Only a user who has a password, or no way in at all, gets a link: a mailbox
+// must not become a way in to an account that never had it.
+func (h *handler) lostMail(ctx context.Context, s *state, id postern.Identity, mail bool, item store.Item, b *slot) (m postern.Mail, err error) {
+	if mail {
+		m.To = id.Subject
+	}
+	m.Name, m.Args = "password.no-account", map[string]any{}
+	if s.user == "" || s.head.Gone == head.Deleted {
+		for range 3 { // as many reads as below
+			if _, err := h.load(ctx, "", id.Subject); err != nil {
+				return m, err
+			}
+		}
+		return m, nil
+	}
+	p, err := h.flow.Users().Get(ctx, s.user)
+	if errors.Is(err, postern.ErrNoUser) {
+		return m, nil
+	}
+	if err != nil {
+		return m, fmt.Errorf("password: Users.Get: %w", err)
+	}
+	ways, err := h.flow.WaysIn(ctx, p)
+	if err != nil {
+		return m, err
+	}
+	m.To, m.Language = stored(p, m.To), p.Locale
+	_, lists := h.flow.Users().(postern.IdentityLister)
+	none := lists && s.head.Ways.Passkeys == 0 && s.head.Ways.Identities == 0 && len(ways) == 0
+	switch {
+	case s.head.Gone != "" || p.Disabled:
+		m.Name = "password.disabled"
+		return m, nil
+	case m.To == "": // a username without a mailbox
+		return m, nil
+	case s.has():
+		m.Name = "password.reset"
+	case none:
+		m.Name = "password.first"
+	default:
+		m.Name, m.Args["ways"] = "password.no-password", strings.Join(ways, ", ")
+		return m, nil
+	}
+	text, mac, err := h.newToken(ctx, s.user, item.Key.ID)
+	b.MAC, b.Address = mac, m.To
+	m.Args["link"] = h.flow.URL("reset") + "?" + url.Values{"token": {text}}.Encode()
+	return m, err
+}
+
+// stored is the address of a user to which a mail goes: never what was typed, but what the user has.
+func stored(p postern.Person, typed string) string {
+	for _, a := range p.Addresses {
+		if a.Type == "email" && a.Verified && a.Value == typed {
+			return a.Value
+		}
+	}
+	first, _ := p.Email()
+	return first
+}
+
+// finishMail writes the texts. They hold nothing that somebody typed.
+func (h *handler) finishMail(r *http.Request, m postern.Mail) postern.Mail {
+	app, device := h.flow.AppName(), useragent.Device(r.UserAgent())
+	m.Language = cmp.Or(m.Language, useragent.Language(r.Header.Get("Accept-Language")))
+	m.Args["app"], m.Args["device"], m.Args["life"], m.Args["time"] = app, device, resetLife, h.now().UTC()
+	link, _ := m.Args["link"].(string)
+	ways, _ := m.Args["ways"].(string)
+	m.Subject = "Your password for " + app
+	asked := "Somebody, with " + device + ", asked to reset the password of an account with this address at " + app + "."
+	end := "\n\nIf it was not you, you can ignore this mail: nothing has changed.\n"
+	switch m.Name {
+	case "password.reset":
+		m.Text = asked + "\n\nChoose a new password here:\n\n" + link + "\n\nThe link works once, for 15 minutes. Everybody who is signed in to your account is then signed out." + end
+	case "password.first":
+		m.Text = asked + " It has none yet. Choose one here, to finish your account:\n\n" + link + "\n\nThe link works once, for 15 minutes." + end
+	case "password.no-password":
+		m.Text = asked + " It has no password."
+		if ways != "" {
+			m.Text += " You can sign in with: " + ways + "."
+		} else {
+			m.Text += " Please ask the people who run the site how you can sign in."
+		}
+		m.Text += end
+	case "password.disabled":
+		m.Text = asked + " It is disabled. Please ask the people who run the site." + end
+	default:
+		m.Text = asked + " There is no account with this address." + end
+	}
+	return m
+}

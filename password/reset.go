@@ -1,0 +1,176 @@
+package password
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/store"
+)
+
+const conflicts = 5 // how often a lost compare-and-set of one request is tried again
+
+// showReset is the page that a link opens. It reads and uses up nothing: programs that scan mail open links.
+func (h *handler) showReset(w http.ResponseWriter, r *http.Request) {
+	h.flow.Page(w, r, h.resetPage(r.Form.Get("token")))
+}
+
+func (h *handler) resetPage(text string) postern.Page {
+	return postern.Page{
+		Name: "password.new", Title: "Choose a new password", Text: "Everybody who is signed in to your account will be signed out.",
+		Forms: []postern.Form{{Action: h.flow.URL("reset"), Hidden: map[string]string{"token": text}, Submit: "Set the password", Fields: []postern.Field{h.newField()}}},
+	}
+}
+
+// reset sets a password by a mailed link, and ends all sessions. It signs nobody in.
+func (h *handler) reset(w http.ResponseWriter, r *http.Request) {
+	if err := h.flow.Fields(r, "token", "password"); err != nil {
+		h.flow.Fail(w, r, err)
+		return
+	}
+	if err := h.flow.LimitAddr(r, "password reset", newPasswordsEvery, newPasswords); err != nil {
+		h.flow.Fail(w, r, err)
+		return
+	}
+	t, err := h.readToken(r.Context(), r.PostForm.Get("token"))
+	if err == nil {
+		err = h.redeem(r, t, r.PostForm.Get("password"))
+	}
+	switch {
+	case errors.Is(err, errLink):
+		h.flow.Fail(w, r, err)
+	case err != nil:
+		h.again(w, r, h.resetPage(r.PostForm.Get("token")), general(err))
+	default:
+		w.Header().Set("Location", h.flow.URL("authorize"))
+		w.WriteHeader(http.StatusSeeOther)
+	}
+}
+
+// redeem sets the password, once for a link, and then ends what was signed in. The policy and the hash come before
+// anything is used up. If the request ends between the two, the same link and password finish the second.
+func (h *handler) redeem(r *http.Request, t token, password string) error {
+	ctx, me := r.Context(), rand.Text()
+	var fresh row
+	for range conflicts {
+		s, b, err := h.slotOf(ctx, t)
+		if err != nil {
+			return err
+		}
+		if b.Used != "" {
+			return h.resume(ctx, t, s, b, password)
+		}
+		if err := h.alive(ctx, t, s, b); err != nil {
+			return err
+		}
+		if fresh.Hash == "" {
+			if fresh, err = h.freshFor(r, password, h.about(ctx, t.User)...); err != nil {
+				return err
+			}
+		}
+		b.Used = me
+		err = h.write(ctx, s, fresh, s.head.Moved(), b.put(s.more[t.Slot]))
+		if errors.Is(err, store.ErrConflict) {
+			continue
+		}
+		if err != nil { // written or not: the slot says which
+			look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			_, now, err2 := h.slotOf(look, t)
+			cancel()
+			if err2 != nil || now.Used != me {
+				return errors.Join(err, err2)
+			}
+		}
+		h.forgive(ctx, s)
+		h.flow.Emit(ctx, r, postern.Event{Name: "password reset", UserID: t.User})
+		h.notice(ctx, t.User, "password.was-reset", "The password of your account at "+h.flow.AppName()+" was reset by a link that we mailed to you. "+
+			"Everybody who was signed in was signed out.")
+		return h.end(ctx, t)
+	}
+	return errLink // others were faster each time
+}
+
+// slotOf reads the user and the slot of a link. The error is errLink if the link is not that of the slot.
+func (h *handler) slotOf(ctx context.Context, t token) (*state, slot, error) {
+	s, err := h.load(ctx, t.User, "", t.Slot)
+	if err != nil {
+		return nil, slot{}, err
+	}
+	b, err := readSlot(s.more[t.Slot])
+	if err == nil {
+		err = h.opens(ctx, t, b)
+	}
+	return s, b, err
+}
+
+// alive checks that a link may still set the password: its time, the security of the user, and that the address still
+// belongs to the user.
+func (h *handler) alive(ctx context.Context, t token, s *state, b slot) error {
+	if h.now().UnixMilli() >= b.Until || b.Sec != s.head.Sec || s.head.Gone != "" {
+		return errLink
+	}
+	user, err := h.find(ctx, postern.Identity{Issuer: postern.MailIssuer, Subject: b.Address})
+	if err == nil && user != t.User {
+		return errLink
+	}
+	return err
+}
+
+// resume finishes a reset whose password is written: only with the same password, and only until what was signed in has
+// ended.
+func (h *handler) resume(ctx context.Context, t token, s *state, b slot, password string) error {
+	if b.Done || h.now().UnixMilli() >= b.Until || !s.has() {
+		return errLink
+	}
+	found, err := h.hasher.Verify(ctx, s.row.Hash, password)
+	if err != nil || !found.OK {
+		return errLink
+	}
+	return h.end(ctx, t)
+}
+
+// end ends what was signed in before a reset, and then marks the slot, so that the link can do nothing more.
+func (h *handler) end(ctx context.Context, t token) error {
+	if err := h.flow.EndUser(ctx, t.User); err != nil {
+		return fmt.Errorf("password: ending the sessions of a user: %w", err)
+	}
+	if s, b, err := h.slotOf(ctx, t); err == nil {
+		b.Done = true
+		_ = h.store.Write(ctx, b.put(s.more[t.Slot])) // best effort: ending it again does no harm
+	}
+	return nil
+}
+
+// about is what is known of a user, for the policy. Best effort.
+func (h *handler) about(ctx context.Context, user string) []string {
+	p, err := h.flow.Users().Get(ctx, user)
+	if err != nil {
+		return nil
+	}
+	return known(p)
+}
+
+func known(p postern.Person) []string {
+	list := []string{p.Name, p.Username}
+	for _, a := range p.Addresses {
+		list = append(list, a.Value)
+	}
+	return list
+}
+
+// notice mails what happened to every verified address, with the other ways in, which stay.
+func (h *handler) notice(ctx context.Context, user, name, text string) {
+	args := map[string]any{}
+	if p, err := h.flow.Users().Get(ctx, user); err == nil {
+		if ways, err := h.flow.WaysIn(ctx, p); err == nil && len(ways) > 0 {
+			args["ways"] = strings.Join(ways, ", ")
+			text += " These other ways to sign in were not changed: " + strings.Join(ways, ", ") + ". Are they all yours?"
+		}
+	}
+	h.flow.Notify(ctx, user, name, text, args)
+}
