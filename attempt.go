@@ -1,8 +1,6 @@
 package postern
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -12,39 +10,42 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/internal/seal"
+	"github.com/posternauth/postern/internal/shortcookie"
+	"github.com/posternauth/postern/internal/text"
 	"github.com/posternauth/postern/session"
 )
 
 const (
 	attemptLife  = 10 * time.Minute
-	attemptSkew  = time.Minute // between the clocks of two functions
+	attemptSkew  = time.Minute // between the clocks of two instances
 	maxAttempts  = 5           // of one browser at once
-	maxAttemptsB = 6 << 10     // their bytes together: some gateways take 10 KiB of headers in all
+	maxAttemptsB = 6 << 10     // bytes of all together: some gateways allow 10 KiB for all headers
 	maxCookie    = 4096        // name, value and attributes (RFC 6265 section 6.1)
 )
 
-// An attempt is one sign-in on its way: begun at authorize, ended by the callback. It lives sealed in a cookie of its
-// own, so that an unfinished one costs the server nothing and two tabs don't disturb each other.
+// An attempt is one sign-in, from authorize to the callback. It is sealed in a cookie, one for each attempt: an
+// unfinished attempt costs the server nothing, and two tabs do not disturb each other.
 type attempt struct {
 	ID        string          `json:"id"` // the OAuth state
 	Flow      string          `json:"f"`
 	Created   int64           `json:"at"` // Unix milliseconds
 	FormPost  bool            `json:"p,omitempty"`
 	Target    string          `json:"to"`
-	State     string          `json:"s,omitempty"` // the application's
+	State     string          `json:"s,omitempty"` // of the application
 	Challenge string          `json:"ch,omitempty"`
 	ClientID  string          `json:"c,omitempty"`
-	Provider  json.RawMessage `json:"x,omitempty"` // the provider's own
+	Provider  json.RawMessage `json:"x,omitempty"` // data of the provider
+	Purpose   string          `json:"u,omitempty"` // see purpose.go
+	Whose     whose           `json:"w,omitzero"`  // of purposes that begin in a session
+	Invite    string          `json:"i,omitempty"` // the token of an invitation
 }
 
 func (t *attempt) ret() session.Return {
-	return handover.New(t.Target, t.State, t.Challenge, t.ClientID)
+	return returnto.New(t.Target, t.State, t.Challenge, t.ClientID)
 }
 
 // attempts keeps the attempts of one issuer in cookies.
@@ -56,21 +57,31 @@ type attempts struct {
 }
 
 func newAttempts(s *session.Sessions, secure bool, rand io.Reader) attempts {
-	sum := sha256.Sum256([]byte(s.Issuer()))
-	prefix := "flow-" + base64.RawURLEncoding.EncodeToString(sum[:6]) + "-"
-	if secure {
-		prefix = "__Host-" + prefix
+	return attempts{s, shortcookie.Attempts(s.Issuer(), secure), secure, rand}
+}
+
+// place returns the name of an attempt, in its cookie name and in the store. It is a hash, so neither shows the state.
+func (c attempts) place(id string) string {
+	sum := sha256.Sum256([]byte("postern attempt\x00" + c.sessions.Issuer() + "\x00" + id))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// placeOf returns the place of the attempt in the state of a request; empty without a state.
+func (c attempts) placeOf(r *http.Request) string {
+	if state := r.Form.Get("state"); isState(state) {
+		return c.place(state)
 	}
-	return attempts{s, prefix, secure, rand}
+	return ""
 }
 
-// cookieName is found from the state alone. A hash, so that a cookie does not tell the state it stands for.
+// isState reports whether s has the form of a state or a place: 256 bits in base64url.
+func isState(s string) bool { return len(s) == 43 && text.Base64URL(s) }
+
 func (c attempts) cookieName(id string) string {
-	sum := sha256.Sum256([]byte("postern attempt cookie\x00" + id))
-	return c.prefix + base64.RawURLEncoding.EncodeToString(sum[:9])
+	return c.prefix + c.place(id)[:shortcookie.NameLength]
 }
 
-// begin seals t into a cookie and makes room for it among those of the browser.
+// begin seals t into a cookie and removes older attempts of the browser to make room for it.
 func (c attempts) begin(w http.ResponseWriter, r *http.Request, t *attempt) error {
 	var id [32]byte
 	if _, err := io.ReadFull(c.rand, id[:]); err != nil {
@@ -78,14 +89,12 @@ func (c attempts) begin(w http.ResponseWriter, r *http.Request, t *attempt) erro
 	}
 	t.ID = base64.RawURLEncoding.EncodeToString(id[:])
 	t.Created = c.sessions.Now().UnixMilli()
-	var plain bytes.Buffer
-	encoder := json.NewEncoder(&plain)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(t); err != nil {
-		return fmt.Errorf("postern: the state of provider %q is no JSON: %w", t.Flow, err)
+	plain, err := compactJSON(t)
+	if err != nil {
+		return fmt.Errorf("postern: the state of provider %q is not JSON: %w", t.Flow, err)
 	}
 	name := c.cookieName(t.ID)
-	sealed, err := seal.Seal(r.Context(), c.sessions.Secrets(), "flow", plain.Bytes(), c.sessions.Issuer(), name)
+	sealed, err := seal.Seal(r.Context(), c.sessions.Secrets(), "flow", plain, c.sessions.Issuer(), name)
 	if err != nil {
 		return fmt.Errorf("postern: sealing an attempt: %w", err)
 	}
@@ -103,58 +112,41 @@ func (c attempts) begin(w http.ResponseWriter, r *http.Request, t *attempt) erro
 	return nil
 }
 
-// makeRoom deletes the oldest attempts of this browser, and what only looks like one, until another of size bytes fits.
+// makeRoom removes cookies that only look like an attempt, and then the oldest attempts, until size more bytes fit.
 func (c attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
-	type old struct {
-		name    string
-		bytes   int
-		created int64
-		post    bool
-	}
-	var live []old
-	for _, k := range r.Cookies() {
-		if !strings.HasPrefix(k.Name, c.prefix) {
-			continue
+	var all []kept
+	for _, k := range shortcookie.Named(r, c.prefix) {
+		one := kept{name: k.Name, bytes: len(k.Name) + len(k.Value)}
+		post := false
+		if t, err := c.open(r.Context(), k); err == nil {
+			one.created, post = t.Created, t.FormPost
 		}
-		// More than a browser of ours can have: don't open them, only remove them.
-		o := old{name: k.Name, bytes: len(k.Name) + len(k.Value)}
-		if len(live) <= 2*maxAttempts {
-			if t, err := c.open(r.Context(), k); err == nil {
-				o.created, o.post = t.Created, t.FormPost
-			}
-		}
-		live = append(live, o)
-		size += o.bytes
+		one.gone = c.expired(k.Name, post)
+		all = append(all, one)
 	}
-	slices.SortFunc(live, func(a, b old) int { return cmp.Compare(a.created, b.created) })
-	for len(live) > 0 && (len(live) >= maxAttempts || size > maxAttemptsB || live[0].created == 0) {
-		http.SetCookie(w, c.expired(live[0].name, live[0].post))
-		size -= live[0].bytes
-		live = live[1:]
-	}
+	makeRoom(w, all, size, maxAttempts, maxAttemptsB)
 }
 
-// find opens the attempt that state names, for the flow it was begun in, within its ten minutes (RFC 6749 section
-// 10.12, RFC 9700 section 4.7).
+// find opens the attempt of the request's state, and checks its flow and age (RFC 6749 section 10.12, RFC 9700 section
+// 4.7).
 func (c attempts) find(r *http.Request, flow string) (*attempt, error) {
 	state := r.Form.Get("state")
-	if len(state) != 43 || !base64url(state) {
-		return nil, errState(errors.New("no state, or a malformed one"))
+	if !isState(state) {
+		return nil, errState(errors.New("the state is missing or malformed"))
 	}
-	cookies := r.CookiesNamed(c.cookieName(state))
-	if len(cookies) != 1 {
-		return nil, errState(fmt.Errorf("%d cookies for this state", len(cookies)))
-	}
-	t, err := c.open(r.Context(), cookies[0])
-	if errors.Is(err, seal.ErrOpen) {
-		return nil, errState(err)
-	}
+	t, err := c.openNamed(r, c.cookieName(state))
 	if err != nil {
-		return nil, fmt.Errorf("postern: opening an attempt: %w", err)
+		return nil, err
 	}
+	if subtle.ConstantTimeCompare([]byte(t.ID), []byte(state)) != 1 {
+		return nil, errState(errors.New("the cookie has another state"))
+	}
+	return c.check(t, flow)
+}
+
+// check returns t if it may go on in flow now. If t is too old, it returns t and the error.
+func (c attempts) check(t *attempt, flow string) (*attempt, error) {
 	switch age := c.sessions.Now().Sub(time.UnixMilli(t.Created)); {
-	case subtle.ConstantTimeCompare([]byte(t.ID), []byte(state)) != 1:
-		return nil, errState(errors.New("another state in the cookie"))
 	case t.Flow != flow:
 		return nil, errState(errors.New("begun in another flow"))
 	case age < -attemptSkew:
@@ -165,13 +157,47 @@ func (c attempts) find(r *http.Request, flow string) (*attempt, error) {
 	return t, nil
 }
 
+// newest returns the youngest attempt of this browser in a flow, and nil without one.
+func (c attempts) newest(r *http.Request, flow string) *attempt {
+	var found *attempt
+	for _, k := range shortcookie.Named(r, c.prefix) {
+		t, err := c.open(r.Context(), k)
+		if err != nil {
+			continue
+		}
+		if t, err = c.check(t, flow); err == nil && (found == nil || t.Created > found.Created) {
+			found = t
+		}
+	}
+	return found
+}
+
+// openNamed opens the cookie with a name. There can be several: another server on this host, or another host of the
+// same domain, can add cookies with other paths or domains. Only a cookie that this server sealed opens, so the others
+// do no harm.
+func (c attempts) openNamed(r *http.Request, name string) (*attempt, error) {
+	cookies := r.CookiesNamed(name)
+	for _, k := range cookies {
+		t, err := c.open(r.Context(), k)
+		if err == nil {
+			return t, nil
+		}
+		if !errors.Is(err, seal.ErrOpen) {
+			return nil, fmt.Errorf("postern: opening an attempt: %w", err)
+		}
+	}
+	return nil, errState(fmt.Errorf("no attempt in %d cookies of this name", len(cookies)))
+}
+
 func errState(cause error) *Error {
-	e := badRequest("invalid_state", "This sign-in was not started in this browser, or it was started too long ago. Please start again.")
+	e := badRequest("invalid_state", "This sign-in is finished already, was started too long ago, or was not started in this browser. "+
+		"If you are not signed in, please start again.")
 	e.Err = cause
 	return e
 }
 
-// open unseals a cookie. What does not open or is no attempt is seal.ErrOpen; other errors are the secrets'.
+// open unseals a cookie. The error is seal.ErrOpen if the value does not open or is not an attempt; any other error
+// comes from the secrets.
 func (c attempts) open(ctx context.Context, k *http.Cookie) (*attempt, error) {
 	plain, err := seal.Open(ctx, c.sessions.Secrets(), "flow", k.Value, c.sessions.Issuer(), k.Name)
 	if err != nil {
@@ -198,7 +224,7 @@ func (c attempts) expired(name string, formPost bool) *http.Cookie {
 func (c attempts) cookie(name string, formPost bool) *http.Cookie {
 	k := &http.Cookie{Name: name, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
 	if formPost {
-		// Browsers take SameSite=None with Secure only; on localhost they take Secure over http.
+		// Browsers accept SameSite=None only with Secure. On localhost they accept Secure over http.
 		k.SameSite, k.Secure = http.SameSiteNoneMode, true
 	}
 	return k

@@ -1,13 +1,14 @@
 package postern_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// counting makes the world's doors count what would be token requests.
+// counting makes the doors count their token requests.
 func counting(hits *atomic.Int64) func(*world, *session.Config, *postern.Config) {
 	return func(_ *world, _ *session.Config, c *postern.Config) {
 		for _, name := range []string{"door", "other"} {
@@ -68,13 +69,13 @@ func TestC1_State(t *testing.T) {
 		t.Fatalf("%d token requests, %d sign-ins, want none", hits.Load(), len(v.finished()))
 	}
 	if v.store.writes != 0 {
-		t.Errorf("%d writes for states that are nobody's", v.store.writes)
+		t.Errorf("%d writes for states that belong to no attempt", v.store.writes)
 	}
 	if w := b.get(callback("door", state)); w.Code != http.StatusSeeOther || hits.Load() != 1 {
 		t.Fatalf("the state itself: %d\n%s", w.Code, w.Body)
 	}
-	w := b.get(callback("door", state))
-	refused(t, w, 400, "invalid_state") // its cookie is gone
+	b.Header.Set("Accept", "application/json")
+	refused(t, b.get(callback("door", state)), 400, "used_state") // its cookie is gone
 	if hits.Load() != 1 {
 		t.Error("a second token request for one state")
 	}
@@ -84,11 +85,11 @@ func TestC1_State(t *testing.T) {
 func TestC1_Replay(t *testing.T) {
 	v := newWorld(t)
 	b := v.browser()
-	b.header.Set("Accept", "application/json")
+	b.Header.Set("Accept", "application/json")
 	state := b.begin("door")
-	kept := maps.Clone(b.cookies)
+	kept := maps.Clone(b.Cookies)
 	b.get(callback("door", state))
-	b.cookies = kept
+	b.Cookies = kept
 	refused(t, b.get(callback("door", state)), 400, "used_state")
 	if len(v.finished()) != 1 {
 		t.Errorf("%d sign-ins", len(v.finished()))
@@ -106,30 +107,30 @@ func TestC1_Lifetime(t *testing.T) {
 		v := newWorld(t)
 		b := v.browser()
 		state := b.begin("door", "redirect_uri=/welcome", "state=s")
-		v.advance(tc.age)
+		v.Advance(tc.age)
 		w := b.get(callback("door", state))
 		if w.Code != tc.status {
 			t.Errorf("after %v: %d, want %d", tc.age, w.Code, tc.status)
 		}
 		if tc.age == time.Hour {
-			// The page leads back to where the person was going.
+			// The page has a link that starts again with the same return address.
 			if !strings.Contains(w.Body.String(), "/auth/door/authorize?redirect_uri=https%3A%2F%2Fapi.example.com%2Fwelcome&amp;state=s") {
 				t.Errorf("no way to start again on the page:\n%s", w.Body)
 			}
-			if len(b.cookies) != 0 {
+			if len(b.Cookies) != 0 {
 				t.Error("the expired attempt kept its cookie")
 			}
 		}
 	}
 }
 
-// A sealed cookie opens only as itself: not changed, cut, renamed, of another issuer, or twice.
+// A sealed cookie opens only unchanged and under its own name: not cut, renamed or moved to another attempt.
 func TestC1_Cookie(t *testing.T) {
 	v := newWorld(t)
 	b := v.browser()
 	state := b.begin("door")
 	var name, value string
-	for name, value = range b.cookies {
+	for name, value = range b.Cookies {
 	}
 	try := func(header string) int {
 		r := httptest.NewRequest("GET", callback("door", state), nil)
@@ -150,18 +151,15 @@ func TestC1_Cookie(t *testing.T) {
 			t.Errorf("the cookie opens with byte %d changed", i)
 		}
 	}
-	if try(name+"="+value+"; "+name+"="+value) != 400 {
-		t.Error("two cookies of the name are taken")
-	}
 	second := v.browser()
 	second.begin("door")
-	for _, other := range second.cookies {
+	for _, other := range second.Cookies {
 		if try(name+"="+other) != 400 {
 			t.Error("the cookie of another attempt opens under this name")
 		}
 	}
 	if strings.Contains(name+value, state) {
-		t.Error("the cookie tells its state")
+		t.Error("the cookie shows its state")
 	}
 	if try(name+"="+value) != 303 {
 		t.Error("the cookie itself does not open")
@@ -178,7 +176,7 @@ func TestC9_ParallelCallbacks(t *testing.T) {
 	for range 100 {
 		wg.Go(func() {
 			r := httptest.NewRequest("GET", callback("door", state), nil)
-			for name, value := range b.cookies {
+			for name, value := range b.Cookies {
 				r.AddCookie(&http.Cookie{Name: name, Value: value})
 			}
 			w := httptest.NewRecorder()
@@ -197,7 +195,7 @@ func TestC9_ParallelCallbacks(t *testing.T) {
 	}
 }
 
-// The store down: nobody passes, the answer is 503, and the attempt can be tried again.
+// While the store is down nobody signs in, the answer is 503, and the attempt can be tried again.
 func TestC9_StoreDown(t *testing.T) {
 	var hits atomic.Int64
 	v := newWorld(t, counting(&hits))
@@ -222,7 +220,7 @@ func TestStart_SecretsDown(t *testing.T) {
 	refused(t, b.get(issuer+"/door/callback?state="+strings.Repeat("A", 43)), 400, "invalid_state")
 }
 
-// A HEAD request, as link checkers send it, leaves the attempt as it was.
+// A HEAD request, as link checkers send, does not change the attempt.
 func TestX2_HeadFinishesNothing(t *testing.T) {
 	v := newWorld(t)
 	b := v.browser()
@@ -235,94 +233,7 @@ func TestX2_HeadFinishesNothing(t *testing.T) {
 	}
 }
 
-// Attempts of several tabs don't disturb each other; the sixth takes the place of the oldest.
-func TestS3_FiveAttempts(t *testing.T) {
-	v := newWorld(t)
-	b := v.browser()
-	var states []string
-	for range 8 {
-		states = append(states, b.begin("door"))
-		v.advance(time.Second)
-		if len(b.cookies) > 5 {
-			t.Fatalf("%d attempts at once", len(b.cookies))
-		}
-	}
-	for i, state := range states {
-		// A copy of the browser, as each success adds a session and removes a cookie.
-		copied := v.browser()
-		for name, value := range b.cookies {
-			copied.cookies[name] = value
-		}
-		want := 303
-		if i < 3 {
-			want = 400
-		}
-		if w := copied.get(callback("door", state)); w.Code != want {
-			t.Errorf("attempt %d: %d, want %d", i, w.Code, want)
-		}
-	}
-}
-
-// However long what applications ask for, the cookies of attempts stay small together, and junk among them goes.
-func TestS3_AttemptBytes(t *testing.T) {
-	v := newWorld(t)
-	b := v.browser()
-	for i := range 12 {
-		b.begin("door", "state="+url.QueryEscape(strings.Repeat(`"`, 900)), fmt.Sprintf("client_id=%d", i))
-		v.advance(time.Second)
-		size := 0
-		for name, value := range b.cookies {
-			size += len(name) + len(value)
-		}
-		if size > 6<<10 {
-			t.Fatalf("%d bytes of attempts", size)
-		}
-	}
-	var prefix string
-	for name := range b.cookies {
-		prefix = name[:len(name)-12]
-	}
-	for i := range 40 {
-		b.cookies[fmt.Sprintf("%sjunk%08d", prefix, i)] = "v1.x.junk"
-	}
-	state := b.begin("door")
-	if len(b.cookies) > 5 {
-		t.Errorf("%d cookies left of junk", len(b.cookies))
-	}
-	if w := b.get(callback("door", state)); w.Code != 303 {
-		t.Errorf("among junk: %d", w.Code)
-	}
-}
-
-type bulky struct{ size int }
-
-func (p bulky) Handler(f *postern.Flow) http.Handler {
-	return f.Steps(map[string]http.HandlerFunc{"GET authorize": func(w http.ResponseWriter, r *http.Request) {
-		var state any = strings.Repeat("x", max(0, p.size))
-		if p.size < 0 {
-			state = func() {} // no JSON
-		}
-		if _, err := f.Start(w, r, state); err != nil {
-			f.Fail(w, r, err)
-		}
-	}})
-}
-
-func TestStart_TooLarge(t *testing.T) {
-	long := "state=" + url.QueryEscape(strings.Repeat(`"`, 1024))
-	for _, tc := range []struct {
-		size   int
-		query  string
-		status int
-	}{{1000, "", 200}, {5000, "", 500}, {900, long, 400}, {-1, "", 500}} {
-		v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) { c.Providers["bulky"] = bulky{tc.size} })
-		if w := v.browser().get(issuer + "/bulky/authorize?" + tc.query); w.Code != tc.status {
-			t.Errorf("%d bytes with %d of query: %d, want %d", tc.size, len(tc.query), w.Code, tc.status)
-		}
-	}
-}
-
-// Peek reads what Resume will, any number of times.
+// Peek reads the same data as Resume, any number of times.
 func TestPeek(t *testing.T) {
 	v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) { c.Providers["peek"] = peeker{} })
 	b := v.browser()
@@ -337,7 +248,7 @@ func TestPeek(t *testing.T) {
 	if v.store.writes != 0 {
 		t.Errorf("Peek wrote %d times", v.store.writes)
 	}
-	// A state of another shape than the provider reads is the provider's fault.
+	// A state that does not fit the provider's variable is a fault of the provider: 500.
 	if w := b.get(issuer + "/peek/misread?state=" + state); w.Code != 500 {
 		t.Errorf("misread: %d", w.Code)
 	}
@@ -376,11 +287,11 @@ func TestD3_UnfinishedStoresNothing(t *testing.T) {
 		v.browser().begin("door")
 	}
 	if v.store.writes != 0 {
-		t.Errorf("%d writes for 10,000 sign-ins that nobody finished", v.store.writes)
+		t.Errorf("%d writes for 10,000 unfinished sign-ins", v.store.writes)
 	}
 }
 
-// SST Auth: a callback without cookies and without state was exchanged, which signs a victim into an attacker's account.
+// SST Auth accepted a callback without cookies and state, which signs a victim in to an attacker's account.
 func TestSST_S6_LoginCSRF(t *testing.T) {
 	var hits atomic.Int64
 	v := newWorld(t, counting(&hits))
@@ -394,24 +305,7 @@ func TestSST_S6_LoginCSRF(t *testing.T) {
 	}
 }
 
-// SST Auth: flow cookies without Secure, SameSite and Path, for 30 seconds, never cleared.
-func TestSST_S7_FlowCookies(t *testing.T) {
-	v := newWorld(t)
-	for provider, same := range map[string]http.SameSite{"door": http.SameSiteLaxMode, "post": http.SameSiteNoneMode} {
-		w := v.browser().get(issuer + "/" + provider + "/authorize")
-		k := w.Result().Cookies()
-		if len(k) != 1 || k[0].SameSite != same || !k[0].Secure || !k[0].HttpOnly || k[0].Path != "/" || k[0].MaxAge != 600 || !strings.HasPrefix(k[0].Name, "__Host-") {
-			t.Errorf("%s: %v", provider, w.Header()["Set-Cookie"])
-		}
-	}
-	local := newWorld(t, func(_ *world, s *session.Config, _ *postern.Config) { s.Issuer = "http://localhost:8420/auth" })
-	w := local.browser().get("http://localhost:8420/auth/door/authorize")
-	if k := w.Result().Cookies(); len(k) != 1 || k[0].Secure || strings.HasPrefix(k[0].Name, "__Host-") {
-		t.Errorf("on localhost: %v", w.Header()["Set-Cookie"])
-	}
-}
-
-// SST Auth: what a provider refuses, an unknown provider and an unknown step were 500.
+// SST Auth answered 500 to a refusal of the provider, an unknown provider and an unknown step.
 func TestSST_S9_NoServerErrors(t *testing.T) {
 	v := newWorld(t)
 	b := v.browser()
@@ -434,4 +328,77 @@ type noSecrets struct{}
 
 func (noSecrets) Secret(context.Context, string) (keys.Secret, error) {
 	return keys.Secret{}, fmt.Errorf("vault: %w", keys.ErrUnavailable)
+}
+
+// The state is 256 bits, all from Config.Rand.
+func TestC1_256Bits(t *testing.T) {
+	random := make([]byte, 32)
+	for i := range random {
+		random[i] = byte(200 + i)
+	}
+	v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) { c.Rand = bytes.NewReader(random) })
+	state, err := base64.RawURLEncoding.DecodeString(v.browser().begin("door"))
+	if err != nil || !bytes.Equal(state, random) {
+		t.Errorf("the state is %x, %v", state, err)
+	}
+	// With too few random bytes no attempt begins.
+	short := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) { c.Rand = bytes.NewReader(random[:31]) })
+	b := short.browser()
+	if w := b.get(issuer + "/door/authorize"); w.Code != 500 || len(b.Cookies) != 0 {
+		t.Errorf("31 bytes of randomness: %d, %d cookies", w.Code, len(b.Cookies))
+	}
+}
+
+// Two issuers share a store. Even with the same state, the end of one attempt does not use up the other.
+func TestC1_IssuersOnOneStore(t *testing.T) {
+	random := bytes.Repeat([]byte{7}, 32)
+	var shared *flaky
+	for _, iss := range []string{issuer, "https://other.example/auth"} {
+		v := newWorld(t, func(v *world, s *session.Config, c *postern.Config) {
+			if shared == nil {
+				shared = v.store
+			}
+			s.Issuer, s.Store, c.Rand = iss, shared, bytes.NewReader(random)
+		})
+		b := v.browser()
+		if w := b.get(iss + "/door/callback?code=c&state=" + b.begin("door")); w.Code != 303 {
+			t.Errorf("%s: %d %s", iss, w.Code, w.Body)
+		}
+	}
+}
+
+// failing are secrets whose vault goes down.
+type failing struct {
+	keys.Secrets
+	down atomic.Bool
+}
+
+func (f *failing) Secret(ctx context.Context, kid string) (keys.Secret, error) {
+	if f.down.Load() {
+		return keys.Secret{}, fmt.Errorf("vault: %w", keys.ErrUnavailable)
+	}
+	return f.Secrets.Secret(ctx, kid)
+}
+
+// If the secrets do not answer, the attempt may be good: the callback is answered with 503 and can be tried again.
+func TestC9_SecretsDown(t *testing.T) {
+	f := new(failing)
+	v := newWorld(t, func(v *world, s *session.Config, _ *postern.Config) {
+		f.Secrets = v.ring
+		s.Secrets = f
+	})
+	for _, provider := range []string{"door", "post"} {
+		b := v.browser()
+		state := b.begin(provider)
+		step := callback(provider, state)
+		if provider == "post" {
+			step = b.answered("post", state)
+		}
+		f.down.Store(true)
+		refused(t, b.get(step), 503, "temporarily_unavailable")
+		f.down.Store(false)
+		if w := b.get(step); w.Code != 303 {
+			t.Errorf("%s: after the secrets came back: %d", provider, w.Code)
+		}
+	}
 }

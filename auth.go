@@ -1,63 +1,91 @@
 package postern
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/posternauth/postern/internal/clientip"
+	"github.com/posternauth/postern/internal/limit"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
 
-// Auth is the sign-in handler. Everything lies below the path of the issuer, {base}:
+// Auth is the sign-in handler. All its paths are below the path of the issuer, {base}:
 //
 //	GET  {base}                        the authorize URL of each provider, as JSON
-//	GET  {base}/authorize              ?provider=, or the only one, or a page to choose
+//	GET  {base}/authorize              redirects to ?provider=, or to the only provider; else a page to choose
 //	     {base}/{provider}/authorize   begins a sign-in (alias: connect)
-//	     {base}/{provider}/callback    ends it; a provider may serve more
+//	     {base}/{provider}/callback    ends it; a provider may serve more paths
+//	GET  {base}/continue               the page between a form and another site
 //	     {base}/verify                 Config.ForwardAuth
-//	     {base}/token, /refresh, /revoke, /signout, /sessions, /.well-known/...   of session.Sessions.Handler
+//	GET  {base}/openapi.json           with Config.Session: the OpenAPI document of the routes for programs
+//	     {base}/token, /refresh, /revoke, /signout, /session, /sessions, /.well-known/...   session.Sessions.Handler
 //
 // An authorize URL takes redirect_uri, state, code_challenge with code_challenge_method=S256, response_type=code and
-// client_id (RFC 6749 section 4.1.1, RFC 7636); all are optional. What is wrong with a request is shown as a page, or
-// JSON where asked for, and never redirected.
+// client_id (RFC 6749 section 4.1.1, RFC 7636); all are optional. A wrong request is answered with an error page. It is
+// never redirected.
 //
-// It is safe for concurrent use, and does not change after New.
+// A client that accepts application/json and not text/html gets JSON in place of pages and redirects, see [Flow.Page],
+// and may send a flat JSON object in place of a form. Pages of Config.Origins can be such clients.
+//
+// An Auth is safe for concurrent use and does not change after New.
 type Auth struct {
 	sessions  *session.Sessions
 	store     store.Store
 	onSuccess func(http.ResponseWriter, *http.Request, *SignIn) error
 	render    func(http.ResponseWriter, *http.Request, Page)
+	mail      func(context.Context, Mail) error // nil: none
 	log       *slog.Logger
 	clients   clientip.Resolver
+	hidden    sync.Once      // the log line about a proxy that hides the clients
+	underway  limit.Underway // attempts that were resumed and have not ended
+	alarm     limit.Alarm    // which answers 429 are events
 	attempts  attempts
 	redirects redirects
+	origins   map[string]bool // Config.Origins
 
+	name                 string // of the application
 	issuer, origin, base string
+	clientID             string // the only allowed client_id
 	secure, requirePKCE  bool
 	style                string // CSP source of the default style
 
-	below http.Handler // of Sessions
+	below http.Handler // Sessions.Handler
 
-	forwardAuth http.Handler // nil: none
-	names       []string     // of providers, sorted
-	labels      map[string]string
-	flows       map[string]served
-	built       bool // New is done: flows does not change any more
-	faults      []error
+	forwardAuth http.Handler // nil: not served
+
+	session      *kindCore // of Config.Session; nil: onSuccess is the application's
+	admitNew     Admit
+	openForms    bool // Config.Admit is set: a form may make a user
+	tokenClients []string
+	signUpFields []Field
+	admin        http.Handler // of Config.Admin; nil: not served
+	usernames    bool
+
+	document document // at {base}/openapi.json
+
+	names  []string // of providers, sorted
+	order  []string // of providers, as people see them
+	labels map[string]string
+	flows  map[string]served
+	built  bool // New has returned: flows no longer changes
+	faults []error
 }
 
-// served is a flow and what serves it.
+// served is a flow and its handler.
 type served struct {
 	flow    *Flow
 	handler http.Handler
+	mails   bool // it signs people in by their mailbox
 }
 
-// use makes p serve f. While New runs, requests for f's URLs are sent there.
+// use returns the handler of p for f. While New runs, it also registers the handler for the URLs of f.
 func (a *Auth) use(f *Flow, p Provider) http.Handler {
 	fault := func(err error) http.Handler {
 		if !a.built {
@@ -80,28 +108,46 @@ func (a *Auth) use(f *Flow, p Provider) http.Handler {
 			return fault(fmt.Errorf("postern: provider %q: %w", f.name, err))
 		}
 	}
+	m, ok := p.(interface{ Mails() bool })
+	mails := ok && m.Mails()
+	if mails && a.mail == nil {
+		return fault(fmt.Errorf("postern: provider %q sends mail: set Config.Mail", f.name))
+	}
+	if u, ok := p.(interface{ Users() bool }); ok && u.Users() && a.session == nil {
+		return fault(fmt.Errorf("postern: provider %q keeps credentials of users: set Config.Session", f.name))
+	}
 	h := p.Handler(f)
 	if h == nil {
 		return fault(fmt.Errorf("postern: provider %q has no handler", f.name))
 	}
 	if !a.built {
-		a.flows[f.name] = served{f, h}
+		a.flows[f.name] = served{f, h, mails}
 	}
 	return h
 }
 
-// ServeHTTP serves everything below the issuer's path, and the metadata document that RFC 8414 puts before it.
+// ServeHTTP serves every path below the issuer's path, and the metadata document whose path RFC 8414 puts before it.
 func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.harden(w.Header())
-	if err := bounded(r); err != nil {
+	a.warnOfProxy(r)
+	if a.forwardAuth != nil && r.URL.Path == a.base+"/verify" && r.URL.RawPath == "" {
+		// Before the size checks: proxies do not know their statuses 431 and 413, and the body is not read anyway.
+		a.forwardAuth.ServeHTTP(w, r)
+		return
+	}
+	if err := a.bounded(w, r); err != nil {
 		a.fail(w, r, nil, err)
 		return
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, a.base)
+	if !a.forPrograms(r.URL.Path) && !a.isAdmin(r.URL.Path) && a.cors(w, r) { // the paths of sessions have their own origins
+		return
+	}
+	w, r = a.afterForm(w, r)
 	switch {
 	case r.URL.Path == wellKnown+a.base:
 		a.below.ServeHTTP(w, r)
-	case !ok || r.URL.RawPath != "" || path != "" && path[0] != '/': // no path of ours needs an escape
+	case !ok || r.URL.RawPath != "" || path != "" && path[0] != '/': // no path here needs an escape
 		a.fail(w, r, nil, errNotFound())
 	case path == "" || path == "/":
 		a.own(w, r, a.index)
@@ -109,14 +155,17 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.own(w, r, a.choose)
 	case sessionPath(path):
 		a.below.ServeHTTP(w, r)
-	case path == "/verify" && a.forwardAuth != nil:
-		a.forwardAuth.ServeHTTP(w, r)
+	case path == "/continue":
+		a.own(w, r, a.serveContinue)
+	case a.session != nil && path == pathDocument:
+		a.own(w, r, a.document.serve)
+	case a.session != nil && a.userRoom(w, r, path):
 	default:
 		a.provider(w, r, path[1:])
 	}
 }
 
-// forPrograms reports whether only programs call the path, and no person ever sees what it answers.
+// forPrograms reports whether only programs call the path, so that no person sees the answer.
 func (a *Auth) forPrograms(path string) bool {
 	below, ok := strings.CutPrefix(path, a.base)
 	return path == wellKnown+a.base || ok && (sessionPath(below) || below == "/verify" && a.forwardAuth != nil)
@@ -125,7 +174,7 @@ func (a *Auth) forPrograms(path string) bool {
 // sessionPath reports whether session.Sessions.Handler serves the path below {base}.
 func sessionPath(path string) bool {
 	switch path {
-	case "/token", "/refresh", "/revoke", "/signout", "/signout/everywhere", "/sessions":
+	case "/token", "/refresh", "/revoke", "/signout", "/signout/everywhere", "/session", "/sessions":
 		return true
 	}
 	return strings.HasPrefix(path, "/sessions/") || strings.HasPrefix(path, "/.well-known/")
@@ -133,14 +182,14 @@ func sessionPath(path string) bool {
 
 const wellKnown = "/.well-known/oauth-authorization-server"
 
-// own serves the handler's own pages: GET and HEAD, with parameters read.
+// own serves a page of the handler itself: GET and HEAD only, with the parameters read.
 func (a *Auth) own(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request)) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		a.fail(w, r, nil, errMethod())
 		return
 	}
-	r, err := admit(w, r)
+	r, err := a.admit(w, r)
 	if err != nil {
 		a.fail(w, r, nil, err)
 		return
@@ -148,7 +197,7 @@ func (a *Auth) own(w http.ResponseWriter, r *http.Request, serve func(http.Respo
 	serve(w, r)
 }
 
-// provider finds the flow a path belongs to, the deepest child first, and lets in what may come in.
+// provider finds the flow of a path, the deepest child first, checks the request and calls the flow's handler.
 func (a *Auth) provider(w http.ResponseWriter, r *http.Request, path string) {
 	name, step := path, ""
 	var s served
@@ -169,25 +218,34 @@ func (a *Auth) provider(w http.ResponseWriter, r *http.Request, path string) {
 		a.fail(w, r, f, errMethod())
 		return
 	}
-	r, err := admit(w, r)
+	r, err := a.admit(w, r)
 	if err != nil {
 		a.fail(w, r, f, err)
 		return
 	}
+	defer func() {
+		if x := exchangeOf(r); x != nil && x.leave != nil {
+			x.leave()
+		}
+	}()
 	last := step[strings.LastIndexByte(step, '/')+1:]
-	if r.Method == http.MethodPost && !a.ours(r) {
-		// The callback of a form_post attempt is the one POST that may come from elsewhere. A child that its parent made
-		// for this request is not known here, but its name is the rest of the path.
+	if last == "callback" {
+		// A child that its parent makes for this request is not registered, but the rest of the path is its name.
 		begun := f.name
 		if child, ok := strings.CutSuffix(step, "/callback"); ok {
 			begun += "/" + child
 		}
-		t, err := a.attempts.find(r, begun)
-		if last != "callback" || t == nil || !t.FormPost {
-			a.fail(w, r, f, &Error{Status: http.StatusForbidden, Code: "cross_origin", Err: err,
-				Text: "This request did not come from a page of this site. Please start again."})
+		if done, err := a.formPost(w, r, begun); err != nil {
+			a.fail(w, r, f, err)
+			return
+		} else if done {
 			return
 		}
+	}
+	if r.Method == http.MethodPost && !a.ours(r) {
+		a.fail(w, r, f, &Error{Status: http.StatusForbidden, Code: "cross_origin",
+			Text: "This request did not come from a page of this site. Please start again."})
+		return
 	}
 	if last == "authorize" || last == "connect" {
 		x := exchangeOf(r)
@@ -195,9 +253,24 @@ func (a *Auth) provider(w http.ResponseWriter, r *http.Request, path string) {
 			a.fail(w, r, f, err)
 			return
 		}
-		x.asked = true
+		x.asked, x.invite = true, r.Form.Get("invitation")
+		if e := a.otherName(r); e != nil {
+			a.fail(w, r, f, e)
+			return
+		}
 	}
 	s.handler.ServeHTTP(w, r)
+}
+
+// warnOfProxy logs once that a proxy hides the clients' addresses.
+func (a *Auth) warnOfProxy(r *http.Request) {
+	if !a.clients.Hidden(r) {
+		return
+	}
+	a.hidden.Do(func() {
+		a.log.WarnContext(r.Context(), "postern: requests come through a proxy that is not configured, so all people behind it share "+
+			"one limit; set Config.TrustedProxies and Config.ClientIPHeader, with 127.0.0.1 for a proxy on a Unix socket", "peer", clientip.Peer(r).String())
+	})
 }
 
 // index lists the authorize URLs of all providers, as SST Auth does.
@@ -206,15 +279,19 @@ func (a *Auth) index(w http.ResponseWriter, r *http.Request) {
 	for _, name := range a.names {
 		urls[name] = a.issuer + "/" + name + "/authorize"
 	}
-	body, _ := json.MarshalIndent(urls, "", "    ") // strings alone always encode
+	body, _ := json.MarshalIndent(urls, "", "    ") // a map of strings always encodes
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// choose sends the person on to a provider: the one asked for, the only one, or one they pick.
+// choose redirects to the provider of the request or to the only provider, or shows a page to choose one.
 func (a *Auth) choose(w http.ResponseWriter, r *http.Request) {
 	if _, err := a.returnOf(r.Form); err != nil {
 		a.fail(w, r, nil, err)
+		return
+	}
+	if e := a.otherName(r); e != nil {
+		a.fail(w, r, nil, e)
 		return
 	}
 	q := url.Values{}
@@ -242,66 +319,35 @@ func (a *Auth) choose(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusFound)
 		return
 	}
-	p := Page{Title: "Sign in", Text: "How would you like to sign in?"}
-	for _, name := range a.names {
-		label := a.labels[name]
-		if label == "" {
-			label = strings.ToUpper(name[:1]) + name[1:]
-		}
-		p.Links = append(p.Links, Link{Text: "Continue with " + label, URL: to(name)})
-	}
-	a.show(w, r, p)
+	a.show(w, r, a.choice(r, to))
 }
 
-// Mount registers the handler with mux, method by method, so that it goes together with patterns of the application
-// such as "GET /": {base} and all below it, and the metadata path of RFC 8414. An issuer without a path has its routes
-// registered one by one, {base} being "/", and leaves the others to the application.
-func (a *Auth) Mount(mux *http.ServeMux) {
-	get := func(paths ...string) { a.handle(mux, "GET", paths) }
-	post := func(paths ...string) { a.handle(mux, "POST", paths) }
-	options := func(paths ...string) { a.handle(mux, "OPTIONS", paths) }
-	// Methods that nothing is served for get an answer of ours too, not a page of the application or of the mux.
-	others := func(paths ...string) {
-		for _, method := range []string{"PUT", "PATCH", "DELETE"} {
-			a.handle(mux, method, paths)
+// choice is the page that lists the providers, in their order. The form of the first provider that has one stands in
+// its place.
+func (a *Auth) choice(r *http.Request, to func(name string) string) Page {
+	p := Page{
+		Name: "postern.choose", Args: map[string]any{"app": a.name},
+		Title: "Sign in to " + a.name, Text: "How would you like to sign in?",
+	}
+	links := &p.Ways
+	for _, name := range a.order {
+		var form *Form
+		if own, ok := a.flows[name].handler.(interface{ Form(r *http.Request) *Form }); ok {
+			form = own.Form(r)
 		}
+		if form != nil && len(p.Forms) == 0 {
+			p.Forms, links = []Form{*form}, &p.Links
+			continue
+		}
+		text := "Continue with " + a.labels[name]
+		switch {
+		case a.labels[name] != "":
+		case form != nil && form.Submit != "": // a second one that mails
+			text = form.Submit
+		default:
+			text += strings.ToUpper(name[:1]) + name[1:]
+		}
+		*links = append(*links, Link{Name: "provider:" + name, Text: text, URL: to(name)})
 	}
-	if a.base != "" {
-		others(a.base, a.base+"/")
-		get(a.base, a.base+"/", wellKnown+a.base)
-		post(a.base, a.base+"/")
-		options(a.base+"/", wellKnown+a.base)
-		return
-	}
-	ends := []string{"/token", "/refresh", "/revoke", "/signout", "/signout/everywhere"}
-	own := []string{"/sessions", "/sessions/"}
-	public := []string{"/.well-known/openid-configuration", "/.well-known/jwks.json", wellKnown}
-	get("/{$}", "/authorize")
-	get(public...)
-	get(own...)
-	options(public...)
-	options(ends...)
-	options(own...)
-	post(ends...)
-	post(own...) // 405, of ours
-	others(ends...)
-	others(own...)
-	others("/authorize")
-	if a.forwardAuth != nil {
-		get("/verify")
-		post("/verify")
-		options("/verify")
-		others("/verify")
-	}
-	for _, name := range a.names {
-		get("/" + name + "/")
-		post("/" + name + "/")
-		others("/" + name + "/")
-	}
-}
-
-func (a *Auth) handle(mux *http.ServeMux, method string, paths []string) {
-	for _, p := range paths {
-		mux.Handle(method+" "+p, a)
-	}
+	return p
 }

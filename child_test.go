@@ -13,15 +13,16 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// tenants chooses a child for each request: two fixed ones, and others as a database might name them.
+// tenants chooses a child for each request: two fixed ones, and others with names as from a database.
 func tenants(f *postern.Flow) http.Handler {
 	byTenant := map[string]http.Handler{
 		"acme":   f.Child("door").Use(door{}),
 		"globex": f.Child("desk").Use(desk{}),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Served-By", "the parent")
 		if name, _, found := strings.Cut(f.Step(r), "/"); found {
-			f.Child(name).Use(door{}).ServeHTTP(w, r) // the callback of a child made for a request
+			f.Child(name).Use(door{}).ServeHTTP(w, r) // the callback of a child that was made for a request
 			return
 		}
 		tenant := r.Form.Get("tenant")
@@ -62,14 +63,14 @@ func TestChild(t *testing.T) {
 	if got := v.finished()[0].Identity.Provider; got != "tenant/door" {
 		t.Errorf("provider %q", got)
 	}
-	// The child serves its own authorize URL too, where an error page leads to start again.
+	// The child also serves its own authorize URL, for the link "start again" of an error page.
 	if state := b.begin("tenant/door"); state == "" {
 		t.Error("the child's own authorize URL")
 	}
 	if w := b.get(issuer + "/tenant/authorize?tenant=globex"); !strings.Contains(w.Body.String(), `action="https://api.example.com/auth/tenant/desk/authorize?`) {
 		t.Errorf("the other tenant's page:\n%s", w.Body)
 	}
-	// The return address is checked for children as for all.
+	// The return address is checked for a child, too.
 	refused(t, b.get(issuer+"/tenant/door/authorize?redirect_uri=https://evil.example"), 400, "invalid_redirect_uri")
 	index := b.get(issuer)
 	if strings.Contains(index.Body.String(), "tenant/door") {
@@ -78,7 +79,7 @@ func TestChild(t *testing.T) {
 	refused(t, b.get(issuer+"/authorize?provider=tenant/door"), 400, "unknown_provider")
 }
 
-// A child may be made for one request, with settings from a database. Its callback comes to the parent.
+// A child can be made for one request, with settings from a database. The parent gets its callback.
 func TestChild_PerRequest(t *testing.T) {
 	v := newTenants(t)
 	b := v.browser()
@@ -92,12 +93,18 @@ func TestChild_PerRequest(t *testing.T) {
 	if w := b.get(callback("tenant/initech", state)); w.Code != 303 || v.finished()[0].Identity.Provider != "tenant/initech" {
 		t.Errorf("callback: %d\n%s", w.Code, w.Body)
 	}
+	// A child of a request is not kept: the parent serves its URLs, whatever names strangers send.
+	for range 2 {
+		if w := b.get(issuer + "/tenant/initech/authorize"); w.Code != 302 || w.Header().Get("X-Served-By") == "" {
+			t.Errorf("%d: the child was registered", w.Code)
+		}
+	}
 	for _, name := range []string{"UPPER", "a/b", "..", "callback", strings.Repeat("a", 40)} {
 		refused(t, b.get(issuer+"/tenant/authorize?tenant="+url.QueryEscape(name)), 404, "not_found")
 	}
 }
 
-// Sign-ins of 200 people, interleaved through shared providers, each end as the person who began them.
+// 200 people sign in at once through shared providers; each sign-in ends as the person who began it.
 func TestC11_Interleaved(t *testing.T) {
 	rounds := 50
 	if testing.Short() {
@@ -117,11 +124,16 @@ func TestC11_Interleaved(t *testing.T) {
 	for person := range 200 {
 		wg.Go(func() {
 			b := v.browser()
+			b.Addr = fmt.Sprintf("10.0.%d.1:1", person) // limits are by address
 			for round := range rounds {
 				me := fmt.Sprintf("%d-%d", person, round)
 				name := names[(person+round)%len(names)]
 				state := b.begin(name, "state="+me)
-				w := b.get(callback(name, state) + "&who=" + me)
+				step := callback(name, state) + "&who=" + me
+				if name == "post" {
+					step = b.answered(name, state, "who", me)
+				}
+				w := b.get(step)
 				if want := "https://app.example.com/?state=" + me; w.Code != 303 || w.Header().Get("Location") != want {
 					t.Errorf("%s came back to %q, want %q", me, w.Header().Get("Location"), want)
 				}

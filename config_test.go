@@ -16,7 +16,7 @@ import (
 
 func TestNew(t *testing.T) {
 	v := newWorld(t)
-	ring := newRing(t, v.now)
+	ring := v.Ring(t, nil)
 	without := func(change func(*session.Config)) *session.Sessions {
 		c := session.Config{Issuer: issuer, Audience: "api", Keys: ring, Store: v.store}
 		change(&c)
@@ -42,7 +42,7 @@ func TestNew(t *testing.T) {
 		"secrets":        {func(c *postern.Config) { c.Sessions = without(func(s *session.Config) { s.Keys = static }) }, "have no Secrets"},
 		"store":          {func(c *postern.Config) { c.Sessions = without(func(s *session.Config) { s.Store = nil }) }, "it makes callbacks, links and codes work once"},
 		"redirects":      {func(c *postern.Config) { c.Redirects = nil }, "Config.Redirects is empty"},
-		"on success":     {func(c *postern.Config) { c.OnSuccess = nil }, "Config.OnSuccess is missing"},
+		"on success":     {func(c *postern.Config) { c.OnSuccess = nil }, "Config.Session and Config.OnSuccess are missing"},
 		"providers":      {func(c *postern.Config) { c.Providers = nil }, "Config.Providers is empty"},
 		"nil provider":   {func(c *postern.Config) { c.Providers["x"] = nil }, `provider "x" is nil`},
 		"no handler":     {func(c *postern.Config) { c.Providers["x"] = provider(nil) }, `provider "x" has no handler`},
@@ -67,12 +67,12 @@ func TestNew(t *testing.T) {
 		})
 	}
 	if _, err := postern.New(postern.Config{Sessions: v.sessions}); err == nil || strings.Count(err.Error(), "\n") != 2 {
-		t.Errorf("not all that is missing is told at once: %v", err)
+		t.Errorf("the error does not list everything that is missing: %v", err)
 	}
 	c := config(without(func(s *session.Config) { s.Store = nil }), "/welcome")
 	c.Store = new(store.Memory)
 	if _, err := postern.New(c); err != nil {
-		t.Errorf("with a store of its own: %v", err)
+		t.Errorf("with Config.Store: %v", err)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestNew_ProviderNames(t *testing.T) {
 	for name, good := range map[string]bool{
 		"google": true, "a": true, "0": true, "my-idp-2": true, strings.Repeat("a", 32): true, "tokens": true,
 		"": false, "Google": false, "-a": false, "a_b": false, "a.b": false, "a/b": false, "é": false, "a b": false, "..": false, ".well-known": false, strings.Repeat("a", 33): false,
-		"authorize": false, "callback": false, "connect": false, "token": false, "signout": false, "sessions": false, "refresh": false, "revoke": false, "verify": false, "users": false,
+		"authorize": false, "callback": false, "connect": false, "token": false, "signout": false, "session": false, "sessions": false, "refresh": false, "revoke": false, "verify": false, "users": false,
 	} {
 		c := config(v.sessions, "/welcome")
 		c.Providers = map[string]postern.Provider{name: desk{}}
@@ -91,7 +91,7 @@ func TestNew_ProviderNames(t *testing.T) {
 	}
 }
 
-// provider is a Provider as a function.
+// provider is a function that implements Provider.
 type provider func(f *postern.Flow) http.Handler
 
 func (p provider) Handler(f *postern.Flow) http.Handler {
@@ -101,7 +101,7 @@ func (p provider) Handler(f *postern.Flow) http.Handler {
 	return p(f)
 }
 
-// parent has children of the given names, all served by one provider.
+// parent is a provider with children of these names; one provider serves them all.
 type parent []any
 
 func (p parent) Handler(f *postern.Flow) http.Handler {

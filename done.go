@@ -1,24 +1,48 @@
 package postern
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
+	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/session"
 )
 
-// Done ends a sign-in: it hands the identity to Config.OnSuccess, which answers the request. methods say how the person
-// proved it, for the amr of the session (RFC 8176, and Postern's "oidc", "oauth", "link").
+// Done ends a sign-in: it passes the identity to Config.OnSuccess, which answers the request, or to the stations of
+// Config.Session. methods are how the
+// person proved it, for the amr of the session (RFC 8176, and Postern's "oidc", "oauth", "link"). Name, Picture and
+// Addresses are made safe to show first: see [Identity].
 //
-// After Resume, the way back is the one asked for when the attempt began. Without Resume, it is the one this request
-// asks for if it is an authorize request, and else the first of Config.Redirects: a link that is opened in another
-// browser never leads to where its requester wanted to go.
+// After Resume, the sign-in leads where the attempt was asked to lead. Without Resume, it depends on this request: an
+// authorize request leads to its redirect_uri, and any other request to the first of Config.Redirects. So a mailed link
+// that is opened in another browser never leads to the URL that its requester wanted.
 //
-// An error of OnSuccess becomes a page: Deny and other [*Error] as they say, anything else 500. If OnSuccess returns nil
-// and has written nothing, the answer is a redirect (303) to the way back, with the application's state.
+// An error of OnSuccess becomes a page: [Deny] and other [*Error] with their status and text, any other error 500. If
+// OnSuccess returns nil and has written nothing, the answer is a redirect (303) to where the sign-in leads, with the
+// application's state.
 func (f *Flow) Done(w http.ResponseWriter, r *http.Request, id Identity, methods ...string) {
+	if id.Issuer == "" || id.Subject == "" {
+		f.Fail(w, r, fmt.Errorf("postern: provider %q gave an identity without Issuer or Subject", f.name))
+		return
+	}
+	f.finish(w, r, id, "", false, methods)
+}
+
+// DoneUser is Done for a provider that knows the user, because it keeps a credential of the user: a password or a
+// passkey. It needs Config.Session.
+func (f *Flow) DoneUser(w http.ResponseWriter, r *http.Request, userID string, methods ...string) {
+	if userID == "" || f.auth.session == nil {
+		f.Fail(w, r, fmt.Errorf("postern: provider %q ended without a user's id, or without Config.Session", f.name))
+		return
+	}
+	f.finish(w, r, Identity{}, userID, false, methods)
+}
+
+// finish ends a sign-in of an identity, or of a user. isNew reports that the user began with it.
+func (f *Flow) finish(w http.ResponseWriter, r *http.Request, id Identity, userID string, isNew bool, methods []string) {
 	a := f.auth
 	x := exchangeOf(r)
 	switch {
@@ -30,10 +54,6 @@ func (f *Flow) Done(w http.ResponseWriter, r *http.Request, id Identity, methods
 		return
 	}
 	x.finished = true
-	if id.Issuer == "" || id.Subject == "" {
-		f.Fail(w, r, fmt.Errorf("postern: provider %q gave an identity without Issuer or Subject", f.name))
-		return
-	}
 	ret, err := a.asked(r)
 	if x.attempt != nil {
 		ret, err = x.attempt.ret(), nil
@@ -45,51 +65,76 @@ func (f *Flow) Done(w http.ResponseWriter, r *http.Request, id Identity, methods
 	if addr := f.Addr(r); addr.IsValid() {
 		ret = ret.From(addr.String())
 	}
+	id = clean(id)
 	id.Provider = f.name
-	in := &SignIn{
-		Identity: id,
-		Auth:     session.Auth{Time: a.authTime(id), Methods: methods},
-		Tokens:   id.Tokens,
-		Return:   ret,
+	f.succeed(w, r, &SignIn{
+		Identity:       id,
+		UserID:         userID,
+		New:            isNew,
+		Authentication: session.Authentication{Time: a.authTime(id), Methods: methods},
+		Tokens:         id.Tokens,
+		Return:         ret,
+	}, a.onSuccess)
+}
+
+// finishWaiting ends a sign-in that waited for an answer of the person.
+func (f *Flow) finishWaiting(w http.ResponseWriter, r *http.Request, in *SignIn, sec int64) {
+	exchangeOf(r).finished = true
+	f.succeed(w, r.WithContext(head.Expect(r.Context(), sec)), in, f.auth.enter)
+}
+
+// succeed calls end with a finished sign-in, and answers the request if end did not.
+func (f *Flow) succeed(w http.ResponseWriter, r *http.Request, in *SignIn, end func(http.ResponseWriter, *http.Request, *SignIn) error) {
+	a := f.auth
+	if _, ok := a.redirects.match(in.Return.Target()); !ok { // the list, or what RedirectAlso knows, has changed since
+		f.Fail(w, r, errReturn())
+		return
 	}
-	answer := &watched{ResponseWriter: w}
-	if err := a.onSuccess(answer, r, in); err != nil {
-		if answer.written {
-			// Too late for a page: tell the log and the audit log alone.
-			a.report(r, f, refusal(err), "")
-			return
-		}
+	location, err := returnURL(in.Return)
+	if err != nil {
 		f.Fail(w, r, err)
 		return
 	}
-	f.Emit(r.Context(), r, Event{Name: eventSignIn, Subject: id.Subject})
+	answer := &watched{ResponseWriter: w}
+	switch err := end(answer, r, in); {
+	case errors.Is(err, errAnswered):
+		return
+	case err != nil && answer.written:
+		// Too late for a page: only the logs get it.
+		a.report(r, f, refusal(err), "")
+		return
+	case err != nil:
+		f.Fail(w, r, err)
+		return
+	}
+	if x := exchangeOf(r); x.posted != nil {
+		a.giveBackPlace(r.Context(), x.posted)
+	}
+	if purpose, _ := purposeOf(exchangeOf(r)); purpose != purposeLink && purpose != purposeStepUp { // these began in a session
+		f.Emit(r.Context(), r, Event{Name: eventSignIn, Subject: in.Identity.Subject, UserID: in.UserID})
+	}
 	if !answer.written {
-		w.Header().Set("Location", back(ret))
-		w.WriteHeader(http.StatusSeeOther)
+		seeOther(w, location)
 	}
 }
 
-// authTime is when the person proved who they are: at a provider that they were signed in to already, that may be long
-// ago (OpenID Connect Core section 2, auth_time). What an application asks for with session.Fresh goes by it.
+// returnURL returns the URL where a sign-in leads, with the application's state.
+func returnURL(ret session.Return) (string, error) {
+	location, err := returnto.URL(ret)
+	if err != nil {
+		return "", fmt.Errorf("postern: %w", err)
+	}
+	return location, nil
+}
+
+// authTime is when the person proved who they are. It may be long ago, where they were signed in to the provider
+// already (OpenID Connect Core section 2, auth_time). session.Fresh goes by it.
 func (a *Auth) authTime(id Identity) time.Time {
 	now := a.sessions.Now()
 	if id.AuthTime.IsZero() || id.AuthTime.After(now) {
 		return now
 	}
 	return id.AuthTime
-}
-
-// back is the way back with the application's state (RFC 6749 section 4.1.2).
-func back(ret session.Return) string {
-	u, err := url.Parse(ret.Target())
-	if err != nil || ret.State() == "" {
-		return ret.Target()
-	}
-	if u.RawQuery != "" {
-		u.RawQuery += "&"
-	}
-	u.RawQuery += "state=" + url.QueryEscape(ret.State())
-	return u.String()
 }
 
 // watched knows whether an answer has begun.

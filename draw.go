@@ -1,9 +1,6 @@
 package postern
 
 import (
-	"crypto/sha256"
-	_ "embed"
-	"encoding/base64"
 	"html"
 	"maps"
 	"net/http"
@@ -13,40 +10,34 @@ import (
 	"strings"
 
 	"github.com/posternauth/postern/internal/httperr"
+	"github.com/posternauth/postern/internal/pagestyle"
+	"github.com/posternauth/postern/internal/text"
 )
 
-//go:embed page.css
-var pageCSS string
-
-// styleSource is the CSP source of pageCSS, which stands in every page: no style of anybody else applies.
-func styleSource() string {
-	sum := sha256.Sum256([]byte(pageCSS))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}
-
-// show sets the headers of a page and has it drawn.
+// show sets the headers of a page and draws it, or encodes it for a client that wants JSON.
 func (a *Auth) show(w http.ResponseWriter, r *http.Request, p Page) {
 	if p.Status == 0 {
 		p.Status = http.StatusOK
 	}
+	if p.App == "" {
+		p.App = a.name
+	}
 	h := w.Header()
 	a.harden(h)
-	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Add("Vary", "Accept")
-	targets := []string{"'none'"}
-	if p.Form != nil {
-		targets[0] = "'self'"
-		for _, origin := range slices.Concat(a.redirects.origins, p.Form.Origins) {
-			if visible(origin) && !strings.ContainsAny(origin, ",;'") && !slices.Contains(targets, origin) {
-				targets = append(targets, origin)
-			}
-		}
+	if wantsJSON(r) {
+		a.showJSON(w, r, p)
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	target := "'none'"
+	if p.hasForm() {
+		target = "'self'"
 		// Under no-referrer a browser sends "Origin: null" with the form, and one without Sec-Fetch-Site could not
-		// prove where it comes from. No other site sees a referrer under same-origin either.
+		// prove where it comes from. Other sites see no referrer under same-origin either.
 		h.Set("Referrer-Policy", "same-origin")
 	}
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+a.style+
-		"; base-uri 'none'; frame-ancestors 'none'; form-action "+strings.Join(targets, " "))
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+a.style+"; base-uri 'none'; frame-ancestors 'none'; form-action "+target)
 	if a.render != nil {
 		a.render(w, r, p)
 		return
@@ -59,14 +50,14 @@ func (a *Auth) show(w http.ResponseWriter, r *http.Request, p Page) {
 	}
 }
 
-// harden sets the headers of every answer; pages and packages below set their own over them.
+// harden sets the headers of every answer. Pages, and the handlers of other packages, replace some of them.
 func (a *Auth) harden(h http.Header) {
 	httperr.Harden(h, a.secure)
 	httperr.NoStore(h)
 	h.Set("X-Frame-Options", "DENY") // for browsers that don't know frame-ancestors
 }
 
-// draw is the default drawing: HTML that is finished without a script, a picture or a font of anybody's.
+// draw is the default drawing: HTML without a script, a picture or a font.
 func draw(p Page) string {
 	var b strings.Builder
 	tag := func(open, text, end string) {
@@ -74,9 +65,15 @@ func draw(p Page) string {
 			b.WriteString(open + html.EscapeString(text) + end)
 		}
 	}
-	title := p.Title
+	title, name := p.Title, p.App
+	if strings.Contains(p.Title, p.App) {
+		name = ""
+	}
 	if p.Error != "" {
 		title = "Error: " + title // screen readers say the title first
+	}
+	if name != "" {
+		title += " · " + name
 	}
 	b.WriteString(`<!doctype html>
 <html lang="en">
@@ -86,91 +83,171 @@ func draw(p Page) string {
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 `)
+	if p.Next != "" && safeLink(p.Next) {
+		b.WriteString(`<meta http-equiv="refresh" content="0;url=` + html.EscapeString(p.Next) + "\">\n")
+	}
 	tag("<title>", title, "</title>\n")
-	b.WriteString("<style>" + pageCSS + "</style>\n</head>\n<body>\n<main>\n")
-	tag("<h1>", p.Title, "</h1>\n")
+	b.WriteString("<style>" + pagestyle.CSS + "</style>\n</head>\n<body>\n<main>\n")
+	if name == "" {
+		tag("<h1>", p.Title, "</h1>\n")
+	} else {
+		tag("<hgroup>\n<p>", name, "</p>\n")
+		tag("<h1>", p.Title, "</h1>\n</hgroup>\n")
+	}
 	for paragraph := range strings.SplitSeq(p.Text, "\n\n") {
 		tag("<p>", paragraph, "</p>\n")
 	}
 	tag(`<p id="error" class="error" role="alert">`, p.Error, "</p>\n")
-	if p.Form != nil {
-		drawForm(&b, p.Form, p.Error != "")
-	}
-	if len(p.Links) > 0 {
-		b.WriteString("<ul>\n")
-		for _, l := range p.Links {
-			if linkable(l.URL) {
-				b.WriteString(`<li><a href="` + html.EscapeString(l.URL) + `">` + html.EscapeString(l.Text) + "</a></li>\n")
-			}
+	d := drawing{Builder: &b, next: p.Next}
+	d.lines(p.Lines)
+	d.links(p.Ways)
+	for i, f := range p.Forms {
+		if f.Title == "" && i+len(p.Ways) > 0 {
+			b.WriteString("<p class=\"or\">or</p>\n")
 		}
-		b.WriteString("</ul>\n")
+		d.form(f, p.Error != "" && len(p.Forms) == 1, i+len(p.Ways)+len(p.Lines) == 0)
 	}
+	d.links(p.Links)
+	tag(`<p class="reference">Error code: <code>`, p.Code, "</code></p>\n")
 	tag(`<p class="reference">Reference: <code>`, p.Request, "</code></p>\n")
 	b.WriteString("</main>\n</body>\n</html>\n")
 	return b.String()
 }
 
-func drawForm(b *strings.Builder, f *Form, failed bool) {
-	attr := func(name, value string) {
-		if value != "" {
-			b.WriteString(" " + name + `="` + html.EscapeString(value) + `"`)
-		}
+// hasForm reports whether the page has a form, also in a line.
+func (p Page) hasForm() bool {
+	return len(p.Forms) > 0 || slices.ContainsFunc(p.Lines, func(l Line) bool { return l.Form != nil })
+}
+
+// A drawing is a page on the way. It counts what needs an id of the page.
+type drawing struct {
+	*strings.Builder
+	next          string // Page.Next
+	fields, forms int    // drawn so far
+}
+
+func (d *drawing) attr(name, value string) {
+	if value != "" {
+		d.WriteString(" " + name + `="` + html.EscapeString(value) + `"`)
 	}
-	b.WriteString(`<form method="post"`)
-	attr("action", f.Action)
-	b.WriteString(">\n")
+}
+
+// link draws a link inside of an element, or nothing if the link is not safe.
+func (d *drawing) link(element string, l Link) {
+	if l.URL == d.next && safeLink(l.URL) || linkable(l.URL) {
+		d.WriteString("<" + element + `><a href="` + html.EscapeString(l.URL) + `">` + html.EscapeString(l.Text) + "</a></" + element + ">\n")
+	}
+}
+
+func (d *drawing) links(links []Link) {
+	if len(links) == 0 {
+		return
+	}
+	d.WriteString("<ul>\n")
+	for _, l := range links {
+		d.link("li", l)
+	}
+	d.WriteString("</ul>\n")
+}
+
+// lines draws a list of labels and values. What can be done about a line stands in its group.
+func (d *drawing) lines(lines []Line) {
+	if len(lines) == 0 {
+		return
+	}
+	d.WriteString("<dl>\n")
+	for _, l := range lines {
+		d.WriteString("<div>\n<dt>" + html.EscapeString(l.Label) + "</dt>\n<dd>" + html.EscapeString(l.Value) + "</dd>\n")
+		if l.Link != nil {
+			d.link("dd", *l.Link)
+		}
+		if l.Form != nil {
+			d.WriteString("<dd>\n")
+			d.form(*l.Form, false, false)
+			d.WriteString("</dd>\n")
+		}
+		d.WriteString("</div>\n")
+	}
+	d.WriteString("</dl>\n")
+}
+
+// form draws a form. failed marks its first field as the wrong one; focus puts the cursor there.
+func (d *drawing) form(f Form, failed, focus bool) {
+	d.forms++
+	heading := ""
+	if f.Title != "" {
+		heading = "form-" + strconv.Itoa(d.forms)
+		d.WriteString(`<h2 id="` + heading + `">` + html.EscapeString(f.Title) + "</h2>\n")
+	}
+	d.WriteString(`<form method="post"`)
+	d.attr("action", f.Action)
+	d.attr("aria-labelledby", heading)
+	d.WriteString(">\n")
 	for _, name := range slices.Sorted(maps.Keys(f.Hidden)) {
-		b.WriteString(`<input type="hidden"`)
-		attr("name", name)
-		b.WriteString(` value="` + html.EscapeString(f.Hidden[name]) + "\">\n")
+		d.WriteString(`<input type="hidden"`)
+		d.attr("name", name)
+		d.WriteString(` value="` + html.EscapeString(f.Hidden[name]) + "\">\n")
 	}
 	for i, field := range f.Fields {
-		id := "field-" + strconv.Itoa(i)
-		b.WriteString(`<label for="` + id + `">` + html.EscapeString(field.Label) + "</label>\n<input id=\"" + id + `"`)
-		kind := field.Type
-		if kind == "" {
-			kind = "text"
-		}
-		attr("type", kind)
-		attr("name", field.Name)
-		attr("value", field.Value)
-		attr("autocomplete", field.Autocomplete)
-		attr("inputmode", field.InputMode)
-		attr("pattern", field.Pattern)
-		if field.MaxLength > 0 {
-			attr("maxlength", strconv.Itoa(field.MaxLength))
-		}
-		var described []string
-		if field.Hint != "" {
-			described = append(described, id+"-hint")
-		}
-		if failed && i == 0 {
-			attr("aria-invalid", "true")
-			described = append(described, "error")
-		}
-		attr("aria-describedby", strings.Join(described, " "))
-		if kind == "email" || kind == "tel" || field.InputMode == "numeric" {
-			b.WriteString(` autocapitalize="none" spellcheck="false"`)
-		}
-		if field.Required {
-			b.WriteString(" required")
-		}
-		if i == 0 {
-			b.WriteString(" autofocus")
-		}
-		b.WriteString(">\n")
-		if field.Hint != "" {
-			b.WriteString(`<p class="hint" id="` + id + `-hint">` + html.EscapeString(field.Hint) + "</p>\n")
-		}
+		d.field(field, failed && i == 0, focus && i == 0) // with links above the form a screen reader would skip them
 	}
 	submit := f.Submit
 	if submit == "" {
 		submit = "Continue"
 	}
-	b.WriteString(`<button type="submit">` + html.EscapeString(submit) + "</button>\n</form>\n")
+	d.WriteString(`<button type="submit">` + html.EscapeString(submit) + "</button>\n</form>\n")
 }
 
-// linkable keeps javascript: and its kin out of links, wherever their text came from.
+// field draws a label and its input.
+func (d *drawing) field(f Field, failed, focus bool) {
+	id := "field-" + strconv.Itoa(d.fields)
+	d.fields++
+	d.WriteString(`<label for="` + id + `">` + html.EscapeString(f.Label) + "</label>\n<input id=\"" + id + `"`)
+	kind := f.Type
+	if kind == "" {
+		kind = "text"
+	}
+	d.attr("type", kind)
+	d.attr("name", f.Name)
+	d.attr("value", f.Value)
+	d.attr("autocomplete", f.Autocomplete)
+	d.attr("inputmode", f.InputMode)
+	d.attr("pattern", f.Pattern)
+	if f.MaxLength > 0 {
+		d.attr("maxlength", strconv.Itoa(f.MaxLength))
+	}
+	var described []string
+	if f.Hint != "" {
+		described = append(described, id+"-hint")
+	}
+	if failed {
+		d.attr("aria-invalid", "true")
+		described = append(described, "error")
+	}
+	d.attr("aria-describedby", strings.Join(described, " "))
+	if kind == "email" || kind == "tel" || f.InputMode == "numeric" {
+		d.WriteString(` autocapitalize="none" spellcheck="false"`)
+	}
+	if f.Required {
+		d.WriteString(" required")
+	}
+	if focus {
+		d.WriteString(" autofocus")
+	}
+	d.WriteString(">\n")
+	if f.Hint != "" {
+		d.WriteString(`<p class="hint" id="` + id + `-hint">` + html.EscapeString(f.Hint) + "</p>\n")
+	}
+}
+
+// safeLink reports whether a page may lead to an address: a URL of visible ASCII whose scheme runs nothing. It begins
+// with a scheme or a slash, so that a meta refresh reads it as a whole.
+func safeLink(link string) bool {
+	u, err := url.Parse(link)
+	return err == nil && text.Visible(link) && !neverRedirect[u.Scheme] && (u.Scheme != "" || strings.HasPrefix(link, "/"))
+}
+
+// linkable keeps javascript: and similar schemes out of links, wherever their text came from.
 func linkable(link string) bool {
 	u, err := url.Parse(link)
 	return err == nil && link != "" && (u.Scheme == "" || u.Scheme == "https" || u.Scheme == "http")

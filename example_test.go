@@ -53,12 +53,12 @@ func Example() {
 			}),
 		},
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-			// Find or create the user by in.Identity.Issuer and in.Identity.Subject here.
+			// Find or create the user by in.Identity.Key() here.
 			if _, proven := in.Identity.Email(); !proven {
 				return postern.Deny("no_address", "Please confirm your address there first.")
 			}
 			return account.Cookie(w, r, session.Grant[Account]{
-				Subject: "u1", Properties: Account{Name: in.Identity.Name}, Auth: in.Auth,
+				Subject: in.Identity.Key(), Properties: Account{Name: in.Identity.Name}, Authentication: in.Authentication,
 			}, in.Return)
 		},
 	})
@@ -92,11 +92,11 @@ func (guestbook) Handler(f *postern.Flow) http.Handler {
 				f.Fail(w, r, err)
 				return
 			}
-			f.Page(w, r, postern.Page{Title: "Who are you?", Form: &postern.Form{
+			f.Page(w, r, postern.Page{Name: "guestbook.ask", Title: "Who are you?", Forms: []postern.Form{{
 				Action: f.URL("callback"),
 				Hidden: map[string]string{"state": id},
 				Fields: []postern.Field{{Name: "name", Label: "Your name", Autocomplete: "name", Required: true}},
-			}})
+			}}})
 		},
 		"POST callback": func(w http.ResponseWriter, r *http.Request) {
 			if err := f.Resume(w, r, nil); err != nil {
@@ -137,7 +137,8 @@ func ExampleProvider() {
 	// 303 https://example.com/?state=xyz
 }
 
-// byTenant signs people of one tenant in with their company's OpenID provider, and those of all others by a mailed link.
+// byTenant signs people of one tenant in with their company's OpenID provider, and those of all others by a mailed
+// link.
 type byTenant struct {
 	company, link postern.Provider
 	usesCompany   func(ctx context.Context, tenant string) bool
@@ -170,11 +171,12 @@ func ExampleFlow_Child() {
 	auth, err := postern.New(postern.Config{
 		Sessions:  posterntest.Sessions(t, session.Config{Issuer: server.URL + "/auth"}),
 		Redirects: []string{"https://example.com/"},
+		Mail:      mail.Send,
 		Providers: map[string]postern.Provider{"tenant": byTenant{
 			company: oidc.Google(oidc.Config{
 				Issuer: idp.Issuer(), ClientID: idp.ClientID, ClientSecret: idp.ClientSecret, HTTPClient: idp.Client(), // a test's: without Issuer it is Google
 			}),
-			link:        magic.Link(magic.Config{Send: mail.Send}),
+			link:        magic.Link(magic.Config{}),
 			usesCompany: func(_ context.Context, tenant string) bool { return tenant == "acme" },
 		}},
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
@@ -192,7 +194,7 @@ func ExampleFlow_Child() {
 	client := posterntest.Client(t)
 	page := posterntest.SignIn(t, client, server.URL+"/auth/tenant/authorize?tenant=globex")
 	posterntest.Submit(t, client, page, url.Values{"email": {"ada@globex.example"}})
-	page = posterntest.SignIn(t, client, mail.Last(t, "ada@globex.example").Link)
+	page = posterntest.SignIn(t, client, mail.Last(t, "ada@globex.example").Arg("link"))
 	posterntest.Submit(t, client, page, nil)
 	// Output:
 	// signed in by tenant/company

@@ -6,6 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/posternauth/postern/internal/form"
+	"github.com/posternauth/postern/internal/loopback"
+	"github.com/posternauth/postern/internal/text"
 )
 
 const fuzzOrigin = "https://api.example.com"
@@ -23,7 +28,7 @@ func FuzzRedirects(f *testing.F) {
 		f.Add(s, ":65535", uint8(16), uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, entry, insert string, at, cut uint8) {
-		list, err := newRedirects([]string{entry}, fuzzOrigin)
+		list, err := newRedirects([]string{entry}, fuzzOrigin, func(string) bool { return false }, nil)
 		if err != nil {
 			if _, ok := list.match(entry); ok && entry != "" {
 				t.Fatalf("%q is refused and matches all the same", entry)
@@ -31,10 +36,10 @@ func FuzzRedirects(f *testing.F) {
 			return
 		}
 		home, err := url.Parse(list.first)
-		if err != nil || !home.IsAbs() || home.User != nil || home.Fragment != "" || neverRedirect[home.Scheme] || !visible(list.first) {
+		if err != nil || !home.IsAbs() || home.User != nil || home.Fragment != "" || neverRedirect[home.Scheme] || !text.Visible(list.first) {
 			t.Fatalf("%q is taken as %q: %v", entry, list.first, err)
 		}
-		if local := slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, home.Hostname()); home.Scheme == "http" && !local || home.Scheme == "https" && home.Hostname() == "" {
+		if local := loopback.Host(home.Hostname()); home.Scheme == "http" && !local || home.Scheme == "https" && home.Hostname() == "" {
 			t.Fatalf("%q is taken as %q", entry, list.first)
 		}
 		for _, base := range []string{entry, list.first} {
@@ -65,12 +70,12 @@ func FuzzRedirects(f *testing.F) {
 // FuzzReturnTo: an authorization request that is accepted leads to an address of the list, with its parameters as
 // net/url reads them, each once.
 func FuzzReturnTo(f *testing.F) {
-	list, err := newRedirects([]string{"https://app.example.com/", "/welcome", "http://127.0.0.1/native", "com.example.app:/in"}, fuzzOrigin)
+	list, err := newRedirects([]string{"https://app.example.com/", "/welcome", "http://127.0.0.1/native", "com.example.app:/in"}, fuzzOrigin, func(string) bool { return false }, nil)
 	if err != nil {
 		f.Fatal(err)
 	}
-	a := &Auth{redirects: list}
-	challenge := strings.Repeat("a", 43)
+	a := &Auth{redirects: list, clientID: "web"}
+	const challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" // RFC 7636 appendix B
 	for _, s := range []string{
 		"", "redirect_uri=/welcome&state=s", "redirect_uri=http://127.0.0.1:99/native&client_id=web", "response_type=code&code_challenge_method=S256&code_challenge=" + challenge,
 		"code_challenge=" + challenge, "redirect_uri=https://app.example.com/&redirect_uri=https://evil.example/", "redirect_uri=https%3A%2F%2Fapp.example.com%2F%23",
@@ -79,16 +84,18 @@ func FuzzReturnTo(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		form, err := fields(raw, url.Values{})
-		if err == nil {
-			ret, refused := a.returnOf(form)
+		values, err := form.Parse(raw, nil)
+		if err != nil {
+			err = badForm(err)
+		} else {
+			ret, refused := a.returnOf(values)
 			if err = refused; err == nil {
 				q, err := url.ParseQuery(raw)
 				if err != nil {
 					t.Fatalf("%q is no query and passes: %v", raw, err)
 				}
 				for name, values := range q {
-					if len(values) != 1 || !text(name) || !text(values[0]) {
+					if len(values) != 1 || !plainText(name) || !plainText(values[0]) {
 						t.Fatalf("%q passes with %q", raw, values)
 					}
 				}
@@ -118,3 +125,5 @@ func FuzzReturnTo(f *testing.F) {
 		}
 	})
 }
+
+func plainText(s string) bool { return utf8.ValidString(s) && !text.HasControl(s) }

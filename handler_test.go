@@ -1,6 +1,7 @@
 package postern_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -107,7 +108,42 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// Mount goes together with an application that has patterns of its own on the same mux.
+// With Config.Session, Mount serves the rooms of people at every issuer, with and without a path.
+func TestMount_Rooms(t *testing.T) {
+	for _, base := range []string{"https://api.example.com/auth", "https://api.example.com"} {
+		v := newWorld(t, func(_ *world, s *session.Config, c *postern.Config) {
+			s.Issuer = base
+			c.Providers = map[string]postern.Provider{"door": door{}, "link": door{}}
+		})
+		kind := postern.NewKind(v.sessions, newTable(), session.KindConfig[user]{Name: "person"}, func(postern.Person) user { return user{} })
+		auth, err := postern.New(postern.Config{
+			Sessions: v.sessions, Session: kind, Admit: postern.Open, Redirects: []string{"https://app.example.com/"}, Logger: v.Logger(),
+			Providers: map[string]postern.Provider{"door": door{}, "link": door{}}, Mail: func(context.Context, postern.Mail) error { return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		auth.Mount(mux)
+		for _, tc := range []struct {
+			method, path string
+			status       int
+		}{
+			{"GET", "/sign-up", 200}, {"POST", "/sign-up", 400}, {"POST", "/sign-up/code", 400}, {"DELETE", "/sign-up", 405},
+			{"GET", "/step-up", 401}, {"GET", "/step-up/door", 401}, {"POST", "/step-up/code", 400},
+			{"POST", "/link", 400}, {"POST", "/join", 400}, {"GET", "/link/authorize", 302}, {"GET", "/account", 401}, {"DELETE", "/account", 404},
+		} {
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequest(tc.method, base+tc.path, nil))
+			if w.Code != tc.status {
+				t.Errorf("%s%s: %s: %d, want %d", base, tc.path, tc.method, w.Code, tc.status)
+			}
+		}
+	}
+}
+
+// Mount works beside other patterns of an application on the same mux.
 func TestMount(t *testing.T) {
 	for _, base := range []string{"https://api.example.com/auth", "https://api.example.com", "https://api.example.com/a/b"} {
 		v := newWorld(t, func(_ *world, s *session.Config, c *postern.Config) {
@@ -160,7 +196,9 @@ func TestMount(t *testing.T) {
 	}
 }
 
-// Nothing of a request changes a URL that is made, a cookie's name or attributes, or what is allowed.
+// No header of a request changes a URL of an answer, a cookie's name or attributes, or the allowed addresses. In
+// OpenAuth the issuer and the allowed addresses followed such headers (its finding O9). Tests of the same name in
+// session have the tokens, and TestM4_LinkComesFromConfiguration of magic has the mails.
 func TestC10_ForwardedHeaders(t *testing.T) {
 	v := newWorld(t)
 	plain := v.output("api.example.com", nil)
@@ -188,7 +226,7 @@ func TestC10_ForwardedHeaders(t *testing.T) {
 	}
 }
 
-// output is all that the handler says to some requests, but for what is random.
+// output returns the answers of the handler to some requests, without their random parts.
 func (v *world) output(host string, header http.Header) string {
 	var all strings.Builder
 	for _, path := range []string{"/auth", "/auth/authorize?redirect_uri=/welcome", "/auth/door/authorize", "/auth/desk/authorize", "/auth/door/callback", "/auth/.well-known/openid-configuration"} {
@@ -220,7 +258,7 @@ func (v *world) output(host string, header http.Header) string {
 	return all.String()
 }
 
-// A request that changes something must be shown to come from a page of this host: by the configured URL, not by Host.
+// A POST must come from a page of this site. The configured URL decides, not Host.
 func TestX2_SameOrigin(t *testing.T) {
 	v := newWorld(t)
 	for _, tc := range []struct {
@@ -233,7 +271,7 @@ func TestX2_SameOrigin(t *testing.T) {
 		{"none", "", "api.example.com", 303},
 		{"", "https://api.example.com", "api.example.com", 303},
 		{"", "https://api.example.com", "internal:8080", 303}, // a proxy rewrote Host
-		{"", "", "api.example.com", 303},                      // no browser
+		{"", "", "api.example.com", 303},                      // not a browser
 		{"", "https://internal:8080", "internal:8080", 403},
 		{"", "http://api.example.com", "api.example.com", 403},
 		{"", "https://api.example.com:8443", "api.example.com", 403},
@@ -262,12 +300,12 @@ func TestX2_SameOrigin(t *testing.T) {
 	}
 }
 
-// Only the callback of an attempt that expects it may be posted to from elsewhere.
+// A POST from another site is accepted only at the callback of an attempt that expects it.
 func TestX2_FormPostAlone(t *testing.T) {
 	v := newWorld(t)
 	b := v.browser()
 	post, plain := b.begin("post"), b.begin("door")
-	b.header = http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://door.example"}}
+	b.Header = http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://door.example"}}
 	for target, state := range map[string]string{
 		"/door/callback":    plain, // begun by Start
 		"/door/callback?a":  post,  // of another provider
@@ -284,7 +322,7 @@ func TestX2_FormPostAlone(t *testing.T) {
 		}
 	}
 	stranger := v.browser()
-	stranger.header = b.header
+	stranger.Header = b.Header
 	refused(t, stranger.post(issuer+"/post/callback", url.Values{"state": {post}}), 403, "cross_origin")
 	if len(v.finished()) != 0 || v.store.writes != 0 {
 		t.Fatalf("%d sign-ins, %d writes", len(v.finished()), v.store.writes)
@@ -294,7 +332,7 @@ func TestX2_FormPostAlone(t *testing.T) {
 	}
 }
 
-// Fetching anything changes nothing.
+// A GET request changes nothing.
 func TestX2_GetChangesNothing(t *testing.T) {
 	v := newWorld(t)
 	b := v.browser()

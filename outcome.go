@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -13,11 +14,14 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// An Event is something an audit log wants to know. They go to OnEvent of the session.Config.
+// An Event is an entry for an audit log. OnEvent of the session.Config gets it.
 //
-// Every sign-in that comes to an end is told once: "sign-in" (Subject is the identity's), "sign-in failed" (Reason is
-// the code of the [Error], Err the cause) or "limited". Addr is the client's address as limits see it. Sign-in packages
-// add events of their own, such as "mail sent".
+// Each sign-in that ends is one event: "sign-in" (Subject is the identity's), "sign-in failed" (Reason is the code of
+// the [Error], Err the cause) or "limited". Addr is the client's address that limits use. Sign-in packages emit more
+// events, such as "mail sent".
+//
+// A process emits "limited" once when a client reaches a limit of this package, and then at most once in each period of
+// the limit. It remembers the last 4096 clients and networks only, so a larger crowd can cause more events.
 type Event = session.Event
 
 const (
@@ -26,7 +30,7 @@ const (
 	eventLimited = "limited"
 )
 
-// emit hands an event on, unless the outcome of the request is known already.
+// emit passes an event to OnEvent. It drops a second outcome of the same request.
 func (a *Auth) emit(ctx context.Context, r *http.Request, e Event) {
 	switch e.Name {
 	case eventSignIn, eventFailed, eventLimited:
@@ -42,20 +46,30 @@ func (a *Auth) emit(ctx context.Context, r *http.Request, e Event) {
 			e.Addr = addr.String()
 		}
 	}
-	a.sessions.Emit(ctx, e)
+	a.emitOf(ctx, e)
 }
 
-// stray reports whether a status answers a request that was no attempt to sign in at all: a wrong path, method or shape.
-func stray(status int) bool {
-	switch status {
+// emitOf passes an event to OnEvent, and into the history of its user.
+func (a *Auth) emitOf(ctx context.Context, e Event) {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && e.Addr == "" && x.addr.IsValid() {
+		e.Addr = x.addr.String()
+	}
+	a.sessions.Emit(ctx, e)
+	a.remember(ctx, e)
+}
+
+// stray reports whether e answers a request that was not an attempt to sign in at all: a wrong path, method or shape,
+// or a request that another site's page made the browser send.
+func stray(e *Error) bool {
+	switch e.Status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusRequestEntityTooLarge,
 		http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
 		return true
 	}
-	return false
+	return e.Code == codeNotAPage
 }
 
-// report tells the log and the audit log of a refusal. f is nil where no provider is concerned.
+// report writes a refusal to the log and emits its event. f is nil for a request that belongs to no provider.
 func (a *Auth) report(r *http.Request, f *Flow, e *Error, reference string) {
 	ctx, provider := r.Context(), ""
 	if f != nil {
@@ -65,7 +79,7 @@ func (a *Auth) report(r *http.Request, f *Flow, e *Error, reference string) {
 	switch {
 	case e.Status >= 500:
 		level = slog.LevelError
-	case stray(e.Status):
+	case stray(e):
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{slog.String("provider", provider), slog.String("code", e.Code), slog.Int("status", e.Status)}
@@ -76,19 +90,27 @@ func (a *Auth) report(r *http.Request, f *Flow, e *Error, reference string) {
 		attrs = append(attrs, slog.String("reference", reference))
 	}
 	a.log.LogAttrs(ctx, level, "postern: request refused", attrs...)
-	if stray(e.Status) {
+	if stray(e) {
 		return
 	}
 	name := eventFailed
 	if e.Status == http.StatusTooManyRequests {
-		name = eventLimited
+		if name = eventLimited; !a.alarm.Due(a.sessions.Now(), a.clients.Addr(r), provider+" "+e.Code, e.Err) {
+			return
+		}
 	}
 	a.emit(ctx, r, Event{Name: name, Provider: provider, Reason: e.Code, Err: e})
 }
 
 // fail answers err with a page or JSON.
 func (a *Auth) fail(w http.ResponseWriter, r *http.Request, f *Flow, err error) {
-	e := refusal(err)
+	e := a.afterwards(r, f, a.countFailure(r, refusal(err)))
+	if e.onward != "" && !wantsJSON(r) {
+		a.log.DebugContext(r.Context(), "postern: a finished sign-in was opened again", "provider", f.name)
+		seeOther(w, e.onward)
+		return
+	}
+	a.markFailed(r.Context(), exchangeOf(r))
 	reference := ""
 	if e.Status >= 500 {
 		reference = rand.Text()[:10]
@@ -97,42 +119,87 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, f *Flow, err error) 
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
-	if wantsJSON(r) || a.forPrograms(r.URL.Path) {
+	if wantsJSON(r) || a.forPrograms(r.URL.Path) || a.jsonRoom(r.URL.Path) {
 		w.Header().Add("Vary", "Accept")
 		httperr.Write(w, e.Status, e.Code, e.Text)
 		return
 	}
-	p := Page{Status: e.Status, Title: titleOf(e.Status), Error: e.Text, Code: e.Code, Request: reference}
-	if f != nil && f.err == nil && !stray(e.Status) && e.Code != "invalid_redirect_uri" && e.Code != "invalid_request" {
-		again := f.URL("authorize")
-		if x := exchangeOf(r); x != nil {
-			ret := x.again
-			if ret.IsZero() {
-				ret = x.ret
-			}
-			if q := query(ret).Encode(); q != "" {
-				again += "?" + q
-			}
-		}
-		p.Links = []Link{{Text: "Start again", URL: again}}
-	}
+	p := Page{Name: "postern.error", Status: e.Status, Title: titleOf(e), Error: e.Text, Code: e.Code, Request: reference}
+	p.Links = a.waysBack(r, f, e)
 	a.show(w, r, p)
 }
 
-func titleOf(status int) string {
-	switch {
-	case status == http.StatusNotFound:
-		return "Page not found"
-	case status == http.StatusForbidden:
-		return "Not allowed"
-	case status == http.StatusTooManyRequests:
-		return "Too many attempts"
-	case stray(status):
-		return "This request cannot be served"
-	case status >= 500:
-		return "Signing in is not possible right now"
+// waysBack are the links of an error page, so that no page is a dead end: to begin the sign-in again, or to begin one,
+// or to the application if only that can begin one.
+func (a *Auth) waysBack(r *http.Request, f *Flow, e *Error) []Link {
+	var ret session.Return
+	if x := exchangeOf(r); x != nil {
+		if ret = x.again; ret.IsZero() {
+			ret = x.ret
+		}
 	}
-	return "Signing in did not work"
+	if misasked(e.Code) {
+		ret = session.Return{}
+	}
+	q := query(ret).Encode()
+	if q != "" {
+		q = "?" + q
+	}
+	switch {
+	case e.stepUp != "":
+		return []Link{{Name: "step-up", Text: "Confirm that it is you", URL: e.stepUp}}
+	case a.requirePKCE && ret.Challenge() == "":
+		return a.toApplication(a.redirects.home)
+	case f == nil || f.err != nil || stray(e) || misasked(e.Code):
+		return []Link{{Name: "sign-in", Text: "Sign in", URL: a.issuer + "/authorize" + q}}
+	}
+	links := []Link{{Name: "again", Text: "Start again", URL: f.URL("authorize") + q}}
+	if e.Code == codeCancelled {
+		page := a.redirects.home
+		if !a.requirePKCE && ret.Challenge() == "" && linkable(a.redirects.first) {
+			page = a.redirects.first // without PKCE it is a page, not the address that redeems a code
+		}
+		links = append(links, a.toApplication(page)...)
+	}
+	return append(links, f.OtherWays(strings.TrimPrefix(q, "?"))...)
+}
+
+// codeCancelled is the code of a sign-in that the person, or the provider, ended at the provider (RFC 6749 section
+// 4.1.2.1). The person may be signed in already, and wish to go on without a sign-in.
+const codeCancelled = "access_denied"
+
+// toApplication returns a link to a page of the application.
+func (a *Auth) toApplication(page string) []Link {
+	u, err := url.Parse(page)
+	if err != nil { // it was parsed by New
+		return nil
+	}
+	return []Link{{Name: "application", Text: "Go to " + u.Host, URL: page}}
+}
+
+// misasked reports whether a code stands for a mistake of the application: to start again would repeat the mistake.
+func misasked(code string) bool {
+	return code == "invalid_request" || code == "invalid_redirect_uri" || code == "invalid_client" || code == "pkce_required"
+}
+
+func titleOf(e *Error) string {
+	switch {
+	case e.Finished:
+		return "Already finished"
+	case e.Code == "invalid_state": // perhaps finished in this browser, or about to be in another one
+		return "This sign-in cannot go on"
+	case e.Status == http.StatusNotFound:
+		return "Page not found"
+	case stray(e):
+		return "This request is not supported"
+	case e.Status == http.StatusForbidden && e.Code != codeCancelled:
+		return "Not allowed"
+	case e.Status == http.StatusTooManyRequests:
+		return "Too many attempts"
+	case e.Status >= 500:
+		return "Sign-in is not available right now"
+	}
+	return "Sign-in failed"
 }
 
 func errNotFound() *Error {
@@ -143,18 +210,5 @@ func errMethod() *Error {
 	return &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Text: "This address does not answer that kind of request."}
 }
 
-// wantsJSON: a program says application/json; a browser says text/html, whatever else it takes.
-func wantsJSON(r *http.Request) bool {
-	json := false
-	for _, line := range r.Header.Values("Accept") {
-		for part := range strings.SplitSeq(line, ",") {
-			switch kind, _, _ := strings.Cut(part, ";"); strings.ToLower(strings.TrimSpace(kind)) {
-			case "text/html", "application/xhtml+xml":
-				return false
-			case "application/json":
-				json = true
-			}
-		}
-	}
-	return json
-}
+// wantsJSON reports whether the client is a program and not a browser that shows pages.
+func wantsJSON(r *http.Request) bool { return httperr.WantsJSON(r) }

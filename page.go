@@ -1,29 +1,52 @@
 package postern
 
-// A Page is what a person sees between authorize and callback. All of it is plain text: the drawing escapes it.
+// A Page is what a person sees, and what a JSON client reads, between authorize and callback. Its texts are plain text:
+// the drawing escapes them.
 type Page struct {
-	Status int    // HTTP status; 0: 200
-	Title  string // of the window, and the heading
-	Text   string // what to know; an empty line begins a new paragraph
-	Error  string // what went wrong, shown as an alert
-	Code   string // stable code of Error, for translations
-	Form   *Form  // what to fill in, if anything
-	Links  []Link // where else to go
+	Status int // HTTP status; 0: 200
 
-	// Request is a reference for support that stands in the log beside the cause. Set on faults of the server.
+	// Name says which page it is, for programs and translations: "{package}.{page}", such as "magic.sent" or
+	// "postern.choose". A name stays as it is from version to version.
+	Name string
+
+	// Args are the values in the texts, by name, for programs and translations: a time.Duration, a time.Time, an int or
+	// a string each.
+	Args map[string]any
+
+	App   string // name of the application; empty: Config.Name. Part of the heading, unless Title has it
+	Title string // title of the window, and heading
+	Text  string // an empty line begins a new paragraph
+	Error string // what went wrong, shown as an alert
+	Code  string // stable code of Error, for translations and for support; the default drawing shows it in small print
+	Lines []Line // a list, such as that of sessions or addresses
+	Ways  []Link // above the forms: other ways to do what the forms are for
+	Forms []Form // of several, a person uses one
+	Links []Link // below the forms
+
+	// Next is the URL that the page leads on to by itself, at once: draw it as <meta http-equiv="refresh">. Its
+	// scheme is http, https, or a native app's. Only the page between a form and another site has it; Links of that
+	// page hold it too.
+	Next string
+
+	// Request is a reference for support: the log has it beside the cause. Only faults of the server have one.
 	Request string
+}
+
+// A Line of a Page: a label and a value, such as "Address" and "ann@example.com", with what can be done about it.
+type Line struct {
+	Label, Value string
+	Form         *Form // nil: none. Its button should name the line: "Remove ann@example.com"
+	Link         *Link // nil: none
 }
 
 // A Form of a Page. Its method is POST.
 type Form struct {
+	Name   string            // for programs and translations, unique on the page; empty if the page has one form
+	Title  string            // heading of one of several forms; empty: none
 	Action string            // URL; empty: that of the page
-	Hidden map[string]string // fields nobody sees
+	Hidden map[string]string // hidden fields
 	Fields []Field           // in order
 	Submit string            // text of the button; empty: "Continue"
-
-	// Origins are others than those of Config.Redirects to which the answer may redirect, such as
-	// "https://accounts.google.com": browsers hold the redirects that follow a form to the page's form-action.
-	Origins []string
 }
 
 // A Field of a Form: a labelled input.
@@ -33,5 +56,6 @@ type Field struct {
 	Required                                                         bool
 }
 
-// A Link of a Page. URL is https, http, or a path; another scheme is not drawn.
-type Link struct{ Text, URL string }
+// A Link of a Page. Name is for programs and translations, such as "again" or "other"; that of a provider is
+// "provider:" and its name. URL is https, http, or a path; another scheme is drawn for Page.Next alone.
+type Link struct{ Name, Text, URL string }

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/pagestyle"
 	"github.com/posternauth/postern/session"
 )
 
@@ -100,7 +100,7 @@ func TestPage(t *testing.T) {
 	w := v.browser().get(issuer + "/desk/authorize?redirect_uri=/welcome&note=%3C&complaint=%26c")
 	body := w.Body.String()
 	for _, want := range []string{
-		"<!doctype html>", `<html lang="en">`, `<meta name="viewport" content="width=device-width, initial-scale=1">`, "<title>Error: Who are you?</title>", "<h1>Who are you?</h1>",
+		"<!doctype html>", `<html lang="en">`, `<meta name="viewport" content="width=device-width, initial-scale=1">`, "<title>Error: Who are you? · api.example.com</title>", "<hgroup>\n<p>api.example.com</p>\n<h1>Who are you?</h1>\n</hgroup>",
 		"<p>Asked at the desk.</p>\n<p>Say your name.</p>", `<p id="error" class="error" role="alert">&amp;c</p>`,
 		`<form method="post" action="https://api.example.com/auth/desk/authorize?redirect_uri=/welcome&amp;note=%3C&amp;complaint=%26c">`,
 		`<input type="hidden" name="note" value="&lt;">`, `<label for="field-0">Name</label>`,
@@ -128,7 +128,7 @@ func TestX3_PageHeaders(t *testing.T) {
 	css := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(w.Body.String())[1]
 	sum := sha256.Sum256([]byte(css))
 	want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'; " +
-		"form-action 'self' https://app.example.com http://127.0.0.1:* com.example.app: https://elsewhere.example"
+		"form-action 'self'"
 	if got := w.Header().Get("Content-Security-Policy"); got != want {
 		t.Errorf("CSP of a page with a form:\n%s\nwant\n%s", got, want)
 	}
@@ -152,7 +152,7 @@ func TestRender(t *testing.T) {
 			fmt.Fprintf(w, "%d %s %s", p.Status, p.Code, html.EscapeString(p.Title))
 		}
 	})
-	if w := v.browser().get(issuer + "/door/callback"); w.Code != 400 || w.Body.String() != "400 invalid_state Signing in did not work" {
+	if w := v.browser().get(issuer + "/door/callback"); w.Code != 400 || w.Body.String() != "400 invalid_state This sign-in cannot go on" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if w := v.browser().get(issuer + "/desk/authorize"); w.Code != 200 || w.Body.String() != "200  Who are you?" {
@@ -162,11 +162,7 @@ func TestRender(t *testing.T) {
 
 // Text and controls of the default style stand out enough in both themes (WCAG 2.2, 1.4.3 and 1.4.11).
 func TestPage_Contrast(t *testing.T) {
-	css, err := os.ReadFile("page.css")
-	if err != nil {
-		t.Fatal(err)
-	}
-	themes := regexp.MustCompile(`:root\{[^}]*\}`).FindAllString(string(css), -1)
+	themes := regexp.MustCompile(`:root\{[^}]*\}`).FindAllString(pagestyle.CSS, -1)
 	if len(themes) != 2 {
 		t.Fatalf("%d themes, want light and dark", len(themes))
 	}
@@ -210,4 +206,48 @@ func luminance(t *testing.T, hex string) float64 {
 		sum += weight * c
 	}
 	return sum
+}
+
+// several is a provider whose page has a list and more than one form.
+type several struct{}
+
+func (several) Handler(f *postern.Flow) http.Handler {
+	return f.Steps(map[string]http.HandlerFunc{"GET authorize": func(w http.ResponseWriter, r *http.Request) {
+		field := func(name string) []postern.Field { return []postern.Field{{Name: name, Label: name}} }
+		p := postern.Page{Name: "several.list", Title: "Sessions", Lines: []postern.Line{
+			{Label: "Firefox on <Linux>", Value: "since \"today\"", Form: &postern.Form{Hidden: map[string]string{"id": "1"}, Submit: "End Firefox"}},
+			{Label: "This browser", Value: "now", Link: &postern.Link{Name: "more", Text: "More", URL: "/more"}},
+			{Label: "Bad", Value: "x", Link: &postern.Link{Text: "Bad", URL: "javascript:alert(1)"}},
+		}}
+		if r.Form.Has("forms") {
+			p.Forms = []postern.Form{{Name: "a", Title: "One & two", Fields: field("a")}, {Name: "b", Fields: field("b")}}
+			p.Error = "Something is wrong."
+		}
+		f.Page(w, r, p)
+	}})
+}
+
+// A list is a list of terms with what can be done about each; several forms have headings and different ids.
+func TestPage_LinesAndForms(t *testing.T) {
+	v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) { c.Providers["several"] = several{} })
+	w := v.browser().get(issuer + "/several/authorize?forms=1")
+	body := w.Body.String()
+	for _, want := range []string{
+		"<dl>\n<div>\n<dt>Firefox on &lt;Linux&gt;</dt>\n<dd>since &#34;today&#34;</dd>\n<dd>\n<form method=\"post\">\n<input type=\"hidden\" name=\"id\" value=\"1\">\n<button type=\"submit\">End Firefox</button>",
+		"<dt>This browser</dt>\n<dd>now</dd>\n<dd><a href=\"/more\">More</a></dd>", "<dt>Bad</dt>\n<dd>x</dd>\n</div>",
+		"<h2 id=\"form-2\">One &amp; two</h2>\n<form method=\"post\" aria-labelledby=\"form-2\">\n<label for=\"field-0\">a</label>",
+		"<p class=\"or\">or</p>\n<form method=\"post\">\n<label for=\"field-1\">b</label>",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s on\n%s", want, body)
+		}
+	}
+	if strings.Contains(body, `aria-invalid="`) || strings.Contains(body, "autofocus") || strings.Contains(body, "javascript:") {
+		t.Errorf("of two forms none is known to be the wrong one:\n%s", body)
+	}
+	// A form in a line alone is a form of the page.
+	w = v.browser().get(issuer + "/several/authorize")
+	if got := w.Header().Get("Content-Security-Policy"); !strings.HasSuffix(got, "form-action 'self'") || w.Header().Get("Referrer-Policy") != "same-origin" {
+		t.Errorf("CSP %q", got)
+	}
 }

@@ -1,6 +1,7 @@
 package postern_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,15 +15,16 @@ import (
 
 const challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" // RFC 7636 appendix B
 
-// byCode makes sign-ins end with Kind.Code.
+// byCode makes every sign-in end with Kind.Code.
 func byCode(v *world, _ *session.Config, c *postern.Config) {
 	c.OnSuccess = func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-		return v.users.Code(w, r, session.Grant[user]{Subject: in.Identity.Subject, Auth: in.Auth}, in.Return)
+		return v.users.Code(w, r, session.Grant[user]{Subject: in.Identity.Key(), Authentication: in.Authentication}, in.Return)
 	}
 }
 
-// An application that left out PKCE and one that uses it, with and without RequirePKCE: the mistake is the application's,
-// so it is a 400 and never a fault of the server.
+// An application without PKCE and one with it, with and without RequirePKCE. A missing challenge is a mistake of the
+// application: 400, never a fault of the server. In OpenAuth PKCE was optional, a challenge without a method was
+// ignored, and the method plain was accepted (its finding O4): TestI2_ErrorsAreShown tries the methods.
 func TestI4_PKCERequired(t *testing.T) {
 	for name, c := range map[string]struct {
 		require  bool
@@ -59,7 +61,7 @@ func TestI4_PKCERequired(t *testing.T) {
 	}
 }
 
-// When a person proved who they are is what the issuer says, and never later than now.
+// The time of authentication comes from the provider, and is never later than now.
 func TestDone_AuthTime(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct{ says, want time.Time }{
@@ -77,13 +79,13 @@ func TestDone_AuthTime(t *testing.T) {
 		b := v.browser()
 		to, _ := url.Parse(b.get(issuer + "/old/authorize").Header().Get("Location"))
 		b.get(callback("old", to.Query().Get("state")))
-		if got := v.finished(); len(got) != 1 || !got[0].Auth.Time.Equal(c.want) {
+		if got := v.finished(); len(got) != 1 || !got[0].Authentication.Time.Equal(c.want) {
 			t.Errorf("%s: %v, want one sign-in of %v", name, got, c.want)
 		}
 	}
 }
 
-// A provider that posts back works as a child too that its parent made for one request.
+// A provider that answers by POST also works as a child that its parent makes for one request.
 func TestChild_FormPost(t *testing.T) {
 	v := newWorld(t, func(_ *world, _ *session.Config, c *postern.Config) {
 		c.Providers["tenant"] = provider(func(f *postern.Flow) http.Handler {
@@ -99,8 +101,8 @@ func TestChild_FormPost(t *testing.T) {
 	b := v.browser()
 	to, _ := url.Parse(b.get(issuer + "/tenant/authorize?tenant=acme").Header().Get("Location"))
 	form := url.Values{"state": {to.Query().Get("state")}, "code": {"c"}}
-	b.header.Set("Sec-Fetch-Site", "cross-site")
-	b.header.Set("Origin", "https://door.example")
+	b.Header.Set("Sec-Fetch-Site", "cross-site")
+	b.Header.Set("Origin", "https://door.example")
 	if w := b.post(issuer+"/tenant/other/callback", form); w.Code != http.StatusForbidden {
 		t.Errorf("the callback of another child: %d", w.Code)
 	}
@@ -109,7 +111,7 @@ func TestChild_FormPost(t *testing.T) {
 	}
 }
 
-// Whatever the method, a request below the issuer's path is answered here, also beside patterns of the application.
+// Requests of every method below the issuer's path reach the handler, also beside patterns of the application.
 func TestMount_OtherMethods(t *testing.T) {
 	v := newWorld(t)
 	mux := http.NewServeMux()
@@ -134,7 +136,7 @@ func TestMount_OtherMethods(t *testing.T) {
 	}
 }
 
-// Endpoints of programs answer JSON, whatever is wrong and whatever they accept.
+// Endpoints for programs answer every error with JSON, whatever the request accepts.
 func TestX3_ProgramsGetJSON(t *testing.T) {
 	v := newWorld(t)
 	for _, path := range []string{"/token", "/signout", "/.well-known/jwks.json"} {
@@ -144,6 +146,52 @@ func TestX3_ProgramsGetJSON(t *testing.T) {
 		v.auth.ServeHTTP(w, r)
 		if w.Code != http.StatusRequestEntityTooLarge || w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %s %s", path, w.Code, w.Header().Get("Content-Type"), w.Body)
+		}
+	}
+}
+
+// The author of a link to authorize cannot choose the client_id of a signed token: an unknown id is refused at
+// authorize and at token. Without an id the configured one is used.
+func TestClientID_IsNotFreeText(t *testing.T) {
+	v := newWorld(t, byCode, func(_ *world, s *session.Config, _ *postern.Config) { s.ClientID = "front" })
+	pkce := "code_challenge_method=S256&code_challenge=" + challenge
+	for _, id := range []string{"api", "admin-console", "Front", "front ", "fron"} {
+		for _, path := range []string{"/door/authorize", "/desk/authorize", "/authorize"} {
+			b := v.browser()
+			b.Header.Set("Accept", "application/json")
+			refused(t, b.get(issuer+path+"?"+pkce+"&client_id="+url.QueryEscape(id)), 400, "invalid_client")
+			if len(b.Cookies) != 0 {
+				t.Errorf("%s began an attempt for client %q", path, id)
+			}
+		}
+	}
+	for _, asked := range []string{pkce, pkce + "&client_id=front", pkce + "&client_id="} {
+		for redeemedBy, status := range map[string]int{"": 200, "front": 200, "admin-console": 400} {
+			b := v.browser()
+			to, err := url.Parse(b.get(callback("door", b.begin("door", asked))).Header().Get("Location"))
+			if err != nil || to.Query().Get("code") == "" {
+				t.Fatalf("%q: no code: %v %v", asked, to, err)
+			}
+			form := url.Values{
+				"grant_type": {"authorization_code"}, "code": {to.Query().Get("code")}, "redirect_uri": {"https://app.example.com/"},
+				"code_verifier": {"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"},
+			}
+			if redeemedBy != "" {
+				form.Set("client_id", redeemedBy)
+			}
+			w := b.post(issuer+"/token", form)
+			var answer struct {
+				Access string `json:"access_token"`
+			}
+			if w.Code != status || json.Unmarshal(w.Body.Bytes(), &answer) != nil {
+				t.Fatalf("%q redeemed by %q: %d %s", asked, redeemedBy, w.Code, w.Body)
+			}
+			if status != 200 {
+				continue
+			}
+			if s, err := v.users.Verify(t.Context(), answer.Access); err != nil || s.ClientID != "front" {
+				t.Errorf("%q: token %+v, %v", asked, s, err)
+			}
 		}
 	}
 }

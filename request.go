@@ -2,34 +2,49 @@ package postern
 
 import (
 	"context"
-	"io"
+	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
-	"strings"
-	"unicode/utf8"
 
+	"github.com/posternauth/postern/internal/form"
 	"github.com/posternauth/postern/internal/httperr"
+	"github.com/posternauth/postern/internal/shortcookie"
 	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
 )
 
-// What a request may be before anything is done for it.
+// The largest sizes of a request, in bytes.
 const (
-	maxBody   = 64 << 10
-	maxQuery  = 8 << 10
-	maxHeader = 16 << 10
-	maxPath   = 512
-	maxFields = 100
+	maxQuery   = 8 << 10
+	maxHeader  = 16 << 10 // all headers except Cookie
+	maxCookies = 64 << 10 // as in package session; net/http refuses headers over 1 MiB before any handler runs
+	maxPath    = 512
 )
 
-// An exchange is what the handler remembers of one request on its way through a provider. It lives in the request's
-// context, never in a Flow or a Provider: those are shared by everybody.
+// An exchange is the handler's data of one request while a provider serves it. It is in the context of the request,
+// never in a Flow or a Provider, which all requests share.
 type exchange struct {
-	ret      session.Return // asked for at authorize, or carried by the attempt
+	ret      session.Return // of the authorize request, or of the attempt
 	asked    bool           // ret was set
-	again    session.Return // where an error page leads that offers to start again
+	posting  bool           // a POST of a page that is allowed began it, and was passed on as a GET
+	purpose  string         // of the attempt that this request begins; empty: a sign-in
+	whose    whose          // for whom it begins
+	invite   string         // the invitation that it begins with
+	again    session.Return // for the link "start again" of an error page
 	attempt  *attempt       // after Resume
+	leave    func()         // after Resume: the attempt counts as under way until this is called
+	counted  bool           // the failure is counted
+	used     store.Item     // the item that Resume wrote
+	looked   usedLookup     // what the store knew of a finished attempt
+	posted   *posted        // the form that a form_post provider sent; nil: none
 	finished bool           // Done was called
 	reported bool           // the outcome is in the audit log
+	addr     netip.Addr     // of the client
+	json     bool           // the form came as JSON
+	live     live           // the session that Person found
 }
 
 type exchangeKey struct{}
@@ -39,21 +54,34 @@ func exchangeOf(r *http.Request) *exchange {
 	return x
 }
 
-// bounded refuses what is too large or ambiguous by its outside alone. It reads no body.
-func bounded(r *http.Request) error {
-	size := 0
+// bounded refuses a request that is too large, by its headers and URL; it does not read the body. If a browser has too
+// many cookies, its attempts are removed so that it can begin again.
+func (a *Auth) bounded(w http.ResponseWriter, r *http.Request) error {
+	size, cookies := 0, 0
 	for name, values := range r.Header {
 		for _, v := range values {
+			if name == "Cookie" {
+				cookies += len(v)
+				continue
+			}
 			size += len(name) + len(v) + 4
 		}
 	}
 	switch {
+	case cookies > maxCookies:
+		e := &Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: "request_too_large",
+			Text: "Your browser sends too many cookies to this site. Please delete the cookies of this site and try again."}
+		if shortcookie.Clear(w, r, a.issuer, a.secure, maxExpired) {
+			e.Text = "Too many sign-ins were begun in this browser. They have been removed: please try again. " +
+				"If this page comes back, delete the cookies of this site."
+		}
+		return e
 	case size > maxHeader:
 		return &Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: "request_too_large",
-			Text: "The request carries too many cookies or other headers. Clearing the cookies of this site may help."}
+			Text: "The headers of the request are too large."}
 	case len(r.URL.RawQuery) > maxQuery, len(r.URL.Path) > maxPath:
 		return &Error{Status: http.StatusRequestURITooLong, Code: "request_too_large", Text: "The address is too long."}
-	case r.ContentLength > maxBody:
+	case r.ContentLength > form.MaxBody:
 		return errTooLarge()
 	}
 	return nil
@@ -63,74 +91,72 @@ func errTooLarge() *Error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "request_too_large", Text: "The request is too large."}
 }
 
-// admit reads the parameters of a request into r.Form and r.PostForm and gives it an exchange. Bodies are forms or
-// JSON; JSON is left to be read, up to the same size.
-func admit(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, &exchange{}))
-	form, err := fields(r.URL.RawQuery, url.Values{})
+// admit reads the parameters of a request into r.Form and r.PostForm and adds an exchange to its context. A body is a
+// form, or a flat JSON object, which is read as if it were a form.
+func (a *Auth) admit(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+	x := &exchange{addr: a.clients.Addr(r)}
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	values, err := form.Parse(r.URL.RawQuery, nil)
 	if err != nil {
-		return r, err
+		return r, badForm(err)
 	}
 	post := url.Values{}
 	if r.Method == http.MethodPost {
-		body := http.MaxBytesReader(w, r.Body, maxBody)
-		r.Body = body
+		r.Body = http.MaxBytesReader(w, r.Body, form.MaxBody)
 		switch t := httperr.MediaType(r); {
 		case t == "application/x-www-form-urlencoded":
-			text, err := io.ReadAll(body)
-			if err != nil {
-				return r, err
-			}
-			if post, err = fields(string(text), form); err != nil {
-				return r, err
+			if post, err = form.Read(w, r, values); err != nil {
+				return r, badForm(err)
 			}
 		case t == "application/json":
+			x.json = true
+			if post, err = form.ReadJSON(w, r, values); err != nil {
+				return r, badForm(err)
+			}
 		case t == "" && r.ContentLength == 0 && len(r.Header.Values("Content-Type")) == 0:
 		default:
 			return r, &Error{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type",
 				Text: "Send a form (application/x-www-form-urlencoded) or JSON (application/json)."}
 		}
 	}
-	for name, values := range post {
-		form[name] = values
-	}
-	r.Form, r.PostForm = form, post
+	maps.Copy(values, post)
+	r.Form, r.PostForm = values, post
 	return r, nil
 }
 
-// fields parses a query or a form, strictly: a parameter comes once (RFC 6749 section 3.1), in the query or in the form,
-// and is text. Fields are counted before they are parsed.
-func fields(raw string, others url.Values) (url.Values, error) {
-	if strings.Count(raw, "&") >= maxFields {
-		return nil, badRequest("invalid_request", "The request has too many parameters.")
+// badForm returns the page for an error of package form. The cause goes to the log: a callback fails this way if the
+// provider, or a program between, adds a parameter that cannot be read.
+func badForm(err error) error {
+	refuse := func(text string, cause error) error {
+		e := badRequest("invalid_request", text)
+		e.Err = cause
+		return e
 	}
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, badRequest("invalid_request", "The request has a parameter that is wrongly encoded.")
+	switch {
+	case errors.Is(err, form.ErrTooMany):
+		return refuse("The request has too many parameters.", err)
+	case errors.Is(err, form.ErrEncoding):
+		return refuse("The request has a parameter that is wrongly encoded.", fmt.Errorf("%w: it has a bare %% or a semicolon", err))
+	case errors.Is(err, form.ErrTwice):
+		return refuse("The request has a parameter more than once.", err)
+	case errors.Is(err, form.ErrFlat):
+		return refuse("The request is not one JSON object whose members are texts, numbers or booleans.", err)
+	case errors.Is(err, form.ErrText):
+		return refuse("The request has a parameter with characters that are not allowed.", err)
 	}
-	if len(values)+len(others) > maxFields {
-		return nil, badRequest("invalid_request", "The request has too many parameters.")
-	}
-	for name, list := range values {
-		if len(list) != 1 || others.Has(name) {
-			return nil, badRequest("invalid_request", "The request has a parameter more than once.")
-		}
-		if !text(name) || !text(list[0]) {
-			return nil, badRequest("invalid_request", "The request has a parameter with characters that are not allowed.")
-		}
-	}
-	return values, nil
+	return err
 }
 
-// text is UTF-8 without control characters: neither NUL nor a line break belongs into any parameter.
-func text(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
-}
-
-// ours is the same-origin proof of a request that changes something: the browser says so (Sec-Fetch-Site), or names the
-// origin. It decides as http.CrossOriginProtection does, but by the configured URL, scheme included, and not by Host,
-// which a proxy may have rewritten. A request with neither header comes from no browser, and carries nobody's cookies.
+// ours reports whether a POST comes from a page of this site, by the headers Sec-Fetch-Site and Origin of the browser.
+// The rule is that of http.CrossOriginProtection, but it compares Origin with the configured URL, scheme included, and
+// not with Host, which a proxy may have changed. A request with neither header does not come from a browser, so it
+// carries no cookies of a person.
+//
+// Scripts of Config.Origins may send JSON, because a browser sends a preflight request before it.
 func (a *Auth) ours(r *http.Request) bool {
+	if httperr.MediaType(r) == "application/json" && a.listed(r) {
+		return true
+	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return true

@@ -4,36 +4,41 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/loopback"
+	"github.com/posternauth/postern/internal/returnto"
+	"github.com/posternauth/postern/internal/text"
 	"github.com/posternauth/postern/session"
 )
 
 const (
-	maxRedirect = 1024 // bytes of an entry of Config.Redirects, and of a redirect_uri
+	maxRedirect = 1024 // bytes of an entry of Config.Redirects
 	maxState    = 1024 // bytes of the application's state
-	maxClientID = 255
 )
 
-// neverRedirect are schemes that run or read something where a browser is sent to them. No list may allow them.
+// neverRedirect are schemes that make a browser run or read something. No list may allow them.
 var neverRedirect = map[string]bool{
 	"javascript": true, "data": true, "vbscript": true, "file": true, "blob": true, "about": true, "filesystem": true,
 	"view-source": true, "jar": true, "intent": true, "ws": true, "wss": true, "ftp": true, "mailto": true, "tel": true, "sms": true,
 }
 
-// redirects is the allow-list of Config.Redirects: strings compared character for character (RFC 9700 section 2.1).
+// redirects is the allow-list of Config.Redirects. URLs are compared character for character (RFC 9700 section 2.1).
 type redirects struct {
-	first    string            // where a sign-in leads that asked for nothing
+	first    string            // where a sign-in without redirect_uri leads
+	home     string            // the front page of the application: of the first entry that a browser opens
 	exact    map[string]string // spelling -> absolute URL
 	loopback map[string]bool   // native apps on this machine (RFC 8252 section 7.3): host and what follows the port
-	origins  []string          // sources for the CSP's form-action
+
+	development func(host string) bool // may be http
+	also        func(*url.URL) bool    // Config.RedirectAlso
 }
 
 // newRedirects checks the entries. origin is the issuer's, against which paths are resolved.
-func newRedirects(entries []string, origin string) (redirects, error) {
-	list := redirects{exact: map[string]string{}, loopback: map[string]bool{}}
+func newRedirects(entries []string, origin string, development func(string) bool, also func(*url.URL) bool) (redirects, error) {
+	list := redirects{exact: map[string]string{}, loopback: map[string]bool{}, home: origin + "/", development: development, also: also}
 	if len(entries) == 0 {
 		return list, errors.New(`postern: Config.Redirects is empty: list where a sign-in may lead, such as "https://example.com/" or "/welcome"`)
 	}
@@ -46,12 +51,76 @@ func newRedirects(entries []string, origin string) (redirects, error) {
 		if i == 0 {
 			list.first = target
 		}
+		if u, err := url.Parse(target); list.home == origin+"/" && err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
+			list.home = originOf(u) + "/"
+		}
 	}
 	return list, errors.Join(errs...)
 }
 
+// pathless returns an error for each entry without a path whose other spelling is not listed: the two name one page,
+// and a redirect_uri is compared as text.
+func pathless(entries []string) error {
+	var errs []error
+	for _, entry := range entries {
+		if twin := withSlash(entry); !slices.Contains(entries, twin) {
+			errs = append(errs, fmt.Errorf("postern: Config.Redirects: %q has no path, and is another text than %q: "+
+				"write the second, or list both if an application sends the first", entry, twin))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// otherLoopback returns an error for each entry on another name of this machine than the issuer's. A browser would take
+// the session's cookie to the issuer's name alone, and the person would arrive signed out. A code needs no cookie.
+func otherLoopback(entries []string, issuer *url.URL, codes bool) error {
+	if codes || !loopback.Host(issuer.Hostname()) {
+		return nil
+	}
+	var errs []error
+	for _, entry := range entries {
+		u, err := url.Parse(entry)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || !loopback.Host(u.Hostname()) || strings.EqualFold(u.Hostname(), issuer.Hostname()) {
+			continue
+		}
+		same := *u
+		same.Host = hostWithPort(issuer.Hostname(), u.Port())
+		errs = append(errs, fmt.Errorf("postern: Config.Redirects: %q is on another name of this machine than the issuer %q, "+
+			"and browsers send no cookies of one to the other; use one name in both, such as %q, or set RequirePKCE if the application redeems a code",
+			entry, issuer, same.String()))
+	}
+	return errors.Join(errs...)
+}
+
+// hostWithPort joins a host, an IPv6 address without brackets, and a port, which may be empty.
+func hostWithPort(host, port string) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port == "" {
+		return host
+	}
+	return host + ":" + port
+}
+
+// withSlash returns an http or https URL with the path "/" if it has none (RFC 3986 section 6.2.3).
+func withSlash(entry string) string {
+	scheme, rest, ok := strings.Cut(entry, "://")
+	if !ok || scheme != "https" && scheme != "http" {
+		return entry
+	}
+	end := strings.IndexAny(rest, "/?")
+	switch {
+	case end < 0:
+		return entry + "/"
+	case rest[end] == '?':
+		return scheme + "://" + rest[:end] + "/" + rest[end:]
+	}
+	return entry
+}
+
 func (l *redirects) add(entry, origin string) (target string, err error) {
-	if entry == "" || len(entry) > maxRedirect || !visible(entry) || strings.ContainsAny(entry, `\"<>^{|}`+"`") {
+	if entry == "" || len(entry) > maxRedirect || !text.Visible(entry) || strings.ContainsAny(entry, `\"<>^{|}`+"`") {
 		return "", fmt.Errorf("must be 1 to %d characters of a URL, with everything unusual percent-encoded", maxRedirect)
 	}
 	u, err := url.Parse(entry)
@@ -83,18 +152,15 @@ func (l *redirects) add(entry, origin string) (target string, err error) {
 		if u.Hostname() == "" || u.Host != strings.ToLower(u.Host) || strings.HasSuffix(u.Host, ":") || u.Opaque != "" {
 			return "", errors.New("must name a host, in lower case")
 		}
-		if u.Scheme == "http" {
+		if u.Scheme == "http" && !l.development(u.Hostname()) {
 			key, ok := loopbackKey(entry)
 			if !ok {
-				return "", errors.New("is http: only localhost, 127.0.0.1 and [::1] may do without https")
+				return "", errors.New("is http: only localhost, 127.0.0.1, other addresses of this machine and " +
+					"session.Config.DevelopmentHosts may do without https")
 			}
 			l.loopback[key] = true
-			l.origins = append(l.origins, "http://"+strings.TrimSuffix(u.Host, ":"+u.Port())+":*")
-		} else {
-			l.origins = append(l.origins, "https://"+u.Host)
 		}
 	default: // a native app's own scheme (RFC 8252 section 7.1)
-		l.origins = append(l.origins, u.Scheme+":")
 	}
 	l.exact[entry] = entry
 	return entry, nil
@@ -109,53 +175,66 @@ func (l *redirects) match(uri string) (target string, ok bool) {
 		return target, true
 	}
 	// The port of a native app is chosen by its system at run time; nothing else may differ.
-	if key, ok := loopbackKey(uri); ok && len(uri) <= maxRedirect && l.loopback[key] {
+	if key, ok := loopbackKey(uri); ok && l.loopback[key] {
+		return uri, true
+	}
+	if l.also == nil {
+		return "", false
+	}
+	if u, ok := returnto.Canonical(uri); ok && (u.Scheme == "https" || l.development(u.Hostname())) && l.also(u) {
 		return uri, true
 	}
 	return "", false
 }
 
 // loopbackKey cuts the port out of an http URL of this machine. It works on the text alone, so that no parser can read
-// a host where a browser reads another one.
+// a host where a browser reads another one. Its host is spelled as in the URL: only the spelling of an entry matches.
 func loopbackKey(uri string) (key string, ok bool) {
-	for _, host := range [...]string{"http://127.0.0.1", "http://[::1]", "http://localhost"} {
-		rest, found := strings.CutPrefix(uri, host)
-		if !found {
-			continue
-		}
-		if port, found := strings.CutPrefix(rest, ":"); found {
-			n := strings.IndexFunc(port, func(r rune) bool { return r < '0' || r > '9' })
-			if n < 0 {
-				n = len(port)
-			}
-			if v, err := strconv.Atoi(port[:n]); err != nil || v < 1 || v > 65535 || port[0] == '0' {
-				return "", false
-			}
-			rest = port[n:]
-		}
-		if rest != "" && rest[0] != '/' && rest[0] != '?' {
+	rest, ok := strings.CutPrefix(uri, "http://")
+	if !ok {
+		return "", false
+	}
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority, rest := rest[:end], rest[end:]
+	host := authority
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		port := authority[i+1:]
+		if v, err := strconv.ParseUint(port, 10, 16); err != nil || v < 1 || port[0] == '0' {
 			return "", false
 		}
-		return host + rest, true
+		host = authority[:i]
 	}
-	return "", false
+	name, bracketed := strings.CutPrefix(host, "[")
+	if bracketed {
+		name, ok = strings.CutSuffix(name, "]")
+	}
+	if !ok || !loopback.Host(name) {
+		return "", false
+	}
+	return "http://" + host + rest, true
 }
 
 // returnOf reads the parameters of an authorization request (RFC 6749 section 4.1.1, RFC 7636 section 4.3) into a
-// Return. Until redirect_uri is known to be ours nothing may be redirected, and as it is Postern's own page that people
-// see first, nothing ever is: errors are shown (RFC 9700 section 4.11.2).
+// Return. Errors are shown and never redirected (RFC 9700 section 4.11.2): people see a page of this handler first.
 func (a *Auth) returnOf(form url.Values) (session.Return, error) {
 	none := session.Return{}
 	target, ok := a.redirects.match(form.Get("redirect_uri"))
 	if !ok {
-		return none, badRequest("invalid_redirect_uri", "The address to return to is not one that this site allows (redirect_uri).")
+		return none, errReturn()
 	}
 	if t := form.Get("response_type"); t != "" && t != "code" {
 		return none, badRequest("invalid_request", "The application asked for a kind of answer that is not offered (response_type must be code).")
 	}
 	state, client := form.Get("state"), form.Get("client_id")
-	if len(state) > maxState || len(client) > maxClientID {
-		return none, badRequest("invalid_request", "The application sent a state or client_id that is too long.")
+	if len(state) > maxState {
+		return none, badRequest("invalid_request", "The application sent a state that is too long.")
+	}
+	// Anybody can write a link to authorize. Only a client_id that this server knows may stand in a signed token.
+	if client != "" && client != a.clientID && !slices.Contains(a.tokenClients, client) {
+		return none, badRequest("invalid_client", "The application that led here is not known to this site (client_id).")
 	}
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
 	switch {
@@ -166,10 +245,14 @@ func (a *Auth) returnOf(form url.Values) (session.Return, error) {
 	case method != "S256":
 		// A challenge without a method would mean plain (RFC 7636 section 4.3): refused, not ignored.
 		return none, badRequest("invalid_request", "The application must use PKCE with S256 (code_challenge_method).")
-	case !challengeSyntax(challenge):
+	case !returnto.IsChallenge(challenge):
 		return none, badRequest("invalid_request", "The application sent a malformed PKCE challenge (code_challenge).")
 	}
-	return handover.New(target, state, challenge, client), nil
+	return returnto.New(target, state, challenge, client), nil
+}
+
+func errReturn() *Error {
+	return badRequest("invalid_redirect_uri", "The address to return to is not one that this site allows (redirect_uri).")
 }
 
 func errPKCE(cause error) *Error {
@@ -179,29 +262,7 @@ func errPKCE(cause error) *Error {
 	return e
 }
 
-// challengeSyntax: an S256 challenge is the base64url form of 32 bytes.
-func challengeSyntax(s string) bool { return len(s) == 43 && base64url(s) }
-
-func base64url(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
-}
-
-func visible(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// query is ret as the parameters that asked for it, to start again with.
+// query returns ret as parameters of an authorization request, to start again with.
 func query(ret session.Return) url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{

@@ -1,31 +1,32 @@
 package postern
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/posternauth/postern/session"
-	"github.com/posternauth/postern/store"
 )
 
-// Start begins an attempt and returns its id, to be sent to the provider as the OAuth state: 256 random bits. state is
-// the provider's own (a PKCE verifier, a nonce), kept as JSON of up to 1 KiB until Resume.
+// Start begins an attempt and returns its id: 256 random bits, to be sent to the provider as the OAuth state. The
+// argument state is data of the provider, such as a PKCE verifier or a nonce. It is kept until Resume, as JSON of at
+// most 1 KiB.
 //
-// The attempt is bound to this browser by a sealed cookie of its own (HttpOnly, Secure, SameSite=Lax, ten minutes), to
-// this flow, and to what the application asked for at authorize: where to return to, its state, its PKCE challenge. A
-// browser keeps five at once; the oldest gives way. Call Start before anything is written to w. Nothing is stored.
+// The attempt is in a sealed cookie (HttpOnly, Secure, SameSite=Lax, 10 minutes), so it is bound to this browser. It is
+// also bound to this flow, and to the authorize request of the application: its return address, state and PKCE
+// challenge. A browser keeps five attempts at once; a sixth removes the oldest. Call Start before anything is written
+// to w. Start writes nothing to the store.
 func (f *Flow) Start(w http.ResponseWriter, r *http.Request, state any) (id string, err error) {
 	return f.begin(w, r, state, false)
 }
 
-// StartFormPost is Start for a provider that answers by a cross-site POST (OAuth 2.0 Form Post Response Mode, as Apple
-// does). Its cookie is SameSite=None and always Secure, or it would not come with that POST; and {base}/{name}/callback
-// accepts that one POST from another origin, its state being the proof that this browser began it.
+// StartFormPost is Start for a provider that answers by a cross-site POST (OAuth 2.0 Form Post Response Mode), as Apple
+// does. Its cookie is SameSite=None and Secure, because browsers send no other cookie with that POST. After it
+// {base}/{name}/callback takes one POST from another origin: the state proves that this browser began the attempt.
+//
+// The provider's handler does not get that POST. It gets a "GET callback" afterwards, with the posted fields in r.Form
+// and r.PostForm. Only with this GET does the browser send the cookies of an earlier session, which the sign-in ends.
 func (f *Flow) StartFormPost(w http.ResponseWriter, r *http.Request, state any) (id string, err error) {
 	return f.begin(w, r, state, true)
 }
@@ -33,6 +34,11 @@ func (f *Flow) StartFormPost(w http.ResponseWriter, r *http.Request, state any) 
 func (f *Flow) begin(w http.ResponseWriter, r *http.Request, state any, formPost bool) (string, error) {
 	if f.err != nil {
 		return "", errNotFound()
+	}
+	x := exchangeOf(r)
+	// A POST is known to come from a page of this site, or of Config.Origins.
+	if r.Method != http.MethodPost && (x == nil || !x.posting) && !opensPage(r) {
+		return "", errNotAPage()
 	}
 	ret, err := f.auth.asked(r)
 	if err != nil {
@@ -44,19 +50,25 @@ func (f *Flow) begin(w http.ResponseWriter, r *http.Request, state any, formPost
 	}
 	t := &attempt{Flow: f.name, FormPost: formPost, Provider: own,
 		Target: ret.Target(), State: ret.State(), Challenge: ret.Challenge(), ClientID: ret.ClientID()}
+	if x != nil {
+		t.Purpose, t.Whose, t.Invite = x.purpose, x.whose, x.invite
+	}
 	if err := f.auth.attempts.begin(w, r, t); err != nil {
 		return "", err
 	}
 	return t.ID, nil
 }
 
-// Resume finds the attempt that the request's parameter "state" names and burns it: it is marked as used in the store
-// before Resume returns, so of a hundred equal callbacks one goes on. state is filled with what was given to Start; nil
-// if it is not wanted. Call it before asking the provider anything, and answer an error with Fail:
+// Resume finds the attempt of the request's parameter "state" and marks it as used in the store, so of a hundred equal
+// callbacks only one succeeds. It decodes the data given to Start into the argument state, unless that is nil. Call
+// Resume before any call to the provider, and answer its error with Fail:
 //
-//   - 400 invalid_state: not begun in this browser or in this flow; expired_state: older than ten minutes; used_state
-//   - 405: a HEAD request finishes nothing
-//   - 503: the store or the secrets don't answer. The attempt may be tried again
+//   - 400 invalid_state: this browser has no such attempt of this flow. It was begun elsewhere, or it is finished
+//   - 400 expired_state: the attempt is older than 10 minutes
+//   - 400 used_state: the attempt is used already
+//   - 405: the request is HEAD, which cannot finish a sign-in
+//   - 429: too many attempts of this client address failed. The attempt can be tried again later
+//   - 503: the store or the secrets do not answer. The attempt can be tried again
 func (f *Flow) Resume(w http.ResponseWriter, r *http.Request, state any) error {
 	if r.Method == http.MethodHead {
 		w.Header().Set("Allow", "GET, POST")
@@ -67,20 +79,14 @@ func (f *Flow) Resume(w http.ResponseWriter, r *http.Request, state any) error {
 		if t != nil { // known, but too old
 			f.auth.attempts.clear(w, t)
 		}
-		return err
+		return f.auth.again(r, f.name, f.auth.attempts.placeOf(r), err)
 	}
-	sum := sha256.Sum256([]byte(f.auth.issuer + "\x00" + t.ID))
-	tombstone := store.Put(store.Item{
-		Key:     store.Key{Part: "flow:" + base64.RawURLEncoding.EncodeToString(sum[:]), ID: "used"},
-		Value:   []byte(`{}`),
-		Expires: time.UnixMilli(t.Created).Add(attemptLife + 2*attemptSkew), // longer than any clock of ours takes the cookie
-	})
-	switch err := f.auth.store.Write(r.Context(), tombstone); {
-	case errors.Is(err, store.ErrConflict):
-		f.auth.attempts.clear(w, t)
-		return badRequest("used_state", "This sign-in was already finished. If you are not signed in, please start again.")
-	case err != nil:
-		return unavailable(fmt.Errorf("postern: marking an attempt as used: %w", err))
+	if err := f.auth.burn(r, t); err != nil {
+		if err.Code == "used_state" {
+			f.auth.attempts.clear(w, t)
+			return f.auth.again(r, t.Flow, f.auth.attempts.place(t.ID), err)
+		}
+		return err
 	}
 	f.auth.attempts.clear(w, t)
 	if x := exchangeOf(r); x != nil {
@@ -89,13 +95,14 @@ func (f *Flow) Resume(w http.ResponseWriter, r *http.Request, state any) error {
 	return nil
 }
 
-// Peek is Resume without burning: for pages shown in between, and for guesses that may be wrong.
+// Peek is Resume that does not mark the attempt as used: for pages before the end of a sign-in, and before a code that
+// a person typed is compared.
 func (f *Flow) Peek(r *http.Request, state any) error {
 	_, err := f.find(r, state)
 	return err
 }
 
-// errOutside is a provider's handler served by something else than the handler it was made for.
+// errOutside is the error for a provider's handler that is not called by the handler of New.
 var errOutside = errors.New("postern: this request did not come through the handler of New")
 
 func (f *Flow) find(r *http.Request, state any) (*attempt, error) {
@@ -114,16 +121,19 @@ func (f *Flow) find(r *http.Request, state any) (*attempt, error) {
 	if err != nil {
 		return t, err
 	}
+	if x := exchangeOf(r); t.FormPost && (x == nil || x.posted == nil) {
+		return nil, errState(errors.New("the answer came by GET, but the provider was asked for a POST"))
+	}
 	if state != nil {
 		if err := json.Unmarshal(t.Provider, state); err != nil {
-			return nil, fmt.Errorf("postern: the state of provider %q does not fit what it is read into: %w", f.name, err)
+			return nil, fmt.Errorf("postern: the state of provider %q cannot be decoded into the value given to Resume: %w", f.name, err)
 		}
 	}
 	return t, nil
 }
 
-// asked is the Return of a request that begins: what it asks for at authorize, and the default elsewhere, where "state"
-// and the like are parameters of the provider's.
+// asked returns the Return of a request that begins an attempt. An authorize request has its own. Any other request
+// gets the default, because there parameters such as "state" belong to the provider.
 func (a *Auth) asked(r *http.Request) (session.Return, error) {
 	x := exchangeOf(r)
 	if x != nil && x.asked {

@@ -1,0 +1,94 @@
+package postern
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern/store"
+)
+
+const (
+	historyLife = 90 * 24 * time.Hour
+	historyMax  = 200
+	historyRow  = "ev:" // the rows lie in the part of the user, the newest first
+)
+
+// historyOf are the events that a person sees in the history of their account. Others are for the audit log.
+var historyOf = map[string]bool{
+	eventSignIn: true, "user created": true, "step-up": true, "identity linked": true, "identity unlinked": true,
+	"account changed": true, "account exported": true, "address change begun": true, "address changed": true,
+	"address removed": true, "address change stopped": true,
+	"password set": true, "password changed": true, "password reset": true, "password removed": true,
+}
+
+// A historyEntry is one event of an account, for its owner.
+type historyEntry struct {
+	Time     time.Time `json:"time"`
+	Event    string    `json:"event"`
+	Provider string    `json:"provider,omitempty"`
+	Device   string    `json:"device,omitempty"`
+	Address  string    `json:"address,omitempty"`
+}
+
+// remember writes an event into the history of its user. Best effort: an event that is not written is in the audit log
+// all the same.
+func (a *Auth) remember(ctx context.Context, e Event) {
+	if a.session == nil || e.UserID == "" || !historyOf[e.Name] {
+		return
+	}
+	now := a.sessions.Now()
+	value, err := json.Marshal(historyEntry{Time: now.UTC(), Event: strings.ReplaceAll(e.Name, " ", "_"), Provider: e.Provider, Device: e.Agent, Address: e.Addr})
+	if err != nil {
+		return
+	}
+	// The newest has the smallest number, so that a page of the list is the newest events.
+	id := fmt.Sprintf("%s%016x-%s", historyRow, 1<<52-now.UnixMilli(), rand.Text()[:8])
+	item := store.Item{Key: store.Key{Part: a.partOfUser(e.UserID), ID: id}, Value: value, Expires: now.Add(historyLife)}
+	if err := a.store.Write(ctx, store.Put(item)); err != nil {
+		a.log.WarnContext(ctx, "postern: an event is missing in the history of an account", "event", e.Name, "cause", err)
+	}
+}
+
+// showHistory lists the newest events, and removes those beyond the newest 200.
+func (a *Auth) showHistory(w http.ResponseWriter, r *http.Request, _ string) error {
+	l, _, err := a.owner(w, r)
+	if err != nil {
+		return err
+	}
+	out := []historyEntry{}
+	var surplus []store.Change
+	after, now := historyRow, a.sessions.Now()
+	for range 10 {
+		items, next, err := a.store.List(r.Context(), a.partOfUser(l.subject), after, 100)
+		if err != nil {
+			return unavailable(err)
+		}
+		for _, item := range items {
+			if !strings.HasPrefix(item.Key.ID, historyRow) {
+				next = ""
+				break
+			}
+			var e historyEntry
+			if json.Unmarshal(item.Value, &e) != nil || now.Sub(e.Time) > historyLife {
+				continue
+			}
+			if len(out) < historyMax {
+				out = append(out, e)
+			} else if len(surplus) < 20 {
+				surplus = append(surplus, store.Delete(item.Key, item.Version))
+			}
+		}
+		if after = next; next == "" {
+			break
+		}
+	}
+	if len(surplus) > 0 {
+		_ = a.store.Write(r.Context(), surplus...) // the next look removes them
+	}
+	return answerJSON(w, http.StatusOK, map[string]any{"events": out})
+}

@@ -1,0 +1,189 @@
+package postern
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/posternauth/postern/internal/httperr"
+	"github.com/posternauth/postern/session"
+)
+
+// A Kind is a kind of session whose subjects are users. It has all methods of session.Kind. NewKind makes one.
+type Kind[T any] struct {
+	*session.Kind[T]
+	core *kindCore
+}
+
+// A SessionKind is a [Kind] of any type, for Config.Session.
+type SessionKind interface{ sessionKind() *kindCore }
+
+func (k *Kind[T]) sessionKind() *kindCore { return k.core }
+
+// NewKind makes a kind of session for the users of u: properties returns what a session says of a person. Use it for
+// Config.Session. Sessions then follow the user:
+//
+//   - at each refresh Roles, Scopes and Properties are those of the user at that moment,
+//   - the session of a user who is disabled or deleted ends at its next refresh, and at once where a guard has
+//     session.CheckStore,
+//   - c.OnRefresh is called after that, and may change the grant again.
+//
+// Like session.NewKindConfig, it panics on a mistake, with a text that names what to change. It also panics if c is
+// Stateless: the sessions of users must be able to end.
+func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], properties func(Person) T) *Kind[T] {
+	switch {
+	case s == nil || u == nil || properties == nil:
+		panic("postern: NewKind needs sessions, users and a function that returns the properties of a person")
+	case c.Stateless:
+		panic("postern: NewKind of a Stateless kind: a session that cannot end outlives its user; leave Stateless out")
+	}
+	core := &kindCore{name: c.Name, sessions: s, users: u, pool: s.Issuer()}
+	if p, ok := u.(interface{ Pool() string }); ok {
+		core.pool = p.Pool()
+	}
+	own := c.OnRefresh
+	c.Pool = core.pool
+	c.OnRefresh = func(ctx context.Context, id string, g *session.Grant[T]) error {
+		p, err := core.person(ctx, g.Subject)
+		if err != nil {
+			return err
+		}
+		g.Properties, g.Roles, g.Scopes = properties(p), slices.Clone(p.Roles), slices.Clone(p.Scopes)
+		if own != nil {
+			return own(ctx, id, g)
+		}
+		return nil
+	}
+	k := &Kind[T]{session.NewKindConfig(s, c), core}
+	grant := func(p Person, auth session.Authentication) session.Grant[T] {
+		return session.Grant[T]{Subject: p.ID, Properties: properties(p), Roles: slices.Clone(p.Roles), Scopes: slices.Clone(p.Scopes), Authentication: auth}
+	}
+	core.deliver = func(w http.ResponseWriter, r *http.Request, p Person, in *SignIn, how delivery) error {
+		g := grant(p, in.Authentication)
+		switch how {
+		case byCode:
+			return k.Code(w, r, g, in.Return)
+		case byTokens:
+			g.Device, g.Address = r.UserAgent(), in.Return.Addr()
+			t, err := k.Create(r.Context(), g)
+			if err != nil {
+				return err
+			}
+			return writeTokens(w, t)
+		}
+		return k.Cookie(w, r, g, in.Return)
+	}
+	// It is built when it is first used: a program that only checks tokens has no store, and builds no such guard.
+	ask := sync.OnceValue(func() http.Handler {
+		return k.Optional(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			found, _ := r.Context().Value(foundKey{}).(*found)
+			found.passed = true
+			if s, ok := k.From(r.Context()); ok && s.Kind == c.Name {
+				found.live = live{s.ID, s.Subject, s.Authentication, s.Scopes, s.Roles, s.RightsVersion()}
+			}
+		}), session.CheckStore)
+	})
+	core.current = func(w http.ResponseWriter, r *http.Request) (live, bool) {
+		var f found
+		ask().ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), foundKey{}, &f)))
+		return f.live, f.passed
+	}
+	core.replace = func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication) error {
+		return k.ReplaceCookies(w, r, grant(p, auth))
+	}
+	return k
+}
+
+// A kindCore is what the handler knows of a Kind, without its type.
+type kindCore struct {
+	name     string
+	pool     string // of the ids of users
+	sessions *session.Sessions
+	users    Users
+
+	deliver func(w http.ResponseWriter, r *http.Request, p Person, in *SignIn, how delivery) error
+
+	// current returns the session of a request, after the store was asked; ok is false if the request is answered
+	// already. The zero live is a signed-out person.
+	current func(w http.ResponseWriter, r *http.Request) (l live, ok bool)
+
+	// replace replaces the session in the cookies of the request.
+	replace func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication) error
+}
+
+// found is what the guard of kindCore.current found. passed is false if it answered the request.
+type found struct {
+	live   live
+	passed bool
+}
+
+type foundKey struct{}
+
+// A live session is the session of a request that lives in the store at this moment.
+type live struct {
+	id, subject string
+	auth        session.Authentication
+	scopes      []string
+	roles       []string
+	rights      int64 // of the head, when scopes were those of the user
+}
+
+func (l live) zero() bool { return l.id == "" }
+
+// delivery is how a session gets to its owner. The configuration decides, and never the request.
+type delivery int
+
+const (
+	byCookie delivery = iota
+	byCode            // the application sent a PKCE challenge to authorize
+	byTokens          // the application is one of Config.TokenClients
+)
+
+// person returns the user of a session. It returns session.ErrEnded for a user who may not have one.
+func (k *kindCore) person(ctx context.Context, userID string) (Person, error) {
+	p, err := k.users.Get(ctx, userID)
+	switch {
+	case errors.Is(err, ErrNoUser):
+		return p, session.ErrEnded
+	case err != nil:
+		return p, err
+	case p.Disabled:
+		return p, session.ErrEnded
+	}
+	return p, nil
+}
+
+// writeTokens answers with tokens, as a token endpoint does (RFC 6749 section 5.1).
+func writeTokens(w http.ResponseWriter, t session.Tokens) error {
+	body, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	httperr.NoStore(h)
+	h.Set("Pragma", "no-cache")
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(append(body, '\n')) // a client that has gone needs no answer
+	return nil
+}
+
+// fresh reports whether the person of a session proved who they are within maxAge, in a way that counts for changes of
+// the account: a password, or a step-up. An earlier sign-in by mail or by a provider does not count, however young it
+// is: a thief of the browser can repeat it silently.
+func (l live) fresh(now time.Time, maxAge time.Duration) bool {
+	t := l.auth.Time
+	if t.IsZero() || t.After(now.Add(time.Minute)) || now.Sub(t) > maxAge {
+		return false
+	}
+	return slices.Contains(l.auth.Methods, methodPassword) || slices.Contains(l.auth.Methods, MethodStepUp)
+}
+
+const methodPassword = "pwd" // RFC 8176
+
+// MethodStepUp is in the amr of a session whose person proved again who they are, at {base}/step-up.
+const MethodStepUp = "stepup"

@@ -1,0 +1,295 @@
+package postern
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/session"
+)
+
+const (
+	flowStepUp = "step-up"
+
+	// stepUpLife is how old a proof may be for a change of the account.
+	stepUpLife = 10 * time.Minute
+)
+
+// A StepUpper is the handler of a provider by which a signed-in person can prove again who they are. The provider's
+// steps are those of a sign-in; the attempt knows its purpose.
+type StepUpper interface {
+	// StepUp returns the class of the proof: "password", or "provider" for a provider whose identities have AuthTime.
+	StepUp() string
+}
+
+// An IdentityLister is a Users that can list the identities of a user, for step-up and for account pages.
+type IdentityLister interface {
+	Identities(ctx context.Context, userID string) ([]Identity, error)
+}
+
+// stepUpOf reads the session of the request and what it may prove with. answered reports that the request is answered.
+func (a *Auth) stepUpOf(w http.ResponseWriter, r *http.Request) (l live, h head.Head, answered bool, err error) {
+	l, ok := a.session.current(w, r)
+	if !ok {
+		return l, h, true, nil
+	}
+	if l.zero() {
+		return l, h, false, errSignedOut()
+	}
+	if h, err = head.Get(r.Context(), a.store, a.session.pool, l.subject); err != nil {
+		return l, h, false, unavailable(err)
+	}
+	return l, h, false, nil
+}
+
+func errSignedOut() *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: "not_signed_in", Text: "You are not signed in any more. Please sign in again."}
+}
+
+// proofs lists the names of providers by which a person can prove again who they are: the strongest class that the
+// person has, and a mailed code only where there is nothing else.
+func (a *Auth) proofs(r *http.Request, l live, h head.Head) (names []string, mailed string, err error) {
+	ctx := r.Context()
+	var ids []Identity
+	if lister, ok := a.session.users.(IdentityLister); ok {
+		if ids, err = lister.Identities(ctx, l.subject); err != nil {
+			return nil, "", unavailable(fmt.Errorf("postern: Users.Identities: %w", err))
+		}
+	}
+	for _, name := range a.order {
+		s, ok := a.flows[name].handler.(StepUpper)
+		if !ok {
+			continue
+		}
+		switch s.StepUp() {
+		case "password":
+			if h.Ways.Passwords > 0 {
+				names = append(names, name)
+			}
+		case "provider":
+			if slices.ContainsFunc(ids, func(id Identity) bool { return id.Provider == name }) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) > 0 || a.mail == nil {
+		return names, "", nil
+	}
+	p, err := a.session.users.Get(ctx, l.subject)
+	if err != nil {
+		return nil, "", unavailableUsers("Users.Get", err)
+	}
+	mailed, _ = p.Email()
+	return nil, mailed, nil
+}
+
+// showStepUp lists the ways, or goes on to the only one.
+func (a *Auth) showStepUp(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.returnFor(r); err != nil {
+		return err
+	}
+	l, h, answered, err := a.stepUpOf(w, r)
+	if answered || err != nil {
+		return err
+	}
+	names, mailed, err := a.proofs(r, l, h)
+	if err != nil {
+		return err
+	}
+	q := stepUpQuery(r)
+	switch {
+	case len(names) == 0 && mailed == "":
+		return Deny("no_proof", "There is no way here by which you could prove again who you are. Please ask the people who run this site.")
+	case len(names) == 0:
+		names = []string{"code"}
+	}
+	p := Page{Name: "postern.step-up", Title: "Confirm that it is you", Text: "What you are about to do needs a fresh proof of who you are."}
+	for _, name := range names {
+		text := "Continue with " + strings.ToUpper(name[:1]) + name[1:]
+		if a.labels[name] != "" {
+			text = "Continue with " + a.labels[name]
+		}
+		if name == "code" {
+			text = "Mail me a code"
+		}
+		p.Ways = append(p.Ways, Link{Name: "provider:" + name, Text: text, URL: a.issuer + "/step-up/" + name + q})
+	}
+	a.show(w, r, p)
+	return nil
+}
+
+func stepUpQuery(r *http.Request) string {
+	q, err := url.ParseQuery(authorizeQuery(r))
+	if err != nil {
+		return ""
+	}
+	if v := r.Form.Get("max_age"); v != "" {
+		q.Set("max_age", v)
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// maxAgeOf reads max_age of a step-up, in seconds: at most, and by default, ten minutes.
+func maxAgeOf(r *http.Request) int64 {
+	n, err := strconv.ParseInt(r.Form.Get("max_age"), 10, 64)
+	if err != nil || n < 0 || n > int64(stepUpLife/time.Second) {
+		return int64(stepUpLife / time.Second)
+	}
+	return n
+}
+
+// beginStepUp begins an attempt of a provider with the purpose of a step-up.
+func (a *Auth) beginStepUp(w http.ResponseWriter, r *http.Request) error {
+	name := strings.TrimPrefix(r.URL.Path, a.base+"/"+flowStepUp+"/")
+	if _, err := a.returnFor(r); err != nil {
+		return err
+	}
+	l, h, answered, err := a.stepUpOf(w, r)
+	if answered || err != nil {
+		return err
+	}
+	names, _, err := a.proofs(r, l, h)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(names, name) {
+		return errNotFound()
+	}
+	x := exchangeOf(r)
+	x.purpose, x.whose = purposeStepUp, whose{User: l.subject, Session: l.id, Sec: h.Sec, MaxAge: maxAgeOf(r)}
+	return a.authorizeBy(w, r, name)
+}
+
+// authorizeBy passes a request to the authorize step of a provider. The purpose is in the exchange of the request.
+func (a *Auth) authorizeBy(w http.ResponseWriter, r *http.Request, name string) error {
+	s, ok := a.flows[name]
+	if !ok || s.flow.parent != nil {
+		return errNotFound()
+	}
+	u := *r.URL
+	u.Path = a.base + "/" + name + "/authorize"
+	exchangeOf(r).posting = r.Method == http.MethodPost
+	r = r.WithContext(r.Context())
+	r.URL = &u
+	r.Method = http.MethodGet // whatever began it: the provider's own form comes first
+	s.handler.ServeHTTP(w, r)
+	return nil
+}
+
+// mailStepUp mails a code to a verified address of a person who has nothing else to prove themselves with.
+func (a *Auth) mailStepUp(w http.ResponseWriter, r *http.Request) error {
+	ret, err := a.returnFor(r)
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodHead { // it would send a mail
+		return errMethod()
+	}
+	if !opensPage(r) {
+		return errNotAPage()
+	}
+	l, h, answered, err := a.stepUpOf(w, r)
+	if answered || err != nil {
+		return err
+	}
+	_, address, err := a.proofs(r, l, h)
+	if err != nil {
+		return err
+	}
+	if address == "" {
+		return errNotFound()
+	}
+	if err := a.takeMail(r, address, l.subject); err != nil {
+		return err
+	}
+	x := exchangeOf(r)
+	x.whose = whose{User: l.subject, Session: l.id, Sec: h.Sec, MaxAge: maxAgeOf(r)}
+	t, err := a.beginOwn(w, r, ret, flowStepUp, purposeStepUp, signUpState{Issuer: MailIssuer, Subject: address})
+	if err != nil {
+		return err
+	}
+	code, err := a.newCode(r.Context(), t, address, true)
+	if err != nil {
+		return err
+	}
+	if err := a.sendMail(r.Context(), a.verifyMail(r, address, code, "postern.step-up", "to confirm that it is you")); err != nil {
+		return err
+	}
+	a.show(w, r, a.codePage(t, "/step-up/code", "postern.step-up-code", address, nil))
+	return nil
+}
+
+func (a *Auth) postStepUpCode(w http.ResponseWriter, r *http.Request) error {
+	t, own, err := a.takeCode(w, r, flowStepUp, purposeStepUp)
+	if err != nil {
+		return err
+	}
+	exchangeOf(r).attempt = t
+	id := mailIdentity(own.Subject)
+	(&Flow{auth: a, name: flowStepUp}).finish(w, r, id, "", false, []string{"code"})
+	return nil
+}
+
+// endStepUp replaces the session that began a step-up, if the proof is that of its person, and new enough.
+func (a *Auth) endStepUp(w http.ResponseWriter, r *http.Request, in *SignIn, who whose) error {
+	ctx := r.Context()
+	l, ok := a.session.current(w, r)
+	if !ok {
+		return errAnswered
+	}
+	if l.id != who.Session || l.subject != who.User {
+		return Deny("other_session", "This browser has another session now. Nothing was changed. Please start again.")
+	}
+	u := in.UserID
+	if u == "" {
+		var err error
+		u, err = a.session.users.Find(ctx, in.Identity)
+		if err != nil && !errors.Is(err, ErrNoUser) {
+			return unavailable(fmt.Errorf("postern: Users.Find: %w", err))
+		}
+		// Without auth_time the provider may have answered from an old session there, and proved nothing now.
+		if in.Identity.Issuer != MailIssuer && in.Identity.AuthTime.IsZero() {
+			return Deny("no_auth_time", "The other site did not say when you signed in there, so it proves nothing new. Please use another way.")
+		}
+	}
+	if u != who.User {
+		return Deny("other_person", "That was the sign-in of somebody else. Nothing was changed. Please start again as yourself.")
+	}
+	if a.sessions.Now().Sub(in.Authentication.Time) > time.Duration(who.MaxAge)*time.Second+attemptSkew {
+		return Deny("too_old", "That sign-in is too old. Please start again, and sign in anew when you are asked.")
+	}
+	h, err := head.Get(ctx, a.store, a.session.pool, u)
+	if err != nil {
+		return unavailable(err)
+	}
+	if h.Sec != who.Sec {
+		return errChanged()
+	}
+	if in.Identity.Issuer == MailIssuer { // a stronger proof that the person has by now is not replaced by a code
+		if _, mailed, err := a.proofs(r, l, h); err != nil || mailed == "" {
+			return cmp.Or(err, error(errChanged()))
+		}
+	}
+	p, err := a.comesIn(ctx, u, h)
+	if err != nil {
+		return err
+	}
+	r = r.WithContext(head.Loaded(head.Expect(ctx, h.Sec), h.Rights))
+	auth := session.Authentication{Time: in.Authentication.Time, Methods: append(slices.Clone(in.Authentication.Methods), MethodStepUp)}
+	if err := a.session.replace(w, r, p, auth); err != nil {
+		return err
+	}
+	a.emitOf(ctx, Event{Name: "step-up", UserID: u, Kind: a.session.name, Provider: in.Identity.Provider})
+	return nil // Done redirects to where the step-up leads
+}
