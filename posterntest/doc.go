@@ -19,7 +19,8 @@
 //
 // # Refresh, and what ends a session
 //
-// [SignedIn] gives a [Client] the cookies of a session. With a clock, a test sees what people see minutes and weeks later:
+// [SignedIn] gives a [Client] the cookies of a session. With a clock, a test sees what people see minutes and weeks
+// later:
 //
 //	clock := posterntest.NewClock(time.Time{})
 //	sessions := posterntest.Sessions(t, session.Config{Issuer: app.URL + "/auth", Now: clock.Now})
@@ -33,14 +34,21 @@
 //
 // # Sign-in with a provider
 //
-// [NewProvider] starts a local OpenID provider on https that signs in whom [Provider.SetUser] names. It is as strict as
-// the real ones: exact redirect URIs, PKCE, codes that work once for a minute. [Client] is a browser without a screen,
-// and [SignIn] goes the whole way:
+// [NewProvider] starts a local OpenID provider on https. It signs in the user of [Provider.SetUser], and is as strict
+// as the real ones: exact redirect URIs, PKCE, codes that work once for a minute. [Client] is a browser without a
+// screen, and [SignIn] goes the whole way:
 //
-//	p := posterntest.NewProvider(t, posterntest.ProviderConfig{RedirectURIs: []string{app.URL + "/auth/google/callback"}})
-//	google := oidc.Google(oidc.Config{Issuer: p.Issuer(), ClientID: p.ClientID, ClientSecret: p.ClientSecret, HTTPClient: p.Client()})
-//	// ... start the application with google as a provider ...
+//	p := posterntest.NewProvider(t, posterntest.ProviderConfig{})
+//	app := posterntest.Server(t, func(url string) http.Handler {
+//		p.Allow(url+"/auth/google/callback", url+"/auth/github/callback")
+//		// ... make the application at url, with these providers ...
+//		// "google": oidc.Google(p.Google()),
+//		// "github": oauth.GitHub(p.GitHub()),
+//	})
 //	res := posterntest.SignIn(t, posterntest.Client(t), app.URL+"/auth/google/authorize")
+//
+// The client goes to the application and its providers. It stops at any other host; the log of the test says which, and
+// why.
 //
 // The provider has three shapes: OpenID at [Provider.Issuer], GitHub at [Provider.URL] with "/login/oauth/authorize",
 // "/login/oauth/access_token" and "/api/user", and Twitch at the issuer Provider.URL("/oauth2").
@@ -52,19 +60,21 @@
 //
 // # Mail
 //
-// [Mail] catches links and codes: its Send fits magic.Config.Send. [Submit] sends the forms of pages, as a person would.
+// [Mail] catches links and codes: its Send fits postern.Config.Mail. [Submit] sends the forms of pages, as a person
+// would.
 //
 //	var mail posterntest.Mail
-//	link := magic.Link(magic.Config{Send: mail.Send})
-//	// ... start the application with link as a provider ...
+//	link := magic.Link(magic.Config{})
+//	// ... start the application with link as a provider and Mail: mail.Send ...
 //	client := posterntest.Client(t)
 //	form := posterntest.SignIn(t, client, app.URL+"/auth/link/authorize")
 //	posterntest.Submit(t, client, form, url.Values{"email": {"ada@example.com"}})
-//	page := posterntest.SignIn(t, client, mail.Last(t, "ada@example.com").Link)
+//	page := posterntest.SignIn(t, client, mail.Last(t, "ada@example.com").Arg("link"))
 //	res := posterntest.Submit(t, client, page, nil) // presses the button
 package posterntest
 
-// A T is the part of *testing.T that this package needs. Any *testing.T, *testing.B and *testing.F will do.
+// A T is the part of *testing.T that this package needs. Any *testing.T, *testing.B and *testing.F will do. Where a T
+// has the method Logf too, [Client] uses it.
 type T interface {
 	Helper()
 	Cleanup(func())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/magic"
+	"github.com/posternauth/postern/oauth"
 	"github.com/posternauth/postern/oidc"
 	"github.com/posternauth/postern/posterntest"
 	"github.com/posternauth/postern/session"
@@ -93,10 +94,11 @@ func ExampleMail() {
 	auth, err := postern.New(postern.Config{
 		Sessions:  sessions,
 		Redirects: []string{"https://example.com/"},
-		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{Send: mail.Send})},
+		Mail:      mail.Send,
+		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{})},
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
 			fmt.Println("signed in:", in.Identity.Subject)
-			return customer.Cookie(w, r, session.Grant[Customer]{Subject: in.Identity.Subject, Auth: in.Auth}, in.Return)
+			return customer.Cookie(w, r, session.Grant[Customer]{Subject: in.Identity.Key(), Authentication: in.Authentication}, in.Return)
 		},
 	})
 	if err != nil {
@@ -108,7 +110,7 @@ func ExampleMail() {
 	form := posterntest.SignIn(t, client, server.URL+"/auth/link/authorize")
 	posterntest.Submit(t, client, form, url.Values{"email": {"ada@example.com"}})
 
-	page := posterntest.SignIn(t, client, mail.Last(t, "ada@example.com").Link)
+	page := posterntest.SignIn(t, client, mail.Last(t, "ada@example.com").Arg("link"))
 	res := posterntest.Submit(t, client, page, nil)
 	fmt.Println(res.StatusCode, res.Header.Get("Location"))
 	// Output:
@@ -116,47 +118,71 @@ func ExampleMail() {
 	// 303 https://example.com/
 }
 
-// A person signs in at "Google" and comes back with their proven address; a forged ID token signs nobody in.
+// A person signs in at "Google" and at "GitHub" and comes back with their proven address; a forged ID token signs
+// nobody in.
 func ExampleNewProvider() {
 	t := new(exampleT)
 	defer t.end()
 
 	p := posterntest.NewProvider(t, posterntest.ProviderConfig{
-		Users: []posterntest.User{{Subject: "110169484474386276334", Email: "ada@example.com", EmailVerified: true}},
+		Users: []posterntest.User{{Subject: "110169484474386276334", GitHubID: 583231, Email: "ada@example.com", EmailVerified: true}},
 	})
-	mux := http.NewServeMux()
-	server := httptest.NewServer(mux)
-	defer server.Close()
-	p.Allow(server.URL + "/auth/google/callback")
-	sessions := posterntest.Sessions(t, session.Config{Issuer: server.URL + "/auth"})
-	customer := session.NewKind[Customer](sessions, "customer")
-	auth, err := postern.New(postern.Config{
-		Sessions:  sessions,
-		Redirects: []string{"https://example.com/"},
-		Providers: map[string]postern.Provider{
-			"google": oidc.Google(oidc.Config{Issuer: p.Issuer(), ClientID: p.ClientID, ClientSecret: p.ClientSecret, HTTPClient: p.Client()}),
-		},
-		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-			email, proven := in.Identity.Email()
-			fmt.Println(in.Identity.Subject, email, proven)
-			return customer.Cookie(w, r, session.Grant[Customer]{Subject: in.Identity.Subject, Auth: in.Auth}, in.Return)
-		},
+	app := posterntest.Server(t, func(url string) http.Handler {
+		p.Allow(url+"/auth/google/callback", url+"/auth/github/callback")
+		sessions := posterntest.Sessions(t, session.Config{Issuer: url + "/auth"})
+		customer := session.NewKind[Customer](sessions, "customer")
+		auth, err := postern.New(postern.Config{
+			Sessions:  sessions,
+			Redirects: []string{"https://example.com/"},
+			Providers: map[string]postern.Provider{
+				"google": oidc.Google(p.Google()),
+				"github": oauth.GitHub(p.GitHub()),
+			},
+			OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
+				email, proven := in.Identity.Email()
+				fmt.Println(in.Identity.Subject, email, proven)
+				return customer.Cookie(w, r, session.Grant[Customer]{Subject: in.Identity.Key(), Authentication: in.Authentication}, in.Return)
+			},
+		})
+		if err != nil {
+			log.Panic(err)
+		}
+		mux := http.NewServeMux()
+		auth.Mount(mux)
+		return mux
 	})
-	if err != nil {
-		log.Panic(err)
+
+	for _, provider := range []string{"google", "github"} {
+		res := posterntest.SignIn(t, posterntest.Client(t), app.URL+"/auth/"+provider+"/authorize")
+		fmt.Println(res.StatusCode, res.Header.Get("Location"))
 	}
-	auth.Mount(mux)
-
-	res := posterntest.SignIn(t, posterntest.Client(t), server.URL+"/auth/google/authorize")
-	fmt.Println(res.StatusCode, res.Header.Get("Location"))
-
 	p.SetFaults(posterntest.Faults{BadSignature: true})
-	res = posterntest.SignIn(t, posterntest.Client(t), server.URL+"/auth/google/authorize")
+	res := posterntest.SignIn(t, posterntest.Client(t), app.URL+"/auth/google/authorize")
 	fmt.Println(res.StatusCode, res.Header.Get("Location"))
 	// Output:
 	// 110169484474386276334 ada@example.com true
 	// 303 https://example.com/
+	// 583231 ada@example.com true
+	// 303 https://example.com/
 	// 400
+}
+
+// The issuer of an application is its own URL, which Server knows before the handler exists.
+func ExampleServer() {
+	t := new(exampleT)
+	defer t.end()
+
+	app := posterntest.Server(t, func(url string) http.Handler {
+		sessions := posterntest.Sessions(t, session.Config{Issuer: url + "/auth"})
+		fmt.Println(sessions.Issuer() == url+"/auth")
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+	})
+	res := posterntest.SignIn(t, posterntest.Client(t), app.URL)
+	body, err := io.ReadAll(res.Body)
+	fmt.Println(res.StatusCode, string(body), err)
+	// Output:
+	// true
+	// 200 hello <nil>
 }
 
 // The provider is as strict as the real ones: a redirect URI that is not registered ends on a page of the provider.

@@ -1,10 +1,6 @@
 package posterntest
 
-import (
-	"time"
-
-	"github.com/posternauth/postern/internal/fakeidp"
-)
+import "github.com/posternauth/postern/internal/test/fakeidp"
 
 // An Endpoint is what a request to a Provider is for, in any shape. It is a string.
 type Endpoint = fakeidp.Endpoint
@@ -34,59 +30,22 @@ const (
 	Down         Trouble = fakeidp.Down         // the connection ends without an answer
 )
 
-// Faults are what the provider does wrong. The zero value does nothing wrong. Faults may be combined; those of one ID
-// token are applied in the order of the fields.
-type Faults struct {
-	// The answer at the callback.
-
-	Deny             bool   // error=access_denied, whatever the person chooses
-	Error            string // this error code instead of a code
-	ErrorDescription string // its text, as hostile as you like
-	WrongState       bool   // another state than was sent
-	DuplicateCode    bool   // the parameter code twice
-	WrongIss         bool   // iss of another issuer (RFC 9207)
-	NoIss            bool   // no iss, although the metadata announce it
-	NoIssAnnounced   bool   // the metadata do not announce iss; it is sent all the same
-
-	// The token answer.
-
-	TokenError string // this error code from the token endpoint
-	NoIDToken  bool   // no id_token
-
-	// The ID token.
-
-	WrongIssuer   bool                        // iss of another issuer
-	WrongAudience bool                        // aud of another client
-	MoreAudiences bool                        // aud with a second member, and no azp
-	WrongNonce    bool                        // another nonce
-	NoNonce       bool                        // no nonce
-	NoSubject     bool                        // no sub
-	NoIssuedAt    bool                        // no iat
-	Expired       bool                        // exp and iat two hours ago
-	AuthAge       time.Duration               // auth_time is this long ago, whatever max_age asked for
-	IDToken       func(claims map[string]any) // last word on the claims
-	UnknownKey    bool                        // signed with a key that is not published, under its own kid
-	NoKeyID       bool                        // no kid in the header
-	AlgNone       bool                        // alg "none", empty signature
-	HMAC          bool                        // HS256, keyed with the PEM of the public key
-	BadSignature  bool                        // one bit of the signature flipped
-
-	// The address, in the ID token, at UserInfo and in GitHub's list.
-
-	NoEmail           bool // no address
-	EmailUnverified   bool // email_verified false
-	EmailVerifiedText bool // email_verified "true", a string
-	NoEmailVerified   bool // no email_verified
-
-	// Elsewhere.
-
-	OtherSubject         bool // UserInfo is about somebody else
-	WrongDiscoveryIssuer bool // the metadata name another issuer
-
-	// Transport is the trouble of each endpoint, or of all but AtAuthorize under the key "".
-	Transport map[Endpoint]Trouble
-	// Delay of Slow (default 30 s) and Drip (default 1 s).
-	Delay time.Duration
-	// RedirectTo is where RedirectLoop leads; default: the same URL again.
-	RedirectTo string
-}
+// Faults are what the provider does wrong: a struct whose zero value does nothing wrong. Its fields, which may be
+// combined:
+//
+//   - the answer at the callback: Deny, Error and ErrorDescription, WrongState, DuplicateCode, WrongIss, NoIss,
+//     NoIssAnnounced
+//   - the token answer: TokenError, NoIDToken
+//   - the ID token, in this order: WrongIssuer, WrongAudience, MoreAudiences, WrongNonce, NoNonce, NoSubject,
+//     NoIssuedAt, Expired, AuthAge (a time.Duration), IDToken (a func(claims map[string]any), which has the last
+//     word), UnknownKey, NoKeyID, AlgNone, HMAC, BadSignature
+//   - the address, in the ID token, at UserInfo and in GitHub's list: NoEmail, EmailUnverified, EmailVerifiedText,
+//     NoEmailVerified
+//   - elsewhere: OtherSubject (at UserInfo), WrongDiscoveryIssuer
+//   - Transport, a map[Endpoint]Trouble: the trouble of each endpoint, or of all but AtAuthorize under the key "".
+//     Delay is that of Slow (30 s by default) and Drip (1 s), RedirectTo the target of RedirectLoop (the same URL by
+//     default)
+//
+// Error, ErrorDescription, TokenError and RedirectTo are strings; the other fields without a type here are of type
+// bool.
+type Faults = fakeidp.Faults

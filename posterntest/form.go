@@ -32,8 +32,8 @@ func formsOf(t T, page *http.Response) []*form {
 	return forms
 }
 
-// parseForms understands HTML as far as it is written like XML: quoted attributes, named or numbered entities. Tags need
-// not match.
+// parseForms understands HTML as far as it is written like XML: quoted attributes, named or numbered entities. Tags
+// need not match.
 func parseForms(body []byte) ([]*form, error) {
 	d := xml.NewDecoder(bytes.NewReader(without(without(body, "script"), "style")))
 	d.Strict, d.Entity = false, xml.HTMLEntity
@@ -61,6 +61,37 @@ func parseForms(body []byte) ([]*form, error) {
 				current = nil
 			}
 		}
+	}
+}
+
+// refreshOf returns the address that a page leads on to at once by a meta refresh; nil for another page. It reads the
+// whole answer, which can be read again.
+func refreshOf(t T, page *http.Response) *url.URL {
+	t.Helper()
+	body := readAll(t, page)
+	if !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
+		return nil
+	}
+	d := xml.NewDecoder(bytes.NewReader(without(without(body, "script"), "style")))
+	d.Strict, d.Entity = false, xml.HTMLEntity
+	for {
+		token, err := d.RawToken()
+		if err != nil { // the end, or not a page that this parser understands: formsOf reports it
+			return nil
+		}
+		e, ok := token.(xml.StartElement)
+		if !ok || !strings.EqualFold(e.Name.Local, "meta") || !strings.EqualFold(attribute(e, "http-equiv"), "refresh") {
+			continue
+		}
+		target, ok := strings.CutPrefix(attribute(e, "content"), "0;url=")
+		if !ok {
+			return nil
+		}
+		next, err := page.Request.URL.Parse(target)
+		if err != nil {
+			t.Fatalf("posterntest: the page at %s leads to a bad address: %v", place(page.Request.URL), err)
+		}
+		return next
 	}
 }
 
@@ -133,7 +164,8 @@ func (f *form) takes(values url.Values) bool {
 	return true
 }
 
-// isAnswer reports whether the form is the answer of a provider by form_post: hidden fields only, a state and an outcome.
+// isAnswer reports whether the form is the answer of a provider by form_post: hidden fields only, a state and an
+// outcome.
 func (f *form) isAnswer() bool {
 	return f.visible == 0 && f.names["state"] && (f.names["code"] || f.names["error"])
 }

@@ -65,24 +65,6 @@ func TestOriginAndSite(t *testing.T) {
 	}
 }
 
-func TestStayHere(t *testing.T) {
-	for target, follow := range map[string]bool{
-		"http://localhost/": true, "http://localhost:8420/x": true, "https://127.0.0.1:1/": true, "http://127.9.9.9/": true, "http://[::1]:80/": true,
-		"https://example.com/": false, "http://localhost.example.com/": false, "http://192.0.2.1/": false, "com.example.app:/x": false, "http://localhost@example.com/": false,
-	} {
-		r, err := http.NewRequest("GET", target, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := stayHere(r, nil); (got == nil) != follow {
-			t.Errorf("%s: %v", target, got)
-		}
-		if got := stayHere(r, make([]*http.Request, maxRedirects)); got == nil || got == http.ErrUseLastResponse {
-			t.Errorf("%s after %d redirects: %v", target, maxRedirects, got)
-		}
-	}
-}
-
 // Whatever a page holds, its forms are read or refused, and every field that is sent is one of the form's.
 func FuzzParseForms(f *testing.F) {
 	for _, s := range []string{"", "<form>", `<form action="/x" method=post><input name=a value=b></form>`, "<style><form>", "<script></script><form><button name=x>", "<!doctype html><p>&nbsp;<br>", "\xab<style\xf4</STYLE><form>"} {

@@ -22,6 +22,7 @@ type user struct {
 
 // An app is an application that signs in with the given providers and says at /me who it is.
 type app struct {
+	mail *posterntest.Mail
 	url  string
 	kind *session.Kind[user]
 }
@@ -33,11 +34,11 @@ func startApp(t posterntest.T, make func(base string) map[string]postern.Provide
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	sessions := posterntest.Sessions(t, session.Config{Issuer: server.URL + "/auth"})
-	a := &app{url: server.URL, kind: session.NewKind[user](sessions, "user")}
+	a := &app{mail: new(posterntest.Mail), url: server.URL, kind: session.NewKind[user](sessions, "user")}
 	auth, err := postern.New(postern.Config{
-		Sessions: sessions, Redirects: []string{server.URL + "/me", "https://example.com/"}, Providers: make(server.URL),
+		Sessions: sessions, Redirects: []string{server.URL + "/me", "https://example.com/"}, Providers: make(server.URL), Mail: a.mail.Send,
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-			g := session.Grant[user]{Subject: in.Identity.Subject, Properties: user{in.Identity.Subject}, Auth: in.Auth}
+			g := session.Grant[user]{Subject: in.Identity.Key(), Properties: user{in.Identity.Subject}, Authentication: in.Authentication}
 			return a.kind.Cookie(w, r, g, in.Return)
 		},
 	})
@@ -61,13 +62,12 @@ type door struct {
 func (d door) Handler(f *postern.Flow) http.Handler {
 	verifier := strings.Repeat("v", 43)
 	start := f.Start
-	callback := "GET callback"
 	query := url.Values{
 		"client_id": {d.idp.ClientID}, "redirect_uri": {f.URL("callback")}, "response_type": {"code"}, "scope": {"openid"},
 		"code_challenge": {"7w_YNF9DSfIdPf_pRjSq646_kPr-2-o9NAl16JGghdM"}, "code_challenge_method": {"S256"},
 	}
 	if d.formPost {
-		start, callback = f.StartFormPost, "POST callback"
+		start = f.StartFormPost
 		query.Set("response_mode", "form_post")
 	}
 	return f.Steps(map[string]http.HandlerFunc{
@@ -79,7 +79,7 @@ func (d door) Handler(f *postern.Flow) http.Handler {
 			}
 			http.Redirect(w, r, d.idp.URL("/authorize")+"?"+query.Encode()+"&state="+state, http.StatusFound)
 		},
-		callback: func(w http.ResponseWriter, r *http.Request) {
+		"GET callback": func(w http.ResponseWriter, r *http.Request) {
 			if err := f.Resume(w, r, nil); err != nil {
 				f.Fail(w, r, err)
 				return

@@ -6,18 +6,18 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/posternauth/postern/magic"
+	"github.com/posternauth/postern"
 )
 
 // Mail catches messages instead of sending them. The zero value is ready, and safe for concurrent use.
 type Mail struct {
 	mu       sync.Mutex
-	messages []magic.Message
+	messages []postern.Mail
 	failure  error
 }
 
-// Send keeps a message. It fits magic.Config.Send.
-func (m *Mail) Send(ctx context.Context, message magic.Message) error {
+// Send keeps a message. It fits postern.Config.Mail.
+func (m *Mail) Send(ctx context.Context, message postern.Mail) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -38,14 +38,14 @@ func (m *Mail) Fail(err error) {
 }
 
 // Messages returns those that were sent, oldest first.
-func (m *Mail) Messages() []magic.Message {
+func (m *Mail) Messages() []postern.Mail {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.messages)
 }
 
 // Last returns the newest message to an address. The test fails if there is none.
-func (m *Mail) Last(t T, to string) magic.Message {
+func (m *Mail) Last(t T, to string) postern.Mail {
 	t.Helper()
 	for _, message := range slices.Backward(m.Messages()) {
 		if strings.EqualFold(message.To, to) {
@@ -53,5 +53,5 @@ func (m *Mail) Last(t T, to string) magic.Message {
 		}
 	}
 	t.Fatalf("posterntest: no mail was sent to %s", to)
-	return magic.Message{}
+	return postern.Mail{}
 }

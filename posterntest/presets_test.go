@@ -18,15 +18,12 @@ func TestPresets(t *testing.T) {
 		for _, name := range []string{"google", "google-oauth", "github", "twitch"} {
 			p.Allow(base + "/auth/" + name + "/callback")
 		}
-		client := oidc.Config{Issuer: p.Issuer(), ClientID: p.ClientID, ClientSecret: p.ClientSecret, HTTPClient: p.Client()}
-		atTwitch := client
+		atTwitch := p.Google()
 		atTwitch.Issuer = p.URL("/oauth2")
-		plain := oauth.Config{ClientID: p.ClientID, ClientSecret: p.ClientSecret, HTTPClient: p.Client()}
+		plain := p.GitHub()
 		plain.Endpoint = oauth.Endpoint{AuthURL: p.URL("/authorize"), TokenURL: p.URL("/token"), UserInfoURL: p.URL("/userinfo"), Issuer: p.Issuer()}
-		atGitHub := plain
-		atGitHub.Endpoint = oauth.Endpoint{AuthURL: p.URL("/login/oauth/authorize"), TokenURL: p.URL("/login/oauth/access_token"), UserInfoURL: p.URL("/api/user")}
 		return map[string]postern.Provider{
-			"google": oidc.Google(client), "google-oauth": oauth.Google(plain), "twitch": oidc.Twitch(atTwitch), "github": oauth.GitHub(atGitHub),
+			"google": oidc.Google(p.Google()), "google-oauth": oauth.Google(plain), "twitch": oidc.Twitch(atTwitch), "github": oauth.GitHub(p.GitHub()),
 		}
 	})
 	for name, subject := range map[string]string{"google": "7", "google-oauth": "7", "github": "583231", "twitch": "7"} {

@@ -7,24 +7,36 @@ import (
 	"sync"
 	"time"
 
-	"github.com/posternauth/postern/internal/fakeidp"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/oauth"
+	"github.com/posternauth/postern/oidc"
 )
 
-// ProviderConfig of a local provider. The zero value will do, once [Provider.Allow] has named a redirect URI.
+// ProviderConfig configures a local provider. The zero value is enough, once [Provider.Allow] has named a redirect URI.
 type ProviderConfig struct {
 	// RedirectURIs of the application, compared character for character. More can come by Provider.Allow.
 	RedirectURIs []string
-	// ClientID and ClientSecret of the application. Default: "test-client" and "test-secret".
+	// ClientID and ClientSecret of the application.
+	//
+	// Defaults to "test-client" and "test-secret".
 	ClientID, ClientSecret string
 	// Users that can sign in; the parameter login_hint (at GitHub: login) picks one, and the first is for requests
-	// without it. Default: Ada Lovelace, ada@example.com, and Alan Turing, alan@example.org.
+	// without it.
+	//
+	// Defaults to Ada Lovelace, ada@example.com, and Alan Turing, alan@example.org.
 	Users []User
-	// Page shows the login page, to be sent with Submit. Default: everybody is signed in at once.
+	// Page shows the login page, to be sent with Submit.
+	//
+	// Defaults to nil: everybody is signed in at once.
 	Page bool
-	// Algorithm of ID tokens: "RS256" or "ES256". Default "RS256", as at Google. ES256 starts faster, but oidc.Config accepts
-	// RS256 only unless its Algorithms name keys.ES256.
+	// Algorithm signs ID tokens: "RS256" or "ES256". ES256 starts faster, but oidc.Config accepts RS256 only, unless
+	// its Algorithms name keys.ES256.
+	//
+	// Defaults to "RS256", as at Google.
 	Algorithm string
-	// Now is the provider's clock. Default: time.Now.
+	// Now is the provider's clock.
+	//
+	// Defaults to time.Now.
 	Now func() time.Time
 }
 
@@ -36,8 +48,15 @@ type User struct {
 	Name          string
 	Picture       string // URL
 	HostedDomain  string // claim hd of Google Workspace accounts
-	Login         string // user name at GitHub and Twitch; default: the part of Email before the @
-	GitHubID      int64  // numeric id at GitHub; default: derived from Subject
+
+	// Login is the user name at GitHub and Twitch.
+	//
+	// Defaults to the part of Email before the @.
+	Login string
+	// GitHubID is the numeric id at GitHub.
+	//
+	// Defaults to a number derived from Subject.
+	GitHubID int64
 	// MoreEmails are further addresses that GitHub lists; Email is the primary one.
 	MoreEmails []Email
 }
@@ -86,6 +105,24 @@ func (p *Provider) Issuer() string { return p.idp.Issuer() }
 // URL is the address of a path of the provider, such as "/login/oauth/authorize".
 func (p *Provider) URL(path string) string { return p.idp.Issuer() + path }
 
+// Google returns the configuration of a sign-in with this provider in place of Google, for oidc.Google:
+//
+//	"google": oidc.Google(p.Google())
+//
+// The callback address must be registered, by [Provider.Allow] or ProviderConfig.RedirectURIs.
+func (p *Provider) Google() oidc.Config {
+	return oidc.Config{Issuer: p.Issuer(), ClientID: p.ClientID, ClientSecret: p.ClientSecret, HTTPClient: p.Client()}
+}
+
+// GitHub returns the configuration of a sign-in with this provider in place of GitHub, for oauth.GitHub:
+//
+//	"github": oauth.GitHub(p.GitHub())
+//
+// The callback address must be registered, as for [Provider.Google].
+func (p *Provider) GitHub() oauth.Config {
+	return oauth.Config{Issuer: p.Issuer(), ClientID: p.ClientID, ClientSecret: p.ClientSecret, HTTPClient: p.Client()}
+}
+
 // Client is the http.Client for the application's own calls to the provider: it trusts the provider's certificate.
 func (p *Provider) Client() *http.Client { return p.server.Client() }
 
@@ -101,7 +138,7 @@ func (p *Provider) Allow(redirectURIs ...string) {
 func (p *Provider) SetUser(u User) { p.idp.SetUsers(fakeidp.User(u)) }
 
 // SetFaults replaces the faults, from the next request on; the zero Faults end them.
-func (p *Provider) SetFaults(f Faults) { p.idp.SetFaults(fakeidp.Faults(f)) }
+func (p *Provider) SetFaults(f Faults) { p.idp.SetFaults(f) }
 
 // RotateKeys makes a new signing key. Good providers keep publishing the old one for a while: keepOld.
 func (p *Provider) RotateKeys(keepOld bool) {

@@ -22,8 +22,8 @@ func Keys(t T) *keys.Ring {
 	return ring
 }
 
-// Sessions fills in what c leaves out and makes sessions: the issuer "http://localhost/auth", the audience "test", Keys,
-// and a store in memory with the clock of c.
+// Sessions fills in what c leaves out and makes sessions: the issuer "http://localhost/auth", the audience "test",
+// Keys, and a store in memory with the clock of c.
 func Sessions(t T, c session.Config) *session.Sessions {
 	t.Helper()
 	if c.Issuer == "" {
@@ -61,9 +61,9 @@ func Sign(r *http.Request, token string) *http.Request {
 	return r
 }
 
-// SignedIn creates a session and gives its cookies to the client, as if the person had signed in at appURL, an address of
-// the application. The client then goes through guards as a browser does: move the [Clock], and its session is refreshed;
-// end it by its SessionID, and see how long it goes on. client is one of [Client], or has another Jar.
+// SignedIn creates a session and gives its cookies to the client, as if the person had signed in at appURL, an address
+// of the application. The client then goes through guards as a browser does: move the [Clock], and its session is
+// refreshed; end it by its SessionID, and see how long it goes on. client is one of [Client], or has another Jar.
 func SignedIn[P any](t T, client *http.Client, appURL string, kind *session.Kind[P], g session.Grant[P]) session.Tokens {
 	t.Helper()
 	tokens, err := kind.Create(context.Background(), g)

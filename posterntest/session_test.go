@@ -35,9 +35,11 @@ func TestSignedIn(t *testing.T) {
 				res.Body.Close()
 				return res.StatusCode
 			}
-			clock.Advance(6 * time.Minute)
-			if got := status(); got != http.StatusNoContent {
-				t.Errorf("six minutes later: %d", got)
+			for range 2 { // the token before the last could be that of a lost answer; the one before it is a copy
+				clock.Advance(6 * time.Minute)
+				if got := status(); got != http.StatusNoContent {
+					t.Errorf("six minutes later: %d", got)
+				}
 			}
 			clock.Advance(2 * time.Minute)
 			if _, err := sessions.Refresh(t.Context(), tokens.Refresh); session.Reason(err) != "reuse" {

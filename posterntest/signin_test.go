@@ -129,21 +129,21 @@ func TestRotateKeysChangesWhatIsPublished(t *testing.T) {
 }
 
 func TestMail(t *testing.T) {
-	var mail posterntest.Mail
 	a := startApp(t, func(string) map[string]postern.Provider {
-		return map[string]postern.Provider{"link": magic.Link(magic.Config{Send: mail.Send}), "code": magic.Code(magic.Config{Send: mail.Send})}
+		return map[string]postern.Provider{"link": magic.Link(magic.Config{}), "code": magic.Code(magic.Config{})}
 	})
+	mail := a.mail
 	client := posterntest.Client(t)
 	page := posterntest.SignIn(t, client, a.url+"/auth/link/authorize")
 	posterntest.Submit(t, client, page, url.Values{"email": {"Ada@Example.com"}})
-	page = posterntest.SignIn(t, client, mail.Last(t, "ada@example.com").Link)
+	page = posterntest.SignIn(t, client, mail.Last(t, "ada@example.com").Arg("link"))
 	if res := posterntest.Submit(t, client, page, nil); text(t, res) != "hello ada@example.com" {
 		t.Errorf("link: %d %s", res.StatusCode, text(t, page))
 	}
 
 	client = posterntest.Client(t)
 	page = posterntest.Submit(t, client, posterntest.SignIn(t, client, a.url+"/auth/code/authorize"), url.Values{"email": {"alan@example.org"}})
-	res := posterntest.Submit(t, client, page, url.Values{"code": {mail.Last(t, "alan@example.org").Code}})
+	res := posterntest.Submit(t, client, page, url.Values{"code": {mail.Last(t, "alan@example.org").Arg("code")}})
 	if text(t, res) != "hello alan@example.org" || len(mail.Messages()) != 2 {
 		t.Errorf("code: %d, %d messages", res.StatusCode, len(mail.Messages()))
 	}
@@ -155,11 +155,11 @@ func TestMail(t *testing.T) {
 func TestMailFails(t *testing.T) {
 	var mail posterntest.Mail
 	mail.Fail(io.ErrClosedPipe)
-	if err := mail.Send(t.Context(), magic.Message{To: "a@example.com"}); err != io.ErrClosedPipe || len(mail.Messages()) != 0 {
+	if err := mail.Send(t.Context(), postern.Mail{To: "a@example.com"}); err != io.ErrClosedPipe || len(mail.Messages()) != 0 {
 		t.Errorf("%v, %d messages", err, len(mail.Messages()))
 	}
 	mail.Fail(nil)
-	if err := mail.Send(t.Context(), magic.Message{To: "a@example.com"}); err != nil || len(mail.Messages()) != 1 {
+	if err := mail.Send(t.Context(), postern.Mail{To: "a@example.com"}); err != nil || len(mail.Messages()) != 1 {
 		t.Errorf("%v, %d messages", err, len(mail.Messages()))
 	}
 }
