@@ -13,7 +13,7 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// nobody is the principal of a request without a session: it is never empty.
+// nobody is the principal of a request without a session. AWS refuses an empty one.
 const nobody = "anonymous"
 
 type policyAnswer struct {
@@ -46,7 +46,7 @@ type appSyncAnswer struct {
 	TTL        int64          `json:"ttlOverride"`
 }
 
-// policy allows what allow has but for deny, in one API and stage.
+// policy allows the resources of allow except those of deny, in one API and stage.
 func policy(api arn, allow, deny []string) document {
 	d := document{Version: "2012-10-17"}
 	for _, part := range []struct {
@@ -69,14 +69,14 @@ func denial(api arn, principal string, context map[string]any) policyAnswer {
 	return policyAnswer{Principal: principal, Policy: policy(api, nil, []string{"*"}), Context: context}
 }
 
-// A refusal tells a gateway response why.
+// A refusal is the reason in a context, for gateway responses.
 type refusal struct{ code, body string }
 
 func (r refusal) context() map[string]any {
 	return map[string]any{keyError: r.code, keyBody: r.body}
 }
 
-// plainRefusal says what is true of every route: a policy may be cached for others than the one it was made for.
+// plainRefusal is right for every route: a policy may be kept for other routes than the one it was made for.
 var plainRefusal = refusal{"insufficient_scope", `{"error":"insufficient_scope","error_description":"the session may not do this"}`}
 
 func (a *Authorizer) answerPolicy(ctx context.Context, k kind, api arn, v *session.Verdict) ([]byte, error) {
@@ -104,19 +104,26 @@ func (a *Authorizer) answerPolicy(ctx context.Context, k kind, api arn, v *sessi
 	case len(a.config.Routes) == 0 && !v.Cookie:
 		out.Policy = policy(api, []string{"*"}, nil)
 	case len(a.config.Routes) == 0:
-		// What was found out of the page that the cookie came from is good for this method only.
+		// The check of the page that sent the cookie was about this method only.
 		out.Policy = policy(api, []string{api.method + "/*"}, nil)
 	default:
 		decided := a.verdict(v)
-		if !decided.allows(api.method, api.path) {
+		reading, ok := decided.decide(api.method, api.path, a.config.Uncached)
+		switch {
+		case ok && a.config.Uncached && decided.denies(api.method, api.path):
+			decided.spelled = nil // every reading of this path is allowed
+		case !ok:
 			no := plainRefusal
-			if err := a.reason(v, api.method, api.path); err != nil && a.config.Uncached {
+			if err := a.reason(v, api.method, reading); err != nil && a.config.Uncached {
 				status := 0
 				if status, no.code, no.body = a.explain(ctx, err); a.unauthorized(k, status) {
 					return nil, ErrUnauthorized
 				}
 			}
-			maps.Copy(out.Context, no.context()) // from a cache, it may be another request that gets through
+			maps.Copy(out.Context, no.context()) // with the policy from a cache, another request may still pass
+			if a.config.Uncached {
+				decided.allow = nil
+			}
 		}
 		if v.Cookie {
 			other := func(p pattern) bool { return p.method != api.method }
@@ -125,7 +132,7 @@ func (a *Authorizer) answerPolicy(ctx context.Context, k kind, api arn, v *sessi
 		if len(decided.allow) == 0 {
 			return encode(denial(api, out.Principal, out.Context))
 		}
-		out.Policy = policy(api, resources(decided.allow), resources(decided.deny))
+		out.Policy = policy(api, resources(decided.allow), append(resources(decided.deny), decided.spelled...))
 	}
 	return encode(out)
 }
@@ -135,7 +142,7 @@ func (a *Authorizer) explain(ctx context.Context, err error) (status int, code, 
 	return status, code, string(text)
 }
 
-// resources are patterns as a policy has them, without those that lie within others.
+// resources returns patterns as resources of a policy, without those that lie within others.
 func resources(all []pattern) (out []string) {
 	for i, p := range all {
 		within := false
@@ -150,13 +157,13 @@ func resources(all []pattern) (out []string) {
 }
 
 func (a *Authorizer) answerSimple(ctx context.Context, e *wire, api arn, v *session.Verdict) ([]byte, error) {
-	yes, err := a.simple(e, api, v)
+	reading, yes, err := a.simple(e, api, v)
 	if err != nil {
 		return nil, err
 	}
 	if !yes {
 		no := plainRefusal
-		if err := a.reason(v, api.method, api.path); err != nil && a.config.Uncached {
+		if err := a.reason(v, api.method, reading); err != nil && a.config.Uncached {
 			status := 0
 			if status, no.code, no.body = a.explain(ctx, err); a.unauthorized(httpV2, status) {
 				return nil, ErrUnauthorized
@@ -189,7 +196,7 @@ func (a *Authorizer) answerAppSync(v *session.Verdict) ([]byte, error) {
 	return encode(out)
 }
 
-// encode writes an answer, unless API Gateway would refuse it: then it is an error that says why, which lets nobody in.
+// encode writes an answer. An answer that API Gateway would refuse is an error with the reason, and lets nobody in.
 func encode(answer any) ([]byte, error) {
 	if p, ok := answer.(policyAnswer); ok {
 		for _, s := range p.Policy.Statement {
@@ -214,9 +221,10 @@ const (
 	keyBody   = "body"
 	keyClaims = "session_claims" // "claims" is API Gateway's
 	keyCookie = "cookie"
+	keyRights = "rights_version"
 )
 
-// context is what the function behind gets to know: strings, numbers and booleans, no token.
+// context returns what the function behind gets: strings, numbers and booleans, and no token.
 func (a *Authorizer) context(v *session.Verdict) (map[string]any, error) {
 	s := v.Session
 	out := map[string]any{}
@@ -238,12 +246,15 @@ func (a *Authorizer) context(v *session.Verdict) (map[string]any, error) {
 	text("client_id", s.ClientID)
 	text("scope", names(s.Scopes))
 	text("roles", names(s.Roles))
-	text("amr", names(s.Auth.Methods))
-	moment("auth_time", s.Auth.Time)
+	text("amr", names(s.Authentication.Methods))
+	moment("auth_time", s.Authentication.Time)
 	moment("iat", s.Issued)
 	moment("exp", s.Expires)
-	if !v.Foreign {
+	if !v.External {
 		text("type", s.Kind)
+		if version := s.RightsVersion(); version != 0 {
+			out[keyRights] = version
+		}
 		if !a.config.WithoutProperties {
 			text(keyClaims, string(s.Claims))
 		}
@@ -269,9 +280,9 @@ func (a *Authorizer) context(v *session.Verdict) (map[string]any, error) {
 	return out, nil
 }
 
-// reserved are names that mean something to API Gateway or to Read, whether or not they are there.
+// reserved are names with a meaning to API Gateway or to Read, whether or not the context has them.
 var reserved = []string{"iss", "aud", "sub", "sid", "jti", "client_id", "scope", "roles", "amr", "auth_time", "iat", "exp", "type",
-	"properties", keyClaims, keyCookie, keyError, keyBody, "claims", "scopes", "principalId", "integrationLatency", "jwt", "lambda"}
+	"properties", keyClaims, keyCookie, keyRights, keyError, keyBody, "claims", "scopes", "principalId", "integrationLatency", "jwt", "lambda"}
 
 func scalar(v any) bool {
 	switch v := v.(type) {
@@ -285,7 +296,8 @@ func scalar(v any) bool {
 	return false
 }
 
-// names leaves out what is not one name: of other issuers' tokens a role may hold a space, and would pass for two.
+// names joins names with spaces. It leaves out a name that holds a space, as another issuer's role may: it would pass
+// for two.
 func names(list []string) string {
 	var out []string
 	for _, name := range list {

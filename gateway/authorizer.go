@@ -13,17 +13,17 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// ErrUnauthorized makes API Gateway answer 401. Its text is API Gateway's, to the letter.
+// ErrUnauthorized makes API Gateway answer 401. API Gateway requires exactly this text.
 var ErrUnauthorized = errors.New("Unauthorized")
 
-// Start asks Lambda for events and answers them. It doesn't return.
+// Start answers events of Lambda until the process ends. It does not return.
 func (a *Authorizer) Start() { lambda.Start(a) }
 
-// Invoke answers one event. It needs no Lambda, so tests may call it with events of their own; it is what aws-lambda-go
-// calls a lambda.Handler, and fits lambdahttp.Config.Fallback.
+// Invoke answers one event. It needs no Lambda, so tests can call it. It implements lambda.Handler of aws-lambda-go,
+// and fits lambdahttp.Config.Fallback.
 //
-// An error is a refusal, too: ErrUnauthorized is a 401 to the client, any other (ErrEvent, keys or store out of reach, an
-// answer over the limits of API Gateway) a 500. API Gateway caches neither.
+// An error refuses the request, too: ErrUnauthorized is a 401 to the client; any other (ErrEvent, keys or store
+// unavailable, an answer over the limits of API Gateway) is a 500. API Gateway keeps neither.
 func (a *Authorizer) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	e, k, api, err := parseEvent(event)
 	if err != nil {
@@ -45,12 +45,12 @@ func (a *Authorizer) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	return a.answerPolicy(ctx, k, api, v)
 }
 
-// look finds the token and checks it. What an answer depends on must be part of what it is cached by, so where there may
-// be a cache the Authorization header is all that is looked at.
+// look finds the token and checks it. A cache keeps answers by the Authorization header. So where there may be a
+// cache, an answer depends on this header alone.
 func (a *Authorizer) look(ctx context.Context, e *wire, k kind, api arn) (*session.Verdict, error) {
 	r := (&http.Request{Method: api.method, Header: http.Header{}}).WithContext(ctx)
 	switch {
-	case k == appSync: // its clients send a token without "Bearer" before it, the vendor says
+	case k == appSync: // by AWS's pages, its clients send the token without "Bearer"
 		token := *e.Token
 		if scheme, rest, ok := strings.Cut(token, " "); ok && strings.EqualFold(scheme, "bearer") {
 			token = strings.TrimLeft(rest, " ")
@@ -71,11 +71,11 @@ func (a *Authorizer) look(ctx context.Context, e *wire, k kind, api arn) (*sessi
 			}
 			return a.inspector.Token(ctx, tokens[0])
 		}
-		r.Method, r.Header, r.Host = http.MethodGet, h, h.Get("Host")
+		r.Method, r.Header = http.MethodGet, h
 		r.Header["Upgrade"] = []string{"websocket"}
 	case a.config.Uncached:
 		h := e.header()
-		r.Header, r.Host = h, h.Get("Host")
+		r.Header = h
 		delete(h, "Upgrade") // no WebSocket comes this way
 	default:
 		if values := e.header()["Authorization"]; values != nil {
@@ -89,7 +89,7 @@ func (a *Authorizer) look(ctx context.Context, e *wire, k kind, api arn) (*sessi
 func (a *Authorizer) refuse(ctx context.Context, k kind, api arn, err error) ([]byte, error) {
 	switch session.Reason(err) {
 	case "unavailable", "store_required", "no_signer", "grant", "too_large", "other":
-		return nil, fmt.Errorf("gateway: nothing could be found out about the token: %w", err)
+		return nil, fmt.Errorf("gateway: the token could not be checked: %w", err)
 	}
 	status, code, body := a.inspector.Explain(ctx, err)
 	no := refusal{code, string(body)}
@@ -104,15 +104,17 @@ func (a *Authorizer) refuse(ctx context.Context, k kind, api arn, err error) ([]
 	return encode(denial(api, nobody, no.context()))
 }
 
-// unauthorized tells whether a refusal of some status is to be a 401 at the client.
+// unauthorized reports whether a refusal with this status is a 401 to the client.
 func (a *Authorizer) unauthorized(k kind, status int) bool {
 	simple := k == httpV2 && !a.config.Policies
 	return status != http.StatusForbidden && a.config.OnInvalid != Deny && (!simple || a.config.OnInvalid == UnauthorizedAlways)
 }
 
-// verdict is which rules a session meets, and which of the others must be denied since another one would allow them.
+// verdict has what a session may call. deny has what lies within allow and is closed; spelled are the spellings of
+// paths that are closed because another program may read them as another path.
 type verdict struct {
 	allow, deny []pattern
+	spelled     []string
 }
 
 func (a *Authorizer) verdict(v *session.Verdict) (out verdict) {
@@ -125,24 +127,48 @@ func (a *Authorizer) verdict(v *session.Verdict) (out verdict) {
 		if v.Unmet[r.n] == nil {
 			continue
 		}
-		// One that lies within this rule is the exception to it, and not the other way round.
+		// An allowed rule within this one is an exception to it, and does not need a denial.
 		if slices.ContainsFunc(out.allow, func(p pattern) bool { return p.overlaps(r.pattern) && !r.covers(p) }) {
 			out.deny = append(out.deny, r.pattern)
 			if end := r.path[len(r.path)-1]; end != '*' && end != '/' {
-				out.deny = append(out.deny, pattern{r.method, r.path + "/"}) // the same to many that read it
+				out.deny = append(out.deny, pattern{r.method, r.path + "/"}) // many programs read it as the same path
 			}
 		}
 	}
+	out.spelled = a.spellings.deny(out.allow, out.deny)
 	return out
 }
 
-// allows is what API Gateway makes of the policy.
+// allows compares a path as it is written.
 func (v verdict) allows(method, path string) bool {
 	match := func(p pattern) bool { return p.matches(method, path) }
 	return slices.ContainsFunc(v.allow, match) && !slices.ContainsFunc(v.deny, match)
 }
 
-// reason tells which needs of a request are not met: those of the rule that fits it best. nil: no rule fits.
+// denies reports whether the spelling of a path is denied, whichever path it stands for.
+func (v verdict) denies(method, path string) bool {
+	return slices.ContainsFunc(v.spelled, func(s string) bool { return glob(s, method+path) })
+}
+
+// decide decides on one request, for an answer that may be kept for others or, with exact, for this request alone: then
+// every reading of its path must be allowed, if any path is closed. It also returns the reading that is not allowed.
+func (v verdict) decide(method, path string, exact bool) (reading string, ok bool) {
+	if !exact || len(v.spelled) == 0 {
+		return path, v.allows(method, path) && !v.denies(method, path)
+	}
+	all, ok := readings(path)
+	if !ok {
+		return path, false
+	}
+	for _, reading := range all {
+		if !v.allows(method, reading) {
+			return reading, false
+		}
+	}
+	return path, true
+}
+
+// reason returns the error for the needs that are not met: of the closest rule. It is nil if no rule matches.
 func (a *Authorizer) reason(v *session.Verdict, method, path string) error {
 	var best *rule
 	for i := range a.rules {
@@ -157,36 +183,38 @@ func (a *Authorizer) reason(v *session.Verdict, method, path string) error {
 	return v.Unmet[best.n]
 }
 
-// errToken is the answer where it could be cached for somebody else.
-var errToken = errors.New("gateway: the Authorization header is not among the identity sources of this authorizer, so what is said of one token could be kept for others: " +
+// errToken is returned where an answer could be kept for somebody else's token.
+var errToken = errors.New("gateway: the Authorization header is not among the identity sources of this authorizer, so the answer for one token could be used for others: " +
 	"add " + HTTPSource + " (gateway.HTTPSource), or set authorizerResultTtlInSeconds to 0 and Config.Uncached")
 
-// errSources is the answer where a yes or no that depends on the route could be cached for another one.
+// errSources is returned where a yes or no about one route could be kept for another route.
 var errSources = errors.New("gateway: Config.Routes make the answer depend on the route, and " + HTTPRouteSource +
 	" is not among the identity sources of this authorizer: add it (gateway.HTTPRouteSource), or answer by policies (Config.Policies, without EnableSimpleResponses)")
 
-// errForged is errSources where that can't be told.
-var errForged = errors.New("gateway: the request has the key of the route as the value of a header, cookie or parameter, so that " + HTTPRouteSource +
-	" can't be found among the identity sources for sure: nothing is to be done if it is there; else add it (gateway.HTTPRouteSource)")
+// errForged is returned where an identity source may be a value that the client sent.
+var errForged = errors.New("gateway: the client sent the key of the route in a header, cookie or parameter, so it is not certain that " + HTTPRouteSource +
+	" is among the identity sources: if it is, nothing has to be done; else add it (gateway.HTTPRouteSource)")
 
-// simple decides for an HTTP API that wants a yes or no.
-func (a *Authorizer) simple(e *wire, api arn, v *session.Verdict) (bool, error) {
+// simple decides for an HTTP API that takes a yes or no. It also returns the reading of the path that decided.
+func (a *Authorizer) simple(e *wire, api arn, v *session.Verdict) (reading string, yes bool, err error) {
 	sources := e.sources(httpV2)
 	switch {
 	case len(a.config.Routes) == 0:
-		return true, nil
+		return api.path, true, nil
 	case a.config.Uncached || len(sources) == 0: // there is no cache without identity sources
-		return a.verdict(v).allows(api.method, api.path), nil
+		reading, yes = a.verdict(v).decide(api.method, api.path, true)
+		return reading, yes, nil
 	case !slices.Contains(sources, e.RouteKey):
-		return false, errSources
-	case e.says(e.RouteKey): // the client, in a header that is an identity source
-		return false, errForged
+		return "", false, errSources
+	case e.sent(e.RouteKey): // the client, in a header that is an identity source
+		return "", false, errForged
 	}
-	return a.route(e.RouteKey, v)
+	yes, err = a.route(e.RouteKey, v)
+	return api.path, yes, err
 }
 
-// route decides for all requests that API Gateway gives to one of its routes, since any of them may be answered from the
-// cache of the others.
+// route decides for all requests that API Gateway sends to one of its routes, because the answer to one of them may be
+// used for any other.
 func (a *Authorizer) route(key string, v *session.Verdict) (bool, error) {
 	method, path, ok := strings.Cut(key, " ")
 	if key == "$default" {
@@ -216,7 +244,7 @@ func (a *Authorizer) route(key string, v *session.Verdict) (bool, error) {
 	return true, nil
 }
 
-// template is the path of a route with a "*" for each part in braces.
+// template returns the path of a route with a "*" for each part in braces.
 func template(path string) string {
 	var b strings.Builder
 	for path != "" {

@@ -15,7 +15,7 @@ import (
 // TestBootstrap runs an authorizer as it is deployed, behind the Runtime API and a REST API: what it returns is what
 // API Gateway wants, errors to the letter.
 func TestBootstrap(t *testing.T) {
-	w := newWorld(t, func(c *session.Config) { c.Now = time.Now }) // the program has a clock of its own
+	w := newWorld(t, func(c *session.Config) { c.Now = time.Now }) // the program uses the real clock
 	binary := filepath.Join(t.TempDir(), "bootstrap")
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", binary, "./testdata/bootstrap")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -25,7 +25,7 @@ func TestBootstrap(t *testing.T) {
 	rt := must(lambdatest.NewRuntime(lambdatest.RuntimeConfig{Bootstrap: binary, Timeout: timeLimit, InitTimeout: timeLimit,
 		Env: []string{"JWKS=" + string(set), "ISSUER=" + issuer, "AUDIENCE=" + audience}}))(t)
 	defer rt.Close()
-	g := must(lambdatest.New(lambdatest.Config{Kind: lambdatest.REST, Stage: "prod", Routes: []lambdatest.Route{
+	g := must(lambdatest.New(lambdatest.Config{Type: lambdatest.REST, Stage: "prod", Routes: []lambdatest.Route{
 		{Method: "GET", Path: "/a", Function: backend, Authorizer: &lambdatest.LambdaAuthorizer{Function: rt, Type: lambdatest.TokenAuthorizer, TTL: lambdatest.NoCache, Timeout: timeLimit}}}}))(t)
 	for token, status := range map[string]int{w.token(w.user, "u1"): 200, w.token(w.other, "u1"): 401, "x.y.z": 401} {
 		name, value := bearer(token)

@@ -13,7 +13,7 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// g1 are the routes of the API and of the authorizer that the tests of caching use: every way of lying within another.
+// The routes of the API and of the authorizer in the tests of caching: each way of lying within another one.
 var (
 	g1API    = []string{"ANY /", "GET /open/{id}", "GET /orders", "GET /orders/{id}", "POST /orders", "DELETE /orders/{id}", "ANY /admin/{proxy+}", "GET /files/{proxy+}", "PUT /nothing"}
 	g1Routes = []gateway.Route{
@@ -25,7 +25,7 @@ var (
 		{Path: "/admin/*", Needs: []session.Need{session.Scope("admin")}},
 		{Method: "GET", Path: "/files/*"},
 	}
-	// Those that only a policy can speak of.
+	// Routes that only a policy can express.
 	g1Nested = append(g1Routes[:len(g1Routes):len(g1Routes)],
 		gateway.Route{Method: "GET", Path: "/orders/export", Needs: []session.Need{session.Scope("admin")}},
 		gateway.Route{Method: "GET", Path: "/files/secret/*", Needs: []session.Need{session.Scope("admin")}},
@@ -35,7 +35,7 @@ var (
 		"GET /admin/x", "POST /admin/y", "GET /files/a", "GET /files/secret/a", "GET /files/secret/public", "PUT /nothing", "GET /orders/*", "GET /files/%2A"}
 )
 
-// want is the verdict by the rules, written down apart from any policy. policies tells whether the nested routes count.
+// want is the expected status, written down apart from any policy. policies means that the nested routes count.
 func want(token string, scopes map[string]bool, request string, policies bool) int {
 	if token == "" {
 		return http.StatusUnauthorized
@@ -86,7 +86,7 @@ func TestG1_CachedEqualsUncached(t *testing.T) {
 		hits, denied int
 	}
 	stages := []string{"prod", "dev"}
-	build := func(name string, kind lambdatest.Kind, nested bool, a lambdatest.LambdaAuthorizer) *pair {
+	build := func(name string, kind lambdatest.APIType, nested bool, a lambdatest.LambdaAuthorizer) *pair {
 		p := &pair{name: name, nested: nested, on: map[string]*lambdatest.Gateway{}, off: map[string]*lambdatest.Gateway{}}
 		for _, stage := range stages {
 			cached, uncached := a, a
@@ -114,10 +114,10 @@ func TestG1_CachedEqualsUncached(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
 		if rnd.IntN(200) == 0 {
-			w.advance(time.Duration(rnd.IntN(40)) * time.Second / 10) // so that entries of caches run out
+			w.Advance(time.Duration(rnd.IntN(40)) * time.Second / 10) // so that entries of caches run out
 		}
 		if i%(n/4+1) == 0 {
-			w.advance(-w.clock().Sub(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))) // and tokens do not
+			w.Advance(-w.Now().Sub(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))) // and tokens do not
 		}
 		p, h, stage := pairs[rnd.IntN(len(pairs))], holders[rnd.IntN(len(holders))], stages[rnd.IntN(2)]
 		request := g1Requests[rnd.IntN(len(g1Requests))]
@@ -150,7 +150,7 @@ func TestG1_WebSocket(t *testing.T) {
 	ws := must(lambdatest.NewWebSocket(lambdatest.WebSocketConfig{
 		Routes:     map[string]lambdatest.Function{"$connect": backend, "$default": backend},
 		Authorizer: &lambdatest.LambdaAuthorizer{Function: w.function(gateway.Config{Routes: []gateway.Route{{Path: "$connect", Needs: []session.Need{session.Scope("chat")}}}})},
-		Now:        w.clock,
+		Now:        w.Now,
 	}))(t)
 	for range 3 {
 		for _, c := range []struct {
@@ -189,6 +189,7 @@ func TestG1_SimpleNeedsRouteKey(t *testing.T) {
 		{"greedy route within one", gateway.Config{Routes: g1Routes}, []string{gateway.HTTPSource, gateway.HTTPRouteSource}, 0, "GET /orders/{proxy+}", "GET /orders/1/2", 200},
 		{"one more within the route", gateway.Config{Routes: g1Nested}, []string{gateway.HTTPSource, gateway.HTTPRouteSource}, 0, "GET /orders/{id}", "GET /orders/1", 500},
 		{"uncached, by path", gateway.Config{Routes: g1Nested, Uncached: true}, nil, lambdatest.NoCache, "$default", "GET /orders/1", 200},
+		{"uncached, with an identity source", gateway.Config{Routes: g1Nested, Uncached: true}, []string{gateway.HTTPSource}, lambdatest.NoCache, "$default", "GET /orders/1", 200},
 		{"uncached, no rule", gateway.Config{Routes: g1Nested, Uncached: true}, nil, lambdatest.NoCache, "$default", "GET /else", 403},
 		{"no identity sources: no cache", gateway.Config{Routes: g1Nested}, nil, lambdatest.NoCache, "$default", "GET /orders/1", 200},
 	} {
@@ -204,7 +205,8 @@ func TestG1_SimpleNeedsRouteKey(t *testing.T) {
 	}
 }
 
-// TestG1_CookiesAreNotCached: what the cache is not asked by decides nothing, and a cookie's answer is good for its method alone.
+// TestG1_CookiesAreNotCached: what the cache is not asked by decides nothing, and a cookie's answer is good for its
+// method alone.
 func TestG1_CookiesAreNotCached(t *testing.T) {
 	w := newWorld(t)
 	cookie := "session=" + w.token(w.user, "u1")
@@ -212,7 +214,7 @@ func TestG1_CookiesAreNotCached(t *testing.T) {
 	cross := []string{"Cookie", cookie, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}
 	a := w.function(gateway.Config{})
 	uncached := w.function(gateway.Config{Uncached: true})
-	for _, kind := range []lambdatest.Kind{lambdatest.REST, lambdatest.HTTPAPI} {
+	for _, kind := range []lambdatest.APIType{lambdatest.REST, lambdatest.HTTPAPI} {
 		source := gateway.RESTSource
 		cookieSource := "method.request.header.Cookie"
 		if kind == lambdatest.HTTPAPI {
@@ -225,7 +227,7 @@ func TestG1_CookiesAreNotCached(t *testing.T) {
 			}
 			return w.api(kind, la, nil, "ANY /a")
 		}
-		// A header that is no token, by which the answer for the cookie would be cached for everybody.
+		// A header without a token: the answer for the cookie would be kept for everybody who sends it.
 		g := mk(a, 0, source)
 		if rec := call(g, "GET", "/a", "Authorization", "Basic eDp5", "Cookie", cookie); rec.Code != 401 {
 			t.Errorf("%v: another scheme and a cookie: %d, want 401", kind, rec.Code)
@@ -242,7 +244,7 @@ func TestG1_CookiesAreNotCached(t *testing.T) {
 				t.Errorf("%v: %s with %v: %d, want %d", kind, c.method, c.header[2:], rec.Code, c.status)
 			}
 		}
-		// The same with routes of its own.
+		// The same with routes.
 		g = mk(w.function(gateway.Config{Uncached: true, Routes: []gateway.Route{{Path: "/*"}}}), 0, cookieSource)
 		for _, c := range []struct {
 			method string

@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// ErrEvent is the answer to an event that is not one of those an authorizer gets, or whose ARN is not one of API Gateway's.
-// Its text names members of the event, never their values.
+// ErrEvent is returned for an event that does not ask an authorizer, or whose ARN is not of API Gateway. Its text names
+// members of the event, or the part of the ARN and the character that is wrong, never whole values.
 var ErrEvent = errors.New("gateway: not an event of an authorizer")
 
-// kind is what asks.
+// kind is the kind of API that asks.
 type kind uint8
 
 const (
@@ -26,10 +26,10 @@ const (
 	appSync
 )
 
-// connect is the one route of a WebSocket API that authorizers are asked about.
-const connect = "$connect"
+// connectRoute is the only route of a WebSocket API that authorizers are asked about.
+const connectRoute = "$connect"
 
-// wire has what is read of the events of all kinds, so that one decode is enough.
+// wire has the members of all kinds of event that are read, so that one decode is enough.
 type wire struct {
 	Type           string              `json:"type"`
 	Version        string              `json:"version"`
@@ -48,7 +48,7 @@ type wire struct {
 	} `json:"requestContext"`
 }
 
-// parseEvent tells what asks, and which API and method for; an AppSync API has no ARN.
+// parseEvent returns the event, the kind of API that asks, and the ARN, which AppSync does not have.
 func parseEvent(event []byte) (e *wire, k kind, api arn, err error) {
 	e = new(wire)
 	if json.Unmarshal(event, e) != nil {
@@ -68,25 +68,28 @@ func parseEvent(event []byte) (e *wire, k kind, api arn, err error) {
 	default:
 		return nil, 0, api, notOurs(event)
 	}
-	api, ok := parseARN(e.MethodARN)
-	if !ok {
-		return nil, 0, api, fmt.Errorf("%w: its ARN is not that of a method", ErrEvent)
+	member := "methodArn"
+	if k == httpV2 {
+		member = "routeArn"
 	}
-	// The path of a REST API is the client's, but there is a method before it.
-	if k == restRequest && api.method == connect {
+	if api, err = parseARN(e.MethodARN); err != nil {
+		return nil, 0, api, fmt.Errorf("%w: %s: %w", ErrEvent, member, err)
+	}
+	// A client of a REST API can call the path /$connect, but not with $connect as the method.
+	if k == restRequest && api.method == connectRoute {
 		k = webSocket
 	}
-	if (k == webSocket) != (api.method == connect) {
-		return nil, 0, api, fmt.Errorf("%w: its ARN is not that of a method", ErrEvent)
+	if (k == webSocket) != (api.method == connectRoute) {
+		return nil, 0, api, fmt.Errorf("%w: %s: $connect is the method of WebSocket APIs alone, and their only one", ErrEvent, member)
 	}
 	return e, k, api, nil
 }
 
-// notOurs describes an event by the names of its members; values may be anybody's secrets.
+// notOurs describes an event by the names of its members; the values may be secrets.
 func notOurs(event []byte) error {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(event, &members) != nil {
-		return fmt.Errorf("%w: it is no JSON object", ErrEvent)
+		return fmt.Errorf("%w: it is not a JSON object", ErrEvent)
 	}
 	names := slices.Sorted(maps.Keys(members))
 	for i, name := range names {
@@ -95,32 +98,68 @@ func notOurs(event []byte) error {
 	return fmt.Errorf("%w: it has %s", ErrEvent, strings.Join(names[:min(len(names), 16)], ", "))
 }
 
-// An arn is that of a method, of which nothing the client wrote is ever copied.
+// An arn is the ARN of a method. Nothing of it that the client wrote is ever copied.
 type arn struct {
 	stage  string // up to and with the stage: arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod
 	method string // or "$connect"
 	path   string // with its slash
 }
 
-// parseARN takes a method ARN apart. Wildcards are refused everywhere but in the path, which is only compared.
-func parseARN(s string) (a arn, ok bool) {
+// parseARN takes the ARN of a method apart. Wildcards are refused everywhere except in the path, which is only
+// compared. Emulators have names for the account and the API, such as "random-account-id". The error names the part
+// that is wrong, and the character, and nothing else of the event.
+func parseARN(s string) (a arn, err error) {
 	p := strings.SplitN(s, ":", 6)
-	if len(p) != 6 || p[0] != "arn" || p[2] != "execute-api" || !strings.HasPrefix(p[1], "aws") || !plain(p[1], "-") || !plain(p[3], "-") || !plain(p[4], "") {
-		return a, false
+	if len(p) != 6 || p[0] != "arn" || p[2] != "execute-api" {
+		return a, errors.New("it does not have the form arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH")
+	}
+	if !strings.HasPrefix(p[1], "aws") {
+		return a, errors.New(`its partition does not begin with "aws"`)
 	}
 	q := strings.SplitN(p[5], "/", 4)
-	if len(q) < 3 || !plain(q[0], "-") || q[1] != "$default" && !plain(q[1], "-_") || len(q[1]) > 128 {
-		return a, false
+	if len(q) < 3 {
+		return a, errors.New("API, stage and method do not stand between slashes at its end")
+	}
+	stage := q[1]
+	if stage == "$default" {
+		stage = "default"
+	}
+	method := q[2]
+	if method == connectRoute && len(q) == 3 {
+		method = "CONNECT"
+	}
+	for _, part := range []struct{ name, value, also string }{
+		{"partition", p[1], "-"}, {"region", p[3], "-_"}, {"account", p[4], "-_"}, {"API", q[0], "-_"}, {"stage", stage, "-_"}, {"method", method, "-"},
+	} {
+		if err := checkPlain(part.name, part.value, part.also); err != nil {
+			return a, err
+		}
 	}
 	a.stage = s[:len(s)-len(p[5])] + q[0] + "/" + q[1]
+	if len(q[1]) > 128 || len(a.stage) >= 512-maxPath {
+		return a, fmt.Errorf("it has %d bytes up to its stage: at most %d are allowed, and 128 for the stage", len(a.stage), 511-maxPath)
+	}
 	a.method, a.path = q[2], "/"
 	if len(q) == 4 {
 		a.path += q[3]
 	}
-	return a, len(a.stage) < 512-maxPath && (a.method == connect && len(q) == 3 || plain(a.method, "-"))
+	return a, nil
 }
 
-// plain tells whether s is of letters, digits and the bytes of also.
+// checkPlain refuses a part of an ARN that is empty or has a character other than letters, digits and those of also.
+func checkPlain(name, s, also string) error {
+	if s == "" {
+		return fmt.Errorf("its %s is empty", name)
+	}
+	for _, c := range s {
+		if !plain(string(c), also) {
+			return fmt.Errorf("its %s has the character %q: letters, digits and %q are allowed", name, c, also)
+		}
+	}
+	return nil
+}
+
+// plain reports whether s consists of letters, digits and the bytes of also.
 func plain(s, also string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte(also, c) < 0 {
@@ -130,8 +169,8 @@ func plain(s, also string) bool {
 	return s != ""
 }
 
-// header is that of the request: all values of all spellings of a name. Where headers and multiValueHeaders do not agree,
-// both count, and a token that is there twice is refused.
+// header returns the header of the request, with all values of all spellings of a name. Where headers and
+// multiValueHeaders differ, both count: two tokens are refused.
 func (e *wire) header() http.Header {
 	h := make(http.Header, len(e.MultiHeaders)+len(e.Headers)+1)
 	for name, values := range e.MultiHeaders {
@@ -159,8 +198,8 @@ func (e *wire) query(name string) []string {
 	return values
 }
 
-// sources are the values of the identity sources of an HTTP API; nil if it has none, and so no cache. REST APIs don't
-// tell theirs.
+// sources returns the values of the identity sources of an HTTP API; nil if it has none, and so no cache. The events of
+// REST APIs do not have them.
 func (e *wire) sources(k kind) (list []string) {
 	switch k {
 	case httpV2:
@@ -174,9 +213,9 @@ func (e *wire) sources(k kind) (list []string) {
 	return list
 }
 
-// says tells whether the client wrote s in a place that may be an identity source. Several values of one name come
+// sent reports whether the client sent s in a place that may be an identity source. Several values of one name come
 // with commas between them.
-func (e *wire) says(s string) bool {
+func (e *wire) sent(s string) bool {
 	in := func(value string) bool {
 		return value == s || slices.ContainsFunc(strings.Split(value, ","), func(part string) bool { return strings.TrimSpace(part) == s })
 	}

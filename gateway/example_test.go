@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/posternauth/postern/gateway"
@@ -60,29 +61,41 @@ func Example() {
 	}
 	var answer struct {
 		PrincipalID    string
-		PolicyDocument json.RawMessage
-		Context        struct{ Scope string }
+		PolicyDocument struct {
+			Statement []struct {
+				Effect   string
+				Resource []string
+			}
+		}
+		Context struct{ Scope string }
 	}
 	if err := json.Unmarshal(out, &answer); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(answer.PrincipalID, answer.Context.Scope)
-	fmt.Println(string(answer.PolicyDocument))
+	for _, s := range answer.PolicyDocument.Statement {
+		for _, resource := range s.Resource {
+			if s.Effect == "Allow" { // the others deny odd spellings of paths
+				fmt.Println(s.Effect, strings.TrimPrefix(resource, "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3"))
+			}
+		}
+	}
 
 	_, err = authorizer.Invoke(context.Background(), []byte(`{"type": "TOKEN", "authorizationToken": "Bearer x.y.z",
 		"methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/orders/17"}`))
 	fmt.Println(err) // which API Gateway answers with a 401
 	// Output:
 	// u1 orders:read
-	// {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"execute-api:Invoke","Resource":["arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/orders/*"]}]}
+	// Allow /prod/GET/orders/*
+	// Allow /prod/HEAD/orders/*
 	// Unauthorized
 }
 
 // The function behind an authorizer reads the session, and verifies no token a second time.
-func ExampleTrusted() {
+func ExampleFromAuthorizer() {
 	user, _ := exampleUser()
 	mux := http.NewServeMux()
-	mux.Handle("GET /me", gateway.Trusted(user).Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("GET /me", gateway.FromAuthorizer(user).Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, _ := user.From(r.Context())
 		fmt.Fprintln(w, "hello", s.Properties.UserID)
 	})))
@@ -131,7 +144,7 @@ func ExampleConfig() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	auth0, err := session.Trust[map[string]any](session.TrustConfig{
+	auth0, err := session.NewExternal[map[string]any](session.ExternalConfig{
 		Issuer: "https://tenant.eu.auth0.com/", Audience: "https://api.example.com", Algorithms: []keys.Algorithm{keys.RS256}, Keys: remote,
 	})
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/posternauth/postern/gateway"
 	"github.com/posternauth/postern/internal/jose"
+	"github.com/posternauth/postern/internal/test/testworld"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
 	"github.com/posternauth/postern/session"
@@ -32,6 +32,7 @@ type User struct {
 
 // A world is an issuer with a clock that stands still, a key and a store in memory.
 type world struct {
+	*testworld.World
 	t        testing.TB
 	key      keys.SigningKey
 	store    *store.Memory
@@ -39,25 +40,14 @@ type world struct {
 	user     *session.Kind[User] // of an hour, in no store
 	live     *session.Kind[User] // in the store, which is asked each time
 	other    *session.Kind[User] // one that the authorizers of the tests do not let in
-
-	mu  sync.Mutex
-	now time.Time
 }
 
 func newWorld(t testing.TB, changes ...func(*session.Config)) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	w.key = must(keys.Generate(keys.ES256))(t)
-	w.store = &store.Memory{Now: w.clock}
-	secret := must(keys.NewSecret("s1", bytes.Repeat([]byte{7}, 32)))(t)
-	c := session.Config{
-		Issuer: issuer, Audience: audience,
-		Keys:    must(keys.StaticSigner(w.key))(t),
-		Secrets: must(keys.StaticSecrets(secret))(t),
-		Store:   w.store,
-		Now:     w.clock,
-		Origins: []string{"https://app.example.com"},
-	}
+	w := &world{World: testworld.New(), t: t, key: must(keys.Generate(keys.ES256))(t)}
+	c := w.Config(issuer)
+	testworld.Static(t, &c, w.key)
+	w.store, c.Origins = c.Store.(*store.Memory), []string{"https://app.example.com"}
 	for _, change := range changes {
 		change(&c)
 	}
@@ -78,22 +68,10 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
-}
-
 func (w *world) token(k *session.Kind[User], subject string, scopes ...string) string {
 	w.t.Helper()
 	g := session.Grant[User]{Subject: subject, Properties: User{UserID: subject, Name: "Bob"}, Scopes: scopes,
-		Roles: []string{"owner", "editor"}, Auth: session.Auth{Time: w.clock().Add(-time.Minute), Methods: []string{"pwd", "otp"}}}
+		Roles: []string{"owner", "editor"}, Authentication: session.Authentication{Time: w.Now().Add(-time.Minute), Methods: []string{"pwd", "otp"}}}
 	return must(k.Create(w.t.Context(), g))(w.t).Access
 }
 
@@ -108,7 +86,7 @@ func (w *world) sign(key keys.SigningKey, typ string, claims map[string]any) str
 
 // claims are those of a valid token of the kind user, with some replaced; nil removes one.
 func (w *world) claims(with map[string]any) map[string]any {
-	now := w.clock().Unix()
+	now := w.Now().Unix()
 	c := map[string]any{
 		"iss": issuer, "aud": audience, "sub": "u1", "client_id": "web", "iat": now, "exp": now + 600,
 		"jti": "j1", "sid": "s1", "type": "user", "properties": map[string]any{"userID": "u1"},
@@ -123,7 +101,7 @@ func (w *world) authorizer(c gateway.Config) *gateway.Authorizer {
 	if c.Guard == nil {
 		c.Guard = w.user
 	}
-	c.Now = w.clock
+	c.Now = w.Now
 	return must(gateway.New(c))(w.t)
 }
 
@@ -137,9 +115,9 @@ var backend = lambdatest.Func(func(_ context.Context, event []byte) ([]byte, err
 })
 
 // api is a gateway of some kind with one authorizer for all its routes, which are "GET /orders/{id}" and so on.
-func (w *world) api(kind lambdatest.Kind, a *lambdatest.LambdaAuthorizer, change func(*lambdatest.Config), routes ...string) *lambdatest.Gateway {
+func (w *world) api(kind lambdatest.APIType, a *lambdatest.LambdaAuthorizer, change func(*lambdatest.Config), routes ...string) *lambdatest.Gateway {
 	w.t.Helper()
-	c := lambdatest.Config{Kind: kind, Now: w.clock, Stage: "prod"}
+	c := lambdatest.Config{Type: kind, Now: w.Now, Stage: "prod"}
 	for _, r := range routes {
 		var route lambdatest.Route
 		route.Method, route.Path = cut(r)
@@ -174,7 +152,8 @@ func call(g http.Handler, method, path string, header ...string) *httptest.Respo
 
 func bearer(token string) (name, value string) { return "Authorization", "Bearer " + token }
 
-// outcome of an authorizer for the ARN in its event: "allow", "deny", "401", "500" and, for a no without a policy, "false".
+// outcome of an authorizer for the ARN in its event: "allow", "deny", "401", "500" and, for a no without a policy,
+// "false".
 func outcome(out []byte, err error, method, path string) string {
 	if err != nil {
 		if err.Error() == "Unauthorized" {
@@ -229,7 +208,7 @@ func star(pattern, s string) bool {
 
 var errDown = errors.New("the keys are on fire")
 
-// downKeys are keys that cannot be had.
+// downKeys are keys that are unavailable.
 type downKeys struct{}
 
 func (downKeys) PublicKey(context.Context, string) (*keys.PublicKey, error) {

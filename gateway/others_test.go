@@ -17,7 +17,7 @@ import (
 // TestAppSync: fields, the context of resolvers, and answers that are kept no longer than the token is good.
 func TestAppSync(t *testing.T) {
 	w := newWorld(t)
-	api := must(lambdatest.NewAppSync(lambdatest.AppSyncConfig{Now: w.clock, TTL: time.Hour, Function: w.function(gateway.Config{
+	api := must(lambdatest.NewAppSync(lambdatest.AppSyncConfig{Now: w.Now, TTL: time.Hour, Function: w.function(gateway.Config{
 		Fields: []gateway.Field{{Name: "Mutation.deleteUser", Needs: []session.Need{session.Scope("admin")}}, {Name: "User.email", Needs: []session.Need{session.Scope("read")}}},
 	})}))(t)
 	token := w.token(w.user, "u1", "read")
@@ -35,18 +35,18 @@ func TestAppSync(t *testing.T) {
 		t.Errorf("with Bearer: %v", err)
 	}
 	event := must(json.Marshal(map[string]any{"arguments": map[string]any{}, "identity": map[string]any{"resolverContext": grant.ResolverContext}}))(t)
-	if s, err := gateway.Read(t.Context(), w.user, event); err != nil || s.Properties.Name != "Bob" || !s.Auth.Time.Equal(w.clock().Add(-time.Minute)) {
+	if s, err := gateway.Read(t.Context(), w.user, event); err != nil || s.Properties.Name != "Bob" || !s.Authentication.Time.Equal(w.Now().Add(-time.Minute)) {
 		t.Errorf("in a resolver: %+v, %v", s, err)
 	}
-	w.advance(59 * time.Minute)
+	w.Advance(59 * time.Minute)
 	if grant, err := ask(token); err != nil || grant.Cached {
 		t.Errorf("a minute before it expires: %+v, %v", grant, err)
 	}
-	w.advance(59 * time.Second)
+	w.Advance(59 * time.Second)
 	if _, err := ask(token); err != nil {
 		t.Error(err)
 	}
-	w.advance(time.Minute)
+	w.Advance(time.Minute)
 	for name, token := range map[string]string{"expired": token, "of another kind": w.token(w.other, "u1"), "none": "x"} {
 		if _, err := ask(token); !errors.Is(err, lambdatest.ErrUnauthorized) {
 			t.Errorf("%s: %v", name, err)
@@ -67,14 +67,15 @@ func TestAppSync_TTL(t *testing.T) {
 		{59*time.Minute + 30*time.Second, gateway.Config{}, `"ttlOverride":30}`}, {40 * time.Second, gateway.Config{}, `"ttlOverride":0}`}, // within the leeway
 		{-20 * time.Second, gateway.Config{Uncached: true}, `"ttlOverride":0}`},
 	} {
-		w.advance(c.age)
+		w.Advance(c.age)
 		if _, out := w.asks("AppSync", token, c.config); !strings.HasSuffix(string(out), c.want) {
 			t.Errorf("%v: %s, want %s", c.config.TTL, out, c.want)
 		}
 	}
 }
 
-// TestWebSocket: each place a token may be in, what the functions get to know, and that a connection outlives its token.
+// TestWebSocket: each place a token may be in, what the functions get to know, and that a connection outlives its
+// token.
 func TestWebSocket(t *testing.T) {
 	w := newWorld(t)
 	var seen []byte
@@ -83,7 +84,7 @@ func TestWebSocket(t *testing.T) {
 		return []byte(`{"statusCode":200}`), nil
 	})
 	ws := must(lambdatest.NewWebSocket(lambdatest.WebSocketConfig{
-		Routes: map[string]lambdatest.Function{"$connect": echo, "$default": echo}, Now: w.clock,
+		Routes: map[string]lambdatest.Function{"$connect": echo, "$default": echo}, Now: w.Now,
 		Authorizer: &lambdatest.LambdaAuthorizer{Function: w.function(gateway.Config{Query: "token"}), TTL: lambdatest.NoCache, IdentitySource: []string{"context.stage"}},
 	}))(t)
 	token := w.token(w.user, "u1")
@@ -122,7 +123,7 @@ func TestWebSocket(t *testing.T) {
 	if s, err := gateway.Read(t.Context(), w.user, seen); err != nil || s.Subject != "u1" || s.Properties.Name != "Bob" {
 		t.Errorf("in a message: %+v, %v", s, err)
 	}
-	w.advance(2 * time.Hour)
+	w.Advance(2 * time.Hour)
 	if _, err := conn.Send(t.Context(), []byte(`{"action":"x"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestWebSocket(t *testing.T) {
 func TestUsageKey(t *testing.T) {
 	w := newWorld(t)
 	auth := &lambdatest.LambdaAuthorizer{Function: w.function(gateway.Config{UsageKey: func(s *gateway.Session) string { return "plan-of-" + s.Subject }})}
-	g := must(lambdatest.New(lambdatest.Config{Kind: lambdatest.REST, Stage: "prod", Now: w.clock, APIKeys: []string{"plan-of-u1"}, APIKeySource: "AUTHORIZER",
+	g := must(lambdatest.New(lambdatest.Config{Type: lambdatest.REST, Stage: "prod", Now: w.Now, APIKeys: []string{"plan-of-u1"}, APIKeySource: "AUTHORIZER",
 		Routes: []lambdatest.Route{{Path: "/a", Function: backend, Authorizer: auth, APIKeyRequired: true}}}))(t)
 	for subject, status := range map[string]int{"u1": 200, "u2": 403} {
 		name, value := bearer(w.token(w.user, subject))
@@ -163,7 +164,9 @@ func TestNew_Refuses(t *testing.T) {
 		"'%'":                 {Guard: w.user, Routes: []gateway.Route{{Path: "/a%20b"}}},
 		"'ü'":                 {Guard: w.user, Routes: []gateway.Route{{Path: "/ü"}}},
 		"empty":               {Guard: w.user, Routes: []gateway.Route{{Path: "/a//b"}}},
-		"a dot":               {Guard: w.user, Routes: []gateway.Route{{Path: "/a/../b"}}},
+		"ends in a dot":       {Guard: w.user, Routes: []gateway.Route{{Path: "/a/../b"}}},
+		"that ends in a dot":  {Guard: w.user, Routes: []gateway.Route{{Path: "/a./b"}}},
+		"';'":                 {Guard: w.user, Routes: []gateway.Route{{Path: "/a;b"}}},
 		"bytes: at most 256":  {Guard: w.user, Routes: []gateway.Route{{Path: "/" + strings.Repeat("a", 256)}}},
 		"the method":          {Guard: w.user, Routes: []gateway.Route{{Method: "get", Path: "/"}}},
 		"there already":       {Guard: w.user, Routes: []gateway.Route{{Path: "/a"}, {Method: "GET", Path: "/a"}}},

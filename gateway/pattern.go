@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// methods are those that API Gateway has routes for. ANY stands for them: a wildcard in the place of the method would not
-// stop at its slash, and "*/help" of a policy matches "GET/admin/help".
+// methods are the methods that API Gateway has routes for, and that ANY stands for. A policy can't have a "*" for the
+// method, because it would not stop at the slash: "*/help" matches "GET/admin/help".
 var methods = [...]string{"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 const anyMethod = "ANY"
 
-// maxPath keeps a resource within the 512 characters that API Gateway allows: what comes before it takes 200 at most.
+// maxPath keeps a resource within the 512 characters that API Gateway allows.
 const maxPath = 256
 
 // A pattern is one method with a path in which "*" stands for any text.
@@ -34,16 +34,16 @@ func patterns(method, path string) ([]pattern, error) {
 	case strings.ContainsAny(path, "{}"):
 		return nil, fmt.Errorf("the path %q: write * for a part in braces; it stands for any text, slashes included", path)
 	case strings.Contains(path, "//") || strings.Contains(path, "**"):
-		return nil, fmt.Errorf("the path %q has a part that is empty or a * too many", path)
+		return nil, fmt.Errorf("the path %q has an empty part, or two * in a row", path)
 	}
 	for _, c := range path {
 		if !pathRune(c) {
-			return nil, fmt.Errorf("the path %q: the character %q may not be in a policy as it is, put a * in its place", path, c)
+			return nil, fmt.Errorf("the path %q: the character %q is not allowed in a policy: put a * in its place", path, c)
 		}
 	}
 	for part := range strings.SplitSeq(path, "/") {
-		if part == "." || part == ".." {
-			return nil, fmt.Errorf("the path %q has a part that is a dot", path)
+		if strings.HasSuffix(part, ".") {
+			return nil, fmt.Errorf("the path %q has a part that ends in a dot: other programs read it as another path", path)
 		}
 	}
 	if method == "" || method == anyMethod {
@@ -59,13 +59,14 @@ func patterns(method, path string) ([]pattern, error) {
 	return []pattern{{method, path}}, nil
 }
 
-// pathRune leaves out what is a wildcard or a variable to IAM, and what may be written in more than one way.
+// pathRune reports whether a character may stand in a path: not if it is a wildcard or a variable to IAM, or has other
+// spellings.
 func pathRune(c rune) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("/*-._~:@!'()+,;=", c)
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("/*-._~:@!'()+,=", c)
 }
 
-// glob tells whether s matches a pattern in which "*" is any text, in time that is linear for each "*". A "*" of s is
-// matched by one of the pattern only, so that glob also tells whether one pattern covers another.
+// glob reports whether s matches a pattern in which "*" is any text. It takes linear time for each "*". Only a "*" of
+// the pattern matches a "*" of s, so glob also reports whether one pattern covers another.
 func glob(pattern, s string) bool {
 	p, i, star, mark := 0, 0, -1, 0
 	for i < len(s) {
@@ -86,9 +87,9 @@ func glob(pattern, s string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// overlap tells whether some text matches both patterns.
+// overlap reports whether some text matches both patterns.
 func overlap(p, q string) bool {
-	// reach[j] tells whether the part of p read so far and q[:j] have a text in common.
+	// reach[j] reports whether some text matches both the part of p read so far and q[:j].
 	reach := make([]bool, len(q)+1)
 	reach[0] = true
 	for j := 0; j < len(q) && q[j] == '*'; j++ {
@@ -98,7 +99,7 @@ func overlap(p, q string) bool {
 		next := make([]bool, len(q)+1)
 		next[0] = reach[0] && p[i] == '*'
 		for j := range len(q) {
-			if p[i] == '*' || q[j] == '*' { // it stands for nothing, or for what the other one has there
+			if p[i] == '*' || q[j] == '*' { // it matches nothing, or the other one's next character
 				next[j+1] = reach[j+1] || next[j]
 			} else {
 				next[j+1] = reach[j] && p[i] == q[j]

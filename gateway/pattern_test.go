@@ -72,8 +72,8 @@ func slow(pattern, s string) bool {
 	return s != "" && s[0] == pattern[0] && slow(pattern[1:], s[1:])
 }
 
-// TestVerdict_PolicySaysTheSame: the resources of a policy, some left out, decide as the patterns do; and what is let in is
-// let in by a rule whose needs are met, and no rule that fits better says no.
+// TestVerdict_PolicySaysTheSame: the resources of a policy, some left out, decide as the patterns do; and what is let
+// in is let in by a rule whose needs are met, and no rule that fits better says no.
 func TestVerdict_PolicySaysTheSame(t *testing.T) {
 	paths := []string{"/*", "/a", "/a/", "/a/*", "/a/b", "/a/b/*", "/a/*/c", "/a/b/c", "/*/c", "/b*"}
 	asked := []string{"/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c", "/a/x/c", "/x/c", "/c", "/b", "/bb/c", "/a/b/c/d"}
@@ -141,7 +141,7 @@ func FuzzClaimsOf(f *testing.F) {
 		X bool
 		N int `json:"n"`
 	}
-	readers := []*reader{readerOf[some]((*session.Kind[some])(nil)), readerOf[string]((*session.Kind[string])(nil)), readerOf[some]((*session.Foreign[some])(nil))}
+	readers := []*reader{readerOf[some]((*session.Kind[some])(nil)), readerOf[string]((*session.Kind[string])(nil)), readerOf[some]((*session.External[some])(nil))}
 	f.Fuzz(func(t *testing.T, authorizer string) {
 		for _, version := range []string{"", `"version":"1.0",`, `"version":"2.0",`} {
 			for _, from := range readers {

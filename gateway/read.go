@@ -10,37 +10,37 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// A Kind is a *session.Kind or a *session.Foreign.
-type Kind[T any] interface {
-	Behind(told func(*http.Request) (claims []byte, cookie bool, err error)) session.Guard
+// A ClaimsReader makes sessions of verified claims: a *session.Kind or a *session.External.
+type ClaimsReader[T any] interface {
+	GuardVerifiedClaims(verified func(*http.Request) (claims []byte, cookie bool, err error)) session.Guard
 	From(ctx context.Context) (s *session.Session[T], ok bool)
 }
 
-// Trusted is a guard for the function behind API Gateway, which believes the authorizer in front of it: a Lambda
-// authorizer of this package, or a JWT authorizer of an HTTP or a REST API. The token is not verified again; issuer,
-// audience, kind and times are, and the needs of the route.
+// FromAuthorizer returns a guard for the function behind API Gateway. It trusts the authorizer in front: a Lambda
+// authorizer of this package, or a JWT authorizer of an HTTP or a REST API. It does not verify the token again; it
+// checks issuer, audience, kind, times, and the needs of the route.
 //
-//	mux.Handle("GET /orders", gateway.Trusted(user).Require(orders, session.Scope("orders:read")))
+//	mux.Handle("GET /orders", gateway.FromAuthorizer(user).Require(orders, session.Scope("orders:read")))
 //	lambdahttp.Start(mux)
 //
-// orders finds the session with user.From. A request whose event has nothing of an authorizer (another route, another
-// front end) has no session: 401. A session that came by cookie must, to change something, come from a trusted page,
-// here too.
+// The handler orders finds the session with user.From. A request without an authorizer's context (another route,
+// another front end) is a 401. A request that changes something with a session from a cookie must come from a trusted
+// page, here too.
 //
-// A JWT authorizer of an HTTP API makes strings of all claims, and a list of "a b" and "c" is "[a b c]" then. A session of
-// a Kind comes through whole, unless its T is itself a list, an interface or writes its own JSON. Of a Foreign only
-// what is sure comes through: no Roles, no Auth.Methods, and Scopes from a scope or scp that is a string; of T, fields
-// that are strings (with the text of whatever the claim was), booleans and numbers. Where T has others, the answer is a
-// 500, and the log has [ErrStrings]: what it lacks could matter. A Lambda authorizer, and the JWT authorizer of a REST
-// API, pass on all types.
+// A JWT authorizer of an HTTP API turns all claims into strings; the list "a b", "c" becomes "[a b c]". A session of
+// a Kind can be read from that, unless its T is a list, an interface or writes its own JSON. Of a session of an
+// External, only what is certain can be read: no Roles and no Authentication.Methods; Scopes if scope or scp is a
+// string; fields of T that are strings (with the text of the claim, whatever it was), booleans or numbers. If T has
+// other fields, the answer is a 500 and [ErrStrings] is logged. A Lambda authorizer, and the JWT authorizer of a REST
+// API, keep all types.
 //
-// This is as safe as the function is closed: whoever may invoke it otherwise can write an event that says anything. Let
-// API Gateway alone invoke it, by its resource policy, with the ARN of the API as the source.
-func Trusted[T any](k Kind[T]) session.Guard {
+// A caller who can invoke the function in another way can write any event. So let only API Gateway invoke it, by a
+// resource policy with the ARN of the API as the source.
+func FromAuthorizer[T any](k ClaimsReader[T]) session.Guard {
 	from := readerOf[T](k)
-	return k.Behind(func(r *http.Request) ([]byte, bool, error) {
+	return k.GuardVerifiedClaims(func(r *http.Request) ([]byte, bool, error) {
 		e, ok := lambdahttp.From(r.Context())
-		if !ok || e.Kind != lambdahttp.REST && e.Kind != lambdahttp.HTTP1 && e.Kind != lambdahttp.HTTP2 {
+		if !ok || e.Format != lambdahttp.REST && e.Format != lambdahttp.HTTP1 && e.Format != lambdahttp.HTTP2 {
 			return nil, false, session.ErrMissing
 		}
 		return from.claims(e.Raw)
@@ -48,24 +48,24 @@ func Trusted[T any](k Kind[T]) session.Guard {
 }
 
 // Read returns the session that the authorizer in front let in, from the event of a function: of a REST, HTTP or
-// WebSocket API (each message has what the authorizer of $connect said), or of a Lambda resolver of AppSync. See
-// [Trusted] for when that may be believed. The times are checked: a connection outlives the token it began with.
+// WebSocket API (each message has what the authorizer of $connect returned), or of a Lambda resolver of AppSync. See
+// [FromAuthorizer] for when to trust it. The times are checked: a connection outlives the token it began with.
 //
-// Errors are ErrMissing without an authorizer in front, ErrStrings, and those of [session.Kind.Accept].
+// Errors are session.ErrMissing without an authorizer in front, ErrStrings, and those of
+// [session.Kind.FromVerifiedClaims].
 func Read[T any](ctx context.Context, k interface {
-	Accept(ctx context.Context, claims []byte) (*session.Session[T], error)
+	FromVerifiedClaims(ctx context.Context, claims []byte) (*session.Session[T], error)
 }, event []byte) (*session.Session[T], error) {
 	claims, _, err := readerOf[T](k).claims(event)
 	if err != nil {
 		return nil, err
 	}
-	return k.Accept(ctx, claims)
+	return k.FromVerifiedClaims(ctx, claims)
 }
 
 type members = map[string]json.RawMessage
 
-// claims finds what an authorizer said and makes claims of it. Only version, requestContext and identity are looked at,
-// which are written by AWS.
+// claims makes claims of an authorizer's context. It reads only version, requestContext and identity, which AWS writes.
 func (from *reader) claims(event []byte) (claims []byte, cookie bool, err error) {
 	var e struct {
 		Version string `json:"version"`
@@ -80,32 +80,33 @@ func (from *reader) claims(event []byte) (claims []byte, cookie bool, err error)
 	if json.Unmarshal(event, &e) != nil {
 		return nil, false, session.ErrMissing
 	}
-	said := e.Identity.Resolver
-	if e.Context.APIID != "" {
-		if said = objectOf(e.Context.Authorizer); e.Version == "2.0" {
-			if jwt := objectOf(said["jwt"]); jwt != nil {
-				said = members{"claims": jwt["claims"]}
-			} else {
-				said = objectOf(said["lambda"])
-			}
-		}
+	values := e.Identity.Resolver
+	var token json.RawMessage // the claims of a JWT authorizer
+	switch {
+	case e.Context.APIID == "":
+	case e.Version == "2.0":
+		values = objectOf(e.Context.Authorizer)
+		token, values = objectOf(values["jwt"])["claims"], objectOf(values["lambda"])
+	default:
+		// A Lambda authorizer can't pass an object on here, so an object under claims is API Gateway's own.
+		values = objectOf(e.Context.Authorizer)
+		token = values["claims"]
 	}
-	// A Lambda authorizer has no way to pass an object on, so one of claims is API Gateway's own.
-	if token := objectOf(said["claims"]); token != nil {
-		if e.Version == "" { // a REST API leaves types alone
-			return said["claims"], false, nil
+	if members := objectOf(token); members != nil {
+		if e.Version == "" { // a REST API keeps types
+			return token, false, nil
 		}
-		claims, err = from.strings(token)
+		claims, err = from.strings(members)
 		return claims, false, err
 	}
-	if len(said["sub"]) == 0 {
+	if len(values["sub"]) == 0 {
 		return nil, false, session.ErrMissing
 	}
-	cookie = textOf(said[keyCookie]) == "true"
-	if len(said["type"]) == 0 { // a token of another issuer: all of it is there
-		return jsonOf(textOf(said["properties"])), cookie, nil
+	cookie = textOf(values[keyCookie]) == "true"
+	if len(values["type"]) == 0 { // a token of another issuer: properties has all of it
+		return jsonOf(textOf(values["properties"])), cookie, nil
 	}
-	return fromContext(said), cookie, nil
+	return fromContext(values), cookie, nil
 }
 
 func objectOf(raw json.RawMessage) (m members) {
@@ -115,7 +116,7 @@ func objectOf(raw json.RawMessage) (m members) {
 	return m
 }
 
-// textOf is a string as it is, and of another scalar its text: API Gateway makes strings of some, and not of all.
+// textOf returns a string as it is, and the text of another scalar: API Gateway turns some of them into strings.
 func textOf(raw json.RawMessage) (s string) {
 	if json.Unmarshal(raw, &s) != nil {
 		return string(raw)
@@ -123,14 +124,14 @@ func textOf(raw json.RawMessage) (s string) {
 	return s
 }
 
-// fromContext makes claims of what context of an Authorizer says.
-func fromContext(said members) []byte {
-	out := make(map[string]json.RawMessage, len(said))
-	for name, raw := range said {
+// fromContext makes claims of the context that an Authorizer wrote.
+func fromContext(values members) []byte {
+	out := make(map[string]json.RawMessage, len(values))
+	for name, raw := range values {
 		switch name {
 		case "iss", "aud", "sub", "sid", "jti", "type", "client_id", "scope":
 			out[name] = quote(textOf(raw))
-		case "exp", "iat", "auth_time":
+		case "exp", "iat", "auth_time", keyRights:
 			out[name] = numberOf(textOf(raw))
 		case "roles", "amr":
 			out[name] = list(textOf(raw))
@@ -153,7 +154,7 @@ func list(s string) json.RawMessage {
 	return b
 }
 
-// numberOf is s as a number, and else as a string, for which it is refused.
+// numberOf returns s as a number, or else as a string, which is refused later.
 func numberOf(s string) json.RawMessage {
 	if s == "" || s[0] != '-' && (s[0] < '0' || s[0] > '9') {
 		return quote(s)
@@ -161,7 +162,7 @@ func numberOf(s string) json.RawMessage {
 	return jsonOf(s)
 }
 
-// jsonOf is s as the JSON it should be, and else as a string, for which it is refused.
+// jsonOf returns s if it is JSON, or else s as a string, which is refused later.
 func jsonOf(s string) json.RawMessage {
 	if !json.Valid([]byte(s)) {
 		return quote(s)
@@ -172,7 +173,7 @@ func jsonOf(s string) json.RawMessage {
 func join(m map[string]json.RawMessage) []byte {
 	b, err := json.Marshal(m)
 	if err != nil {
-		return nil // of valid parts; nothing is no token
+		return nil // can't be, of valid parts; refused as a token
 	}
 	return b
 }

@@ -18,11 +18,11 @@ import (
 // behind is a function that believes what is in front of it.
 func (w *world) behind(k *session.Kind[User], needs ...session.Need) lambdatest.Function {
 	w.t.Helper()
-	h := gateway.Trusted(k).Require(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	h := gateway.FromAuthorizer(k).Require(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		s, _ := k.From(r.Context())
 		_ = json.NewEncoder(rw).Encode(s)
 	}), needs...)
-	return lambdatest.Func(must(lambdahttp.New(h, lambdahttp.Config{AllowLocalStore: true}))(w.t).Invoke)
+	return lambdatest.Func(must(lambdahttp.New(h, lambdahttp.Config{AllowLocal: true}))(w.t).Invoke)
 }
 
 // fronts are the ways in which the session of a token may reach a function.
@@ -33,9 +33,9 @@ func (w *world) fronts(jwt *lambdatest.JWTAuthorizer, k *session.Kind[User]) map
 		change(a)
 		return a
 	}
-	build := func(kind lambdatest.Kind, a lambdatest.Authorizer) func(lambdatest.Function) *lambdatest.Gateway {
+	build := func(kind lambdatest.APIType, a lambdatest.RouteAuthorizer) func(lambdatest.Function) *lambdatest.Gateway {
 		return func(f lambdatest.Function) *lambdatest.Gateway {
-			return must(lambdatest.New(lambdatest.Config{Kind: kind, Stage: "prod", Now: w.clock, Routes: []lambdatest.Route{
+			return must(lambdatest.New(lambdatest.Config{Type: kind, Stage: "prod", Now: w.Now, Routes: []lambdatest.Route{
 				{Path: "/a", Function: f, Authorizer: a}, {Path: "/open", Function: f}}}))(w.t)
 		}
 	}
@@ -66,14 +66,14 @@ func newIssuer(t *testing.T) (*world, *lambdatest.JWTAuthorizer) {
 	return w, &lambdatest.JWTAuthorizer{Issuer: base, Audience: []string{audience}, AllowHTTP: true, HTTPClient: srv.Client(), FetchTimeout: timeLimit}
 }
 
-// TestTrusted_WholeSession: behind each authorizer the function has the session that a guard of its own would give it.
+// TestTrusted_WholeSession: behind each authorizer the function has the session that a guard would give it.
 func TestTrusted_WholeSession(t *testing.T) {
 	w, jwt := newIssuer(t)
 	token := w.token(w.user, "u1", "orders:read", "orders:write")
 	direct := must(w.user.Verify(t.Context(), token))(t)
 	want := string(must(json.Marshal(direct))(t))
 	for name, front := range w.fronts(jwt, w.user) {
-		g := front(w.behind(w.user, session.Scope("orders:read"), session.Role("owner"), session.Method("otp")))
+		g := front(w.behind(w.user, session.Scope("orders:read"), session.Role("owner"), session.AuthMethod("otp")))
 		key, value := bearer(token)
 		rec := call(g, "GET", "/a", key, value)
 		if got := strings.TrimSpace(rec.Body.String()); rec.Code != 200 || got != want {
@@ -98,7 +98,7 @@ func TestTrusted_WholeSession(t *testing.T) {
 // TestTrusted_ByConnection: a request that came over a connection, or by another front end, has no authorizer.
 func TestTrusted_ByConnection(t *testing.T) {
 	w := newWorld(t)
-	h := gateway.Trusted(w.user).Require(http.NotFoundHandler())
+	h := gateway.FromAuthorizer(w.user).Require(http.NotFoundHandler())
 	key, value := bearer(w.token(w.user, "u1"))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set(key, value)
@@ -107,7 +107,7 @@ func TestTrusted_ByConnection(t *testing.T) {
 	if rec.Code != 401 {
 		t.Errorf("a plain request: %d, want 401", rec.Code)
 	}
-	for _, kind := range []lambdatest.Kind{lambdatest.FunctionURL, lambdatest.ALB, lambdatest.ALBMultiValue} {
+	for _, kind := range []lambdatest.APIType{lambdatest.FunctionURL, lambdatest.ALB, lambdatest.ALBMultiValue} {
 		rec := httptest.NewRecorder()
 		lambdatest.Handler(kind, w.behind(w.user)).ServeHTTP(rec, r)
 		if rec.Code != 401 {
@@ -122,20 +122,35 @@ func TestTrusted_ByConnection(t *testing.T) {
 			t.Errorf("%q: %s, %v", change, out, err)
 		}
 	}
+	claims := string(must(json.Marshal(w.claims(nil)))(t))
+	for name, c := range map[string]struct {
+		authorizer string
+		ok         bool
+	}{
+		"of a JWT authorizer":    {`"jwt":{"claims":` + claims + `}`, true},
+		"of a Lambda authorizer": {`"lambda":{"claims":` + claims + `}`, false}, // which may pass on what a client sent
+		"at the top":             {`"claims":` + claims, false},
+	} {
+		_, err := gateway.Read(t.Context(), w.user, []byte(`{"version":"2.0","requestContext":{"apiId":"x","authorizer":{`+c.authorizer+`}}}`))
+		if c.ok != (err == nil) || !c.ok && session.Reason(err) != "missing" {
+			t.Errorf("claims %s: %v", name, err)
+		}
+	}
 	if _, err := gateway.Read(t.Context(), w.user, []byte(`{"version":"2.0","headers":{"authorizer":"x"},"lambda":{"sub":"u1"},"authorizer":{"lambda":{"sub":"u1"}}}`)); session.Reason(err) != "missing" {
 		t.Errorf("an event that says nothing of an authorizer: %v", err)
 	}
 }
 
-// TestTrusted_CookieOfAnotherOrigin: where a cache has let a request through that its page may not send, the function does not.
+// TestTrusted_CookieOfAnotherOrigin: where a cache has let a request through that its page may not send, the function
+// does not.
 func TestTrusted_CookieOfAnotherOrigin(t *testing.T) {
 	w := newWorld(t)
 	auth := &lambdatest.LambdaAuthorizer{Function: w.function(gateway.Config{Uncached: true}), IdentitySource: []string{"method.request.header.Cookie"}}
-	g := must(lambdatest.New(lambdatest.Config{Kind: lambdatest.REST, Stage: "prod", Now: w.clock,
+	g := must(lambdatest.New(lambdatest.Config{Type: lambdatest.REST, Stage: "prod", Now: w.Now,
 		Routes: []lambdatest.Route{{Path: "/a", Function: w.behind(w.user), Authorizer: auth}}}))(t)
 	cookie := "session=" + w.token(w.user, "u1")
 	if rec := call(g, "POST", "/a", "Cookie", cookie, "Sec-Fetch-Site", "same-origin"); rec.Code != 200 {
-		t.Fatalf("POST of its own origin: %d %s", rec.Code, rec.Body)
+		t.Fatalf("POST of the same origin: %d %s", rec.Code, rec.Body)
 	}
 	if rec := call(g, "POST", "/a", "Cookie", cookie, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"); rec.Code != 403 {
 		t.Errorf("POST of another origin, with the policy from the cache: %d %s", rec.Code, rec.Body)
@@ -171,10 +186,10 @@ func TestTrusted_Claims(t *testing.T) {
 	}
 }
 
-// TestRead_JWTStrings: claims as HTTP APIs write them, and what is no claim of a session.
+// TestRead_JWTStrings: claims as HTTP APIs write them, and claims that are not of a session.
 func TestRead_JWTStrings(t *testing.T) {
 	w := newWorld(t)
-	now := w.clock().Unix()
+	now := w.Now().Unix()
 	claims := func(change map[string]any) []byte {
 		c := map[string]any{"iss": issuer, "aud": "[api other]", "sub": "u1", "sid": "s1", "jti": "j1", "client_id": "web", "type": "user",
 			"iat": fmt.Sprint(now), "exp": fmt.Sprint(now + 60), "roles": "[owner editor]", "amr": "[pwd]", "scope": "a b", "auth_time": fmt.Sprint(now), "properties": `{"userID":"u1"}`}
@@ -184,7 +199,7 @@ func TestRead_JWTStrings(t *testing.T) {
 		return must(json.Marshal(map[string]any{"version": "2.0", "requestContext": map[string]any{"apiId": "x", "authorizer": map[string]any{"jwt": map[string]any{"claims": c, "scopes": nil}}}}))(t)
 	}
 	s, err := gateway.Read(t.Context(), w.user, claims(nil))
-	if err != nil || s.Properties.UserID != "u1" || len(s.Roles) != 2 || s.Roles[1] != "editor" || len(s.Scopes) != 2 || s.Expires.Unix() != now+60 || len(s.Auth.Methods) != 1 {
+	if err != nil || s.Properties.UserID != "u1" || len(s.Roles) != 2 || s.Roles[1] != "editor" || len(s.Scopes) != 2 || s.Expires.Unix() != now+60 || len(s.Authentication.Methods) != 1 {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	for reason, changes := range map[string][]map[string]any{

@@ -1,7 +1,13 @@
 package gateway_test
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"github.com/posternauth/postern/keys"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,8 +16,8 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// TestG1_ForgedRouteKey: a client that sends the key of a route, in what is an identity source, does not make the answer one
-// that is kept for that route.
+// TestG1_ForgedRouteKey: a client that sends the key of a route, in what is an identity source, does not make the
+// answer one that is kept for that route.
 func TestG1_ForgedRouteKey(t *testing.T) {
 	w := newWorld(t)
 	f := w.function(gateway.Config{Routes: []gateway.Route{{Path: "/me"}, {Path: "/admin/*", Needs: []session.Need{session.Scope("admin")}}}})
@@ -33,7 +39,8 @@ func TestG1_ForgedRouteKey(t *testing.T) {
 			}
 		}
 	}
-	// Where the key of the route is an identity source, a client may send what it likes, of what is no key of a route.
+	// Where the key of the route is an identity source, a client may send anything except the key of a route among
+	// other values.
 	a := &lambdatest.LambdaAuthorizer{SimpleResponses: true, IdentitySource: []string{gateway.HTTPSource, gateway.HTTPRouteSource, "$request.header.X-Tenant"}, Function: f}
 	g := w.api(lambdatest.HTTPAPI, a, nil, "GET /me", "GET /admin/{proxy+}")
 	for range 2 { // the second time from the cache
@@ -46,6 +53,56 @@ func TestG1_ForgedRouteKey(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestG1_ForgedRouteKeyInACookie: one cookie among several may be what an identity source takes out of the header.
+func TestG1_ForgedRouteKeyInACookie(t *testing.T) {
+	w := newWorld(t)
+	a := w.authorizer(gateway.Config{Routes: []gateway.Route{{Path: "/a"}}})
+	token := "Bearer " + w.token(w.user, "u1")
+	for cookie, ok := range map[string]bool{"b=c": true, "GET /a": false} {
+		event := must(json.Marshal(map[string]any{"type": "REQUEST", "version": "2.0", "routeArn": testARN, "routeKey": "GET /a", "rawPath": "/a", "identitySource": []string{token, "GET /a"},
+			"headers": map[string]string{"authorization": token}, "cookies": []string{"a=b", cookie}}))(t)
+		if out, err := a.Invoke(t.Context(), event); (err == nil) != ok {
+			t.Errorf("%s: %s, %v", cookie, out, err)
+		}
+	}
+}
+
+// TestG4_ErrorOfOtherEvents: an event without an authorizer's members is ErrEvent, and the error has sixteen names at
+// most.
+func TestG4_ErrorOfOtherEvents(t *testing.T) {
+	w := newWorld(t)
+	many := map[string]any{"authorizationToken": w.token(w.user, "u1")} // without a requestContext it is not AppSync's
+	for i := range 40 {
+		many[fmt.Sprintf("member%d", i)] = "value"
+	}
+	for _, event := range []map[string]any{many, {"authorizationToken": w.token(w.user, "u1")}, {"authorizationToken": "x", "requestContext": map[string]any{}}} {
+		out, err := w.authorizer(gateway.Config{}).Invoke(t.Context(), must(json.Marshal(event))(t))
+		if !errors.Is(err, gateway.ErrEvent) || strings.Count(err.Error(), `"`) > 32 || strings.Contains(err.Error(), "value") {
+			t.Errorf("%s, %v", out, err)
+		}
+	}
+}
+
+// TestG3_UnknownFailure: an error that is neither the token's fault nor known is a 500, with OnInvalid Deny too.
+func TestG3_UnknownFailure(t *testing.T) {
+	odd := newWorld(t, func(c *session.Config) { c.Keys = oddKeys{} })
+	w := newWorld(t)
+	for _, kind := range kinds {
+		for _, on := range []gateway.OnInvalid{gateway.Unauthorized, gateway.Deny} {
+			if got, out := odd.asks(kind, "Bearer "+w.token(w.user, "u1"), gateway.Config{OnInvalid: on}); got != "500" {
+				t.Errorf("%s: %s %s", kind, got, out)
+			}
+		}
+	}
+}
+
+// oddKeys fail with an error that package keys does not know.
+type oddKeys struct{}
+
+func (oddKeys) PublicKey(context.Context, string) (*keys.PublicKey, error) {
+	return nil, errors.New("odd")
 }
 
 // TestG1_TokenIsNoSource: where results are not kept by the token nobody is let in, so that nobody is by another's.
@@ -88,7 +145,7 @@ func TestG3_NewerSignIn(t *testing.T) {
 	k, v := bearer(w.token(w.user, "u1"))
 	for _, c := range []struct {
 		name    string
-		kind    lambdatest.Kind
+		kind    lambdatest.APIType
 		auth    lambdatest.LambdaAuthorizer
 		simple  bool
 		needs   []session.Need
@@ -116,7 +173,7 @@ func TestG3_NewerSignIn(t *testing.T) {
 	for on, status := range []int{401, 403, 401} {
 		for _, config := range []gateway.Config{{Routes: []gateway.Route{{Path: "$connect", Needs: fresh}}}, {Guard: w.user.With(fresh...)}} {
 			config.OnInvalid = gateway.OnInvalid(on)
-			ws := must(lambdatest.NewWebSocket(lambdatest.WebSocketConfig{Now: w.clock, Routes: map[string]lambdatest.Function{"$default": backend},
+			ws := must(lambdatest.NewWebSocket(lambdatest.WebSocketConfig{Now: w.Now, Routes: map[string]lambdatest.Function{"$default": backend},
 				Authorizer: &lambdatest.LambdaAuthorizer{Function: w.function(config)}}))(t)
 			r := httptest.NewRequest("GET", "https://ws.example.com/prod", nil)
 			r.Header.Set(k, v)

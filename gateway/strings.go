@@ -14,15 +14,15 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// ErrStrings says that claims have lost their types on the way, so that the session can't be told for sure: a JWT
-// authorizer of an HTTP API makes strings of them, and the type of the session has something else. It is a mistake in
-// the program or the deployment, and says nothing about the token.
+// ErrStrings is returned if the session cannot be read with certainty, because the claims have lost their types: a
+// JWT authorizer of an HTTP API turns them into strings, and the type of the session has other fields. It is a
+// mistake in the program or the deployment, not in the token.
 var ErrStrings = errors.New("gateway: a JWT authorizer of an HTTP API passes claims on as strings")
 
-// A reader makes claims of what authorizers say, for sessions of one type.
+// A reader makes claims of an authorizer's context, for sessions of one type.
 type reader struct {
 	own    bool                    // the type is of a session.Kind, whose tokens this module writes
-	fields func() ([]field, error) // of the type of a Foreign; of a Kind, one for the type itself
+	fields func() ([]field, error) // of the type of an External; of a Kind, one for the type itself
 }
 
 func readerOf[T any](k any) *reader {
@@ -33,13 +33,13 @@ func readerOf[T any](k any) *reader {
 			if s := shapeOf(t, true); s != lost {
 				return []field{{"", s}}, nil
 			}
-			return nil, fmt.Errorf("%w, and properties that are a %v can't be told from them: let them be a struct, or put a Lambda authorizer or a REST API in front", ErrStrings, t)
+			return nil, fmt.Errorf("%w, and properties of type %v can't be read from strings: use a struct, or put a Lambda authorizer or a REST API in front", ErrStrings, t)
 		}
 		return fieldsOf(t)
 	})}
 }
 
-// A shape is what a text must be to become a value of a type.
+// A shape is the form that a text must have to become a value of a type.
 type shape uint8
 
 const (
@@ -47,16 +47,16 @@ const (
 	boolean
 	number
 	object
-	lost // a text doesn't tell
+	lost // can't be read from a text
 )
 
-// A field is a member of JSON that a type has a place for.
+// A field is a member of JSON that a type has a field for.
 type field struct {
 	name string
 	shape
 }
 
-// shapeOf is the shape of a type; own tells that it was written by encoding/json from the same type.
+// shapeOf returns the shape of a type. own means that encoding/json wrote the text from the same type.
 func shapeOf(t reflect.Type, own bool) shape {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -79,19 +79,19 @@ func shapeOf(t reflect.Type, own bool) shape {
 		return boolean
 	case k >= reflect.Int && k <= reflect.Float64 && k != reflect.Uintptr:
 		return number
-	case own && (k == reflect.Struct || k == reflect.Map): // JSON text; a string that looks like it would be of another T
+	case own && (k == reflect.Struct || k == reflect.Map): // JSON text: a T that is a string would have another shape
 		return object
 	}
 	return lost
 }
 
-// fieldsOf are the fields of the type of a Foreign.
+// fieldsOf returns the fields of the type of an External.
 func fieldsOf(t reflect.Type) (all []field, err error) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
-		return nil, unsure("a payload that is a", t)
+		return nil, unsure("a payload of type", t)
 	}
 	for _, f := range reflect.VisibleFields(t) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -108,7 +108,7 @@ func fieldsOf(t reflect.Type) (all []field, err error) {
 		}
 		s := shapeOf(f.Type, false)
 		if slices.Contains(strings.Split(options, ","), "string") {
-			s = text // the issuer writes a string, which encoding/json takes apart
+			s = text // the issuer writes a string, which encoding/json decodes again
 		}
 		for _, other := range all {
 			if s != other.shape && strings.EqualFold(name, other.name) {
@@ -116,7 +116,7 @@ func fieldsOf(t reflect.Type) (all []field, err error) {
 			}
 		}
 		if s == lost && !strings.EqualFold(name, "aud") {
-			return nil, unsure(fmt.Sprintf("the claim %q that is a", name), f.Type)
+			return nil, unsure(fmt.Sprintf("the claim %q of type", name), f.Type)
 		}
 		all = append(all, field{name, s})
 	}
@@ -124,11 +124,11 @@ func fieldsOf(t reflect.Type) (all []field, err error) {
 }
 
 func unsure(what string, t reflect.Type) error {
-	return fmt.Errorf("%w, and %s %v can't be told from them: leave it out or let it be a string, or put a Lambda authorizer or a REST API in front", ErrStrings, what, t)
+	return fmt.Errorf("%w, and %s %v can't be read from strings: leave it out, make it a string, or put a Lambda authorizer or a REST API in front", ErrStrings, what, t)
 }
 
-// strings makes claims of those that a JWT authorizer of an HTTP API passes on: all are strings, a list of a and b is
-// "[a b]", and an object JSON text. A string may look like any of these.
+// strings makes claims of those that a JWT authorizer of an HTTP API passes on: all are strings, the list of a and b is
+// "[a b]", and an object is JSON text. A claim that was a string may look like any of these.
 func (from *reader) strings(token members) ([]byte, error) {
 	fields, err := from.fields()
 	if err != nil {
@@ -144,13 +144,13 @@ func (from *reader) strings(token members) ([]byte, error) {
 		switch name {
 		case "exp", "nbf", "iat", "auth_time":
 			raw = numberOf(s)
-		case "aud": // one with a space would pass for two; the gateway has compared them whole
+		case "aud": // an audience with a space would pass for two; API Gateway has compared it whole
 			raw = listOr(s, raw)
 		default:
 			if from.own {
 				raw = ownClaim(name, s, raw, fields[0].shape)
 			} else {
-				raw = foreignClaim(name, s, raw, fields)
+				raw = externalClaim(name, s, raw, fields)
 			}
 		}
 		if raw != nil {
@@ -160,11 +160,13 @@ func (from *reader) strings(token members) ([]byte, error) {
 	return join(out), nil
 }
 
-// ownClaim is a claim of a session.Kind, of which it is known what Create wrote: names have no spaces.
+// ownClaim returns a claim of a session.Kind. Create wrote it, so a name in a list has no space.
 func ownClaim(name, s string, raw json.RawMessage, properties shape) json.RawMessage {
 	switch name {
 	case "roles", "amr":
 		return listOr(s, raw)
+	case keyRights:
+		return numberOf(s)
 	case "claims":
 		return shaped(object, s, raw)
 	case "properties":
@@ -173,11 +175,11 @@ func ownClaim(name, s string, raw json.RawMessage, properties shape) json.RawMes
 	return raw
 }
 
-// foreignClaim is a claim of a session.Foreign. roles and amr stay strings, which it doesn't read.
-func foreignClaim(name, s string, raw json.RawMessage, fields []field) json.RawMessage {
+// externalClaim returns a claim of a session.External. roles and amr stay strings, which an External does not read.
+func externalClaim(name, s string, raw json.RawMessage, fields []field) json.RawMessage {
 	composed := s != "" && (s[0] == '[' || s[0] == '{') || strings.HasPrefix(s, "map[")
 	switch name {
-	case "scope", "scp": // names between spaces: a list or an object would give parts of its members
+	case "scope", "scp": // names separated by spaces: parts of a list or an object must not become names
 		if composed || json.Valid([]byte(s)) {
 			return nil
 		}
@@ -196,7 +198,7 @@ func foreignClaim(name, s string, raw json.RawMessage, fields []field) json.RawM
 	return raw
 }
 
-// shaped is s as a value of a shape, and else the string that it is, for which it is refused.
+// shaped returns s as a value of a shape, or else the string that it is, which is refused later.
 func shaped(to shape, s string, raw json.RawMessage) json.RawMessage {
 	switch {
 	case to == boolean && (s == "true" || s == "false"), to == object && strings.HasPrefix(s, "{") && json.Valid([]byte(s)):
@@ -207,7 +209,7 @@ func shaped(to shape, s string, raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-// listOr is what was a list before it became a string, or else raw.
+// listOr returns the list that became the string s, or else raw.
 func listOr(s string, raw json.RawMessage) json.RawMessage {
 	if inner, found := strings.CutPrefix(s, "["); found && strings.HasSuffix(inner, "]") {
 		return list(strings.TrimSuffix(inner, "]"))

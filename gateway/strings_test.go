@@ -19,19 +19,20 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// bothWays asks for a route with a token of another issuer, directly and behind a JWT authorizer, and returns the answers.
-func bothWays[T any](t *testing.T, kind lambdatest.Kind, log *slog.Logger, claims map[string]any, needs ...session.Need) (direct, behind *httptest.ResponseRecorder) {
+// bothWays asks for a route with a token of another issuer, directly and behind a JWT authorizer, and returns the
+// answers.
+func bothWays[T any](t *testing.T, kind lambdatest.APIType, log *slog.Logger, claims map[string]any, needs ...session.Need) (direct, behind *httptest.ResponseRecorder) {
 	t.Helper()
 	w, jwt := newIssuer(t)
-	foreign := must(session.Trust[T](session.TrustConfig{Issuer: jwt.Issuer, Audience: audience, Algorithms: []keys.Algorithm{keys.RS256},
-		Keys: must(keys.StaticSigner(w.key))(t), Now: w.clock, Logger: log}))(t)
+	foreign := must(session.NewExternal[T](session.ExternalConfig{Issuer: jwt.Issuer, Audience: audience, Algorithms: []keys.Algorithm{keys.RS256},
+		Keys: must(keys.StaticSigner(w.key))(t), Now: w.Now, Logger: log}))(t)
 	tell := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		s, _ := foreign.From(r.Context())
 		_ = json.NewEncoder(rw).Encode(s.Properties)
 	})
-	function := lambdatest.Func(must(lambdahttp.New(gateway.Trusted(foreign).Require(tell, needs...), lambdahttp.Config{}))(t).Invoke)
-	g := must(lambdatest.New(lambdatest.Config{Kind: kind, Stage: "prod", Now: w.clock, Routes: []lambdatest.Route{{Path: "/a", Function: function, Authorizer: jwt}}}))(t)
-	payload := map[string]any{"iss": jwt.Issuer, "aud": audience, "sub": "u9", "iat": w.clock().Unix(), "exp": w.clock().Unix() + 60}
+	function := lambdatest.Func(must(lambdahttp.New(gateway.FromAuthorizer(foreign).Require(tell, needs...), lambdahttp.Config{}))(t).Invoke)
+	g := must(lambdatest.New(lambdatest.Config{Type: kind, Stage: "prod", Now: w.Now, Routes: []lambdatest.Route{{Path: "/a", Function: function, Authorizer: jwt}}}))(t)
+	payload := map[string]any{"iss": jwt.Issuer, "aud": audience, "sub": "u9", "iat": w.Now().Unix(), "exp": w.Now().Unix() + 60}
 	for name, value := range claims {
 		payload[name] = value
 	}
@@ -43,12 +44,12 @@ func bothWays[T any](t *testing.T, kind lambdatest.Kind, log *slog.Logger, claim
 	return direct, call(g, "GET", "/a", name, value)
 }
 
-var jwtFronts = []lambdatest.Kind{lambdatest.REST, lambdatest.HTTPAPI, lambdatest.HTTPAPIv1}
+var jwtFronts = []lambdatest.APIType{lambdatest.REST, lambdatest.HTTPAPI, lambdatest.HTTPAPIv1}
 
 // TestTrusted_NothingInvented: claims that became strings give another issuer's token no role, scope or method that it
 // doesn't have. A REST API passes them on as they are, so there the verdict is the same.
 func TestTrusted_NothingInvented(t *testing.T) {
-	role, scope, otp := session.Role("admin"), session.Scope("b"), session.Method("otp")
+	role, scope, otp := session.Role("admin"), session.Scope("b"), session.AuthMethod("otp")
 	for _, c := range []struct {
 		claims       map[string]any
 		need         session.Need
@@ -94,8 +95,9 @@ func TestTrusted_NothingInvented(t *testing.T) {
 // Inner is embedded by a pointer, which encoding/json can set for an exported type only.
 type Inner struct{ Permissions []string }
 
-// TestTrusted_ForeignTypes: fields whose value a string tells come through; with others the answer is an error that says so.
-func TestTrusted_ForeignTypes(t *testing.T) {
+// TestTrusted_ExternalTypes: fields that can be read from a string come through; with others the answer is an error
+// that says so.
+func TestTrusted_ExternalTypes(t *testing.T) {
 	type embedded struct {
 		Verified *bool `json:"email_verified"`
 	}
@@ -123,6 +125,15 @@ func TestTrusted_ForeignTypes(t *testing.T) {
 			t.Errorf("%v, a text for a number: %d", kind, behind.Code)
 		}
 	}
+	type twice struct { // of one shape, so that either may have it
+		A string `json:"email"`
+		B string `json:"Email"`
+	}
+	for _, kind := range jwtFronts {
+		if _, behind := bothWays[twice](t, kind, nil, map[string]any{"email": "a@example.com"}); behind.Code != 200 || !strings.Contains(behind.Body.String(), `"email":"a@example.com"`) {
+			t.Errorf("%v, two fields of one shape: %d %s", kind, behind.Code, behind.Body)
+		}
+	}
 	unsure[struct{ Permissions []string }](t, claims, "Permissions", "[]string")
 	unsure[struct{ *Inner }](t, claims, "Permissions")
 	unsure[struct {
@@ -146,7 +157,7 @@ func TestTrusted_ForeignTypes(t *testing.T) {
 	unsure[any](t, claims, "interface {}")
 }
 
-// unsure tells whether T is refused behind an HTTP API, whatever the token says, with a word on what to do in the log.
+// unsure checks that T is refused behind an HTTP API, whatever the token says, with a word on what to do in the log.
 func unsure[T any](t *testing.T, claims map[string]any, words ...string) {
 	t.Helper()
 	for _, kind := range jwtFronts {
@@ -174,14 +185,15 @@ func unsure[T any](t *testing.T, claims map[string]any, words ...string) {
 	}
 }
 
-// TestRead_ForeignStrings: what is composed is nobody's name, and a session's properties are not looked for in another issuer's token.
-func TestRead_ForeignStrings(t *testing.T) {
+// TestRead_ExternalStrings: what is composed is nobody's name, and a session's properties are not looked for in
+// another issuer's token.
+func TestRead_ExternalStrings(t *testing.T) {
 	w := newWorld(t)
-	foreign := must(session.Trust[struct {
+	foreign := must(session.NewExternal[struct {
 		Properties string `json:"properties"`
-	}](session.TrustConfig{Issuer: "https://i.example", Clients: []string{"web"}, Algorithms: []keys.Algorithm{keys.RS256}, Keys: downKeys{}, Now: w.clock}))(t)
+	}](session.ExternalConfig{Issuer: "https://i.example", Clients: []string{"web"}, Algorithms: []keys.Algorithm{keys.RS256}, Keys: downKeys{}, Now: w.Now}))(t)
 	event := func(change map[string]any) []byte {
-		c := map[string]any{"iss": "https://i.example", "sub": "u1", "exp": fmt.Sprint(w.clock().Unix() + 60), "client_id": "web", "properties": `{"a":1}`}
+		c := map[string]any{"iss": "https://i.example", "sub": "u1", "exp": fmt.Sprint(w.Now().Unix() + 60), "client_id": "web", "properties": `{"a":1}`}
 		for k, v := range change {
 			c[k] = v
 		}
@@ -197,6 +209,9 @@ func TestRead_ForeignStrings(t *testing.T) {
 			t.Errorf("%v: %v, want %s", change, err, reason)
 		}
 	}
+	if _, err := gateway.Read(t.Context(), foreign, event(map[string]any{"sub": "map[name:u1]"})); session.Reason(err) != "claims" {
+		t.Errorf("an object for a subject: %v", err)
+	}
 }
 
 // twoFronts asks for a session's properties behind a JWT authorizer of each kind of API and behind a Lambda authorizer.
@@ -206,15 +221,15 @@ func twoFronts[T any](t *testing.T, properties T, jwt bool) {
 	k := session.NewKindConfig(w.sessions, session.KindConfig[T]{Name: "k", Stateless: true})
 	tokens := must(k.Create(t.Context(), session.Grant[T]{Subject: "u1", Properties: properties}))(t)
 	want := string(must(json.Marshal(properties))(t))
-	h := gateway.Trusted(k).Require(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	h := gateway.FromAuthorizer(k).Require(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		s, _ := k.From(r.Context())
 		_ = json.NewEncoder(rw).Encode(s.Properties)
 	}))
 	function := lambdatest.Func(must(lambdahttp.New(h, lambdahttp.Config{}))(t).Invoke)
-	own := &lambdatest.LambdaAuthorizer{Function: lambdatest.Func(must(gateway.New(gateway.Config{Guard: k, Policies: true, Now: w.clock}))(t).Invoke)}
+	own := &lambdatest.LambdaAuthorizer{Function: lambdatest.Func(must(gateway.New(gateway.Config{Guard: k, Policies: true, Now: w.Now}))(t).Invoke)}
 	name, value := bearer(tokens.Access)
 	for _, kind := range jwtFronts {
-		g := must(lambdatest.New(lambdatest.Config{Kind: kind, Stage: "prod", Now: w.clock, Routes: []lambdatest.Route{
+		g := must(lambdatest.New(lambdatest.Config{Type: kind, Stage: "prod", Now: w.Now, Routes: []lambdatest.Route{
 			{Path: "/jwt", Function: function, Authorizer: authorizer}, {Path: "/lambda", Function: function, Authorizer: own}}}))(t)
 		for _, path := range []string{"/jwt", "/lambda"} {
 			status := 200

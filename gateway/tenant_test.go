@@ -59,7 +59,7 @@ func TestG7_Separate(t *testing.T) {
 
 // TestG7_RevokedAfterTTL: an answer from the cache outlives a session by the time results are kept, and no longer.
 func TestG7_RevokedAfterTTL(t *testing.T) {
-	for _, kind := range []lambdatest.Kind{lambdatest.REST, lambdatest.HTTPAPI} {
+	for _, kind := range []lambdatest.APIType{lambdatest.REST, lambdatest.HTTPAPI} {
 		w := newWorld(t)
 		tokens := must(w.live.Create(t.Context(), session.Grant[User]{Subject: "u1"}))(t)
 		auth := &lambdatest.LambdaAuthorizer{Function: w.function(gateway.Config{Guard: w.live, Policies: true}), TTL: gateway.TTL}
@@ -76,30 +76,31 @@ func TestG7_RevokedAfterTTL(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect("/b", 200, "ended, but kept")
-		w.advance(gateway.TTL + time.Second)
+		w.Advance(gateway.TTL + time.Second)
 		expect("/a", 401, "a second after the TTL")
 		expect("/b", 401, "a second after the TTL")
 	}
 }
 
-// TestG7_ExpiredBehindTheCache: an answer that the cache keeps for a token that has expired gets no further than the function.
+// TestG7_ExpiredBehindTheCache: an answer that the cache keeps for a token that has expired gets no further than the
+// function.
 func TestG7_ExpiredBehindTheCache(t *testing.T) {
 	w := newWorld(t)
 	auth := &lambdatest.LambdaAuthorizer{Function: w.function(gateway.Config{}), TTL: time.Hour}
-	g := must(lambdatest.New(lambdatest.Config{Kind: lambdatest.REST, Stage: "prod", Now: w.clock,
+	g := must(lambdatest.New(lambdatest.Config{Type: lambdatest.REST, Stage: "prod", Now: w.Now,
 		Routes: []lambdatest.Route{{Method: "GET", Path: "/a", Function: w.behind(w.user), Authorizer: auth}}}))(t)
-	w.advance(time.Second)
+	w.Advance(time.Second)
 	name, value := bearer(w.token(w.user, "u1"))
 	if rec := call(g, "GET", "/a", name, value); rec.Code != 200 {
 		t.Fatalf("at first: %d %s", rec.Code, rec.Body)
 	}
-	w.advance(59 * time.Minute)
+	w.Advance(59 * time.Minute)
 	auth.TTL = time.Hour
 	if rec := call(g, "GET", "/a", name, value); rec.Code != 200 {
 		t.Errorf("before it expires: %d %s", rec.Code, rec.Body)
 	}
-	w.advance(59 * time.Second) // within the hour of the cache
-	w.advance(45 * time.Second)
+	w.Advance(59 * time.Second) // within the hour of the cache
+	w.Advance(45 * time.Second)
 	if rec := call(g, "GET", "/a", name, value); rec.Code != 401 {
 		t.Errorf("after it has expired: %d %s", rec.Code, rec.Body)
 	}

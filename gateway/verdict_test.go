@@ -23,7 +23,7 @@ const timeLimit = 20 * time.Second
 
 const testARN = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/a"
 
-// event is one for a token of each kind of API. The header of the token is what is in value.
+// eventOf returns an event of each kind of API, with value where the token is.
 func eventOf(t testing.TB, kind, value string) []byte {
 	t.Helper()
 	e := map[string]any{"type": "REQUEST", "methodArn": testARN, "httpMethod": "GET", "path": "/a", "headers": map[string]string{"Authorization": value}}
@@ -107,7 +107,7 @@ func TestG3_BadTokens(t *testing.T) {
 	}
 }
 
-// TestG3_OwnFailure: keys or store that cannot be had are neither a yes nor a no.
+// TestG3_OwnFailure: keys or store that are unavailable are neither a yes nor a no.
 func TestG3_OwnFailure(t *testing.T) {
 	w := newWorld(t)
 	token := w.token(w.user, "u1")
@@ -191,7 +191,7 @@ func TestG3_UnauthorizedAlways(t *testing.T) {
 	}
 }
 
-// TestG3_FailedNeedInBody: an authorizer without a cache tells which need of the route is not met, as a handler would.
+// TestG3_FailedNeedInBody: an authorizer without a cache names the need of the route is not met, as a handler would.
 func TestG3_FailedNeedInBody(t *testing.T) {
 	w := newWorld(t)
 	auth := &lambdatest.LambdaAuthorizer{TTL: lambdatest.NoCache, Function: w.function(gateway.Config{Uncached: true, Routes: []gateway.Route{

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -10,7 +11,8 @@ import (
 	"github.com/posternauth/postern/session"
 )
 
-// TestG2_HostilePaths asks for paths that are wildcards to a policy, and then, from the cache, for what they could open.
+// TestG2_HostilePaths asks for paths that are wildcards to a policy, and then, from the cache, for what they could
+// open.
 func TestG2_HostilePaths(t *testing.T) {
 	w := newWorld(t)
 	routes := []gateway.Route{
@@ -21,7 +23,7 @@ func TestG2_HostilePaths(t *testing.T) {
 		"/public/**", "/public/;*", "/public/,arn:aws:execute-api:*", "/public/%22%5D,%22Resource%22:%22*", "/public/$connect", "/public/..%2f*", "//*", "/*", "/%3F"}
 	for _, kind := range []struct {
 		name string
-		kind lambdatest.Kind
+		kind lambdatest.APIType
 		auth lambdatest.LambdaAuthorizer
 	}{
 		{"REST", lambdatest.REST, lambdatest.LambdaAuthorizer{Type: lambdatest.TokenAuthorizer}},
@@ -67,6 +69,12 @@ func TestG2_ResourceOfOneStage(t *testing.T) {
 		"arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3/$default/POST/a/b":                 true,
 		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/*":                            true,
 		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/$connect":                     true,
+		"arn:aws:execute-api:us-east-1:random-account-id:random-api-id/dev/GET/me":                true, // serverless-offline
+		"arn:aws:execute-api:us-east-1:123456789012:1234567890/test-invoke-stage/GET/":            true, // the console
+		"arn:aws:execute-api:local:offline_account:offline_api/$default/GET/me":                   true,
+		"arn:aws:execute-api:us-east-1:123456789012:a1b2c3/prod/$connect":                         false, // of a TOKEN authorizer
+		"arn:aws:execute-api:us-east-1::a1b2c3/prod/GET/":                                         false,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/$connect/x":                       false,
 		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/*/GET/":                                false,
 		"arn:aws:execute-api:eu-west-1:123456789012:*/prod/GET/":                                  false,
 		"arn:aws:execute-api:*:123456789012:a1b2c3/prod/GET/":                                     false,
@@ -97,6 +105,33 @@ func TestG2_ResourceOfOneStage(t *testing.T) {
 	}
 }
 
+// TestARN_ErrorNamesThePart: the error for a bad ARN names the part that is wrong, and repeats nothing of the
+// path.
+func TestARN_ErrorNamesThePart(t *testing.T) {
+	w := newWorld(t)
+	a := w.authorizer(gateway.Config{})
+	for arn, want := range map[string]string{
+		"arn:aws:execute-api:eu-west-1:12*4:a1b2c3/prod/GET/marked":                                   "methodArn: its account has the character '*'",
+		"arn:aws:execute-api:eu-west-1:123456789012:a1?c3/prod/GET/marked":                            "methodArn: its API has the character '?'",
+		"arn:aws:execute-api:eu west-1:123456789012:a1b2c3/prod/GET/marked":                           "methodArn: its region has the character ' '",
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/pr.d/GET/marked":                           "methodArn: its stage has the character '.'",
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/G$T/marked":                           "methodArn: its method has the character '$'",
+		"arn:aws:execute-api:eu-west-1::a1b2c3/prod/GET/marked":                                       "methodArn: its account is empty",
+		"arn:gcp:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/marked":                           `methodArn: its partition does not begin with "aws"`,
+		"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod":                                      "methodArn: API, stage and method",
+		"arn:aws:lambda:eu-west-1:123456789012:function:marked":                                       "methodArn: it does not have the form arn:aws:execute-api",
+		"arn:aws:execute-api:eu-west-1:123456789012:" + strings.Repeat("a", 250) + "/prod/GET/marked": "methodArn: it has 298 bytes up to its stage",
+	} {
+		_, err := a.Invoke(t.Context(), []byte(`{"type":"TOKEN","authorizationToken":"x","methodArn":"`+arn+`"}`))
+		if !errors.Is(err, gateway.ErrEvent) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "marked") {
+			t.Errorf("%s: %v", arn, err)
+		}
+	}
+	if _, err := a.Invoke(t.Context(), []byte(`{"type":"REQUEST","version":"2.0","routeArn":"x"}`)); err == nil || !strings.Contains(err.Error(), "routeArn: it does not have the form") {
+		t.Errorf("an HTTP API: %v", err)
+	}
+}
+
 // TestG2_NoEcho: nothing of a request's path is in the answer.
 func TestG2_NoEcho(t *testing.T) {
 	w := newWorld(t)
@@ -108,7 +143,7 @@ func TestG2_NoEcho(t *testing.T) {
 	}
 }
 
-// TestG2_PathIsNoRoute: a REST API asked for /$connect is no WebSocket, whose token could be in the query.
+// TestG2_PathIsNoRoute: a REST API asked for /$connect is not a WebSocket, whose token could be in the query.
 func TestG2_PathIsNoRoute(t *testing.T) {
 	w := newWorld(t)
 	a := w.authorizer(gateway.Config{Query: "token", Routes: []gateway.Route{{Path: "$connect"}}})
@@ -121,5 +156,25 @@ func TestG2_PathIsNoRoute(t *testing.T) {
 	name, value := bearer(token)
 	if rec := call(g, "GET", "/$connect", name, value); rec.Code != 403 {
 		t.Errorf("no route fits: %d, want 403", rec.Code)
+	}
+}
+
+// TestARN_OfEmulators: an emulator's names for account and API are good in every kind of API, routes or none.
+func TestARN_OfEmulators(t *testing.T) {
+	w := newWorld(t)
+	name, value := bearer(w.token(w.user, "u1"))
+	for _, front := range fourFronts {
+		for _, routes := range [][]gateway.Route{nil, {{Path: "/me"}}} {
+			auth := front.auth
+			auth.Function = w.function(gateway.Config{Policies: front.policies, Routes: routes})
+			auth.IdentitySource = nil
+			if !front.policies {
+				auth.IdentitySource = []string{gateway.HTTPSource, gateway.HTTPRouteSource}
+			}
+			g := w.api(front.kind, &auth, func(c *lambdatest.Config) { c.Account, c.APIID = "random-account-id", "random-api-id" }, "GET /me")
+			if rec := call(g, "GET", "/me", name, value); rec.Code != 200 {
+				t.Errorf("%s, %d routes: %d %s", front.name, len(routes), rec.Code, rec.Body)
+			}
+		}
 	}
 }

@@ -18,7 +18,7 @@ const (
 	elbMulti
 )
 
-func formOf(e *wire, k Kind) form {
+func formOf(e *wire, k Format) form {
 	switch {
 	case k == ALB && e.MultiHeaders != nil:
 		return elbMulti
@@ -31,7 +31,8 @@ func formOf(e *wire, k Kind) form {
 }
 
 // size is how many bytes an answer of this form may have. Lambda sends 6 MiB and load balancers take 1 MiB
-// (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, …/elasticloadbalancing/latest/application/lambda-functions.html).
+// (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html,
+// …/elasticloadbalancing/latest/application/lambda-functions.html).
 func (f form) size() int {
 	if f == elb || f == elbMulti {
 		return 1 << 20
@@ -39,7 +40,7 @@ func (f form) size() int {
 	return 6 << 20
 }
 
-// answer writes what the handler left in w as the event's sender wants it. The writer is finished.
+// answer returns the handler's answer in the form that the sender of the event expects. The writer is finished.
 func (w *writer) answer(f form, method string) []byte {
 	body := w.body
 	w.complete(method == http.MethodHead)
@@ -47,7 +48,8 @@ func (w *writer) answer(f form, method string) []byte {
 		body = nil
 	}
 	// Text is sent as text, whatever its type: an encoded answer is decoded again by a REST API only if its type is
-	// listed under binaryMediaTypes. What is not UTF-8 can't be JSON, and what is compressed must not be taken for text.
+	// listed under binaryMediaTypes. What is not UTF-8 can't be JSON, and what is compressed must not be taken for
+	// text.
 	binary := !utf8.Valid(body) || w.encoded()
 
 	out := make([]byte, 0, w.estimate(len(body), binary))
@@ -111,7 +113,7 @@ func (w *writer) complete(head bool) {
 	}
 }
 
-// encoded tells whether the handler has compressed the body.
+// encoded reports whether the handler has compressed the body.
 func (w *writer) encoded() bool {
 	for _, h := range w.sent {
 		if h.name == "Content-Encoding" && h.value != "" && !strings.EqualFold(h.value, "identity") {
@@ -144,7 +146,7 @@ func (w *writer) groups(do func(name string, values fields)) {
 	}
 }
 
-// appendJoined writes headers and cookies of payload 2.0, which knows no header twice.
+// appendJoined writes headers and cookies of payload 2.0, where each header has one line.
 func (w *writer) appendJoined(out []byte) []byte {
 	var cookies fields
 	out = append(out, `,"headers":{`...)
@@ -179,9 +181,9 @@ func (w *writer) appendMulti(out []byte) []byte {
 	return append(out, '}')
 }
 
-// appendSingle writes the headers of a load balancer that takes one value for a name. Names that differ by case are
-// different names to it and the same to a browser, which lets several cookies through: AWS documents no such thing, but
-// adapters of other languages have lived on it for years. The function warns (see Function.Invoke).
+// appendSingle writes the headers for a load balancer that takes one value of a name. Names that differ in letter case
+// are different names to it and the same name to a browser, so several cookies get through. AWS does not document that,
+// but adapters in other languages have relied on it for years. The function logs a warning.
 func (w *writer) appendSingle(out []byte) []byte {
 	out = append(out, `,"headers":{`...)
 	comma := ""

@@ -13,7 +13,8 @@ import (
 	"github.com/posternauth/postern/lambdahttp"
 )
 
-// TestAnswer_Form: each sender gets the members it reads, and no others: API Gateway turns a malformed answer into a 502.
+// TestAnswer_Form: each sender gets the members it reads, and no others: API Gateway turns a malformed answer into a
+// 502.
 func TestAnswer_Form(t *testing.T) {
 	for shape, want := range map[string]string{
 		"rest":         `{"statusCode":201,"multiValueHeaders":{"Content-Type":["text/plain"],"Set-Cookie":["a=1; Path=/","b=2"],"Vary":["Origin","Cookie"]},"body":"h\"i\n","isBase64Encoded":false}`,

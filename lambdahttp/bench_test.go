@@ -8,7 +8,8 @@ import (
 	"github.com/posternauth/postern/lambdahttp"
 )
 
-// BenchmarkInvoke is what the adapter costs for each kind: a request as browsers send it, an answer of two cookies and JSON.
+// BenchmarkInvoke is what the adapter costs for each kind: a request as browsers send it, an answer of two cookies
+// and JSON.
 func BenchmarkInvoke(b *testing.B) {
 	f, err := lambdahttp.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "a", Value: "1", Path: "/", HttpOnly: true})

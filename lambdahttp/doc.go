@@ -7,38 +7,41 @@
 //		lambdahttp.Start(mux) // http.ListenAndServe(":8080", mux) elsewhere: the same handler
 //	}
 //
-// It understands what sends HTTP requests to functions: API Gateway (REST APIs; HTTP APIs with payload format 1.0 or
-// 2.0), function URLs, and Application Load Balancers with or without multi-value headers. Each event tells which of
-// them it is, so one binary serves all. Anything else goes to Config.Fallback or is refused with ErrNotHTTP.
+// It takes the events of API Gateway (REST APIs; HTTP APIs with payload format 1.0 or 2.0), function URLs, and
+// Application Load Balancers with or without multi-value headers. Each event shows which of them sent it, so one binary
+// serves all. Other events go to Config.Fallback, or are refused with ErrNotHTTP.
 //
 // # The request
 //
-// A handler finds what it would find behind net/http. The path has no stage: /dev/users of an HTTP API's generated URL
-// is /users. Base paths of custom domains are for Config.StripPath and Config.AddPath. URL.Path is decoded and
-// EscapedPath is what the client sent, but for HTTP APIs, which decode paths before anybody sees them: there %2F and a
-// slash are one. RemoteAddr is the address the platform saw, with port 0: never that of a header, but for load
-// balancers, which have no other place for it and append it to X-Forwarded-For (with their attribute
-// routing.http.xff_header_processing.mode at its default, append). TLS is not nil where the client used https.
-// The order of query parameters is the client's with payload 2.0 and function URLs, and by name elsewhere.
+// A handler gets the request that net/http would give it. The path has no stage: /dev/users of an HTTP API's generated
+// URL is /users. Config.StripPath and Config.AddPath are for base paths of custom domains. The path is the one that an
+// authorizer in front has compared.
 //
-// The context ends with the request, and half a second or less before Lambda's deadline. [From] gives the rest of the
-// event: stage, request id, and what an authorizer in front of the function found out. No header carries any of that, so
-// no client can make it up. lambdacontext.FromContext of aws-lambda-go works too.
+// URL.Path is decoded, and EscapedPath is what the client sent. HTTP APIs are different: they decode a path before a
+// function gets it, so %2F and a slash are the same there. RemoteAddr is the address that the platform saw, with port
+// 0, never that of a header. For load balancers it is the last entry of X-Forwarded-For, which they append (with
+// their attribute routing.http.xff_header_processing.mode at its default, append). TLS is not nil if the client used
+// https. Query parameters are in the client's order with payload 2.0 and function URLs, and sorted by name elsewhere.
+//
+// The context ends with the request, and at most half a second before Lambda's deadline. [From] returns the rest of the
+// event: stage, request id, and the context of an authorizer in front of the function. None of that is in a header, so
+// no client can forge it. lambdacontext.FromContext of aws-lambda-go works too.
 //
 // # The answer
 //
-// It leaves when the handler has returned: Flush does nothing, informational answers (1xx) and trailers are not sent,
-// and a goroutine that writes later gets an error. Several cookies go out as several Set-Cookie on every kind but load
-// balancers without multi-value headers: there they differ by the case of the name, which AWS doesn't promise to keep
-// apart. Turn on lambda.multi_value_headers.enabled. Bodies that are UTF-8 and not compressed are sent as text, others
-// as base64; a REST API passes the latter on decoded only where its binaryMediaTypes match. Content-Length is left to
-// the gateway.
+// The answer is sent when the handler has returned: Flush does nothing, informational answers (1xx) and trailers are
+// not sent, and a goroutine that writes later gets an error. Several cookies are sent as several Set-Cookie headers.
+// Load balancers without multi-value headers take one header of a name: for them the names differ by letter case,
+// which works, but AWS does not document it. Turn on lambda.multi_value_headers.enabled. Bodies that are UTF-8 and
+// not compressed are sent as text, others as base64; a REST API decodes the latter only for types under its
+// binaryMediaTypes. The gateway sets Content-Length.
 //
-// Malformed requests are 400 and don't reach the handler. A panic is a 500 and is logged; the process lives on. An
-// answer over 6 MiB (1 MiB for load balancers) is a 500 as well: Lambda would drop it.
+// Malformed requests are answered 400 and don't reach the handler. A panic is answered 500 and logged; the process
+// lives on. An answer over 6 MiB (1 MiB for load balancers) is a 500 as well: Lambda would drop it.
 //
-// # Stores
+// # Stores and keys
 //
-// Lambda starts as many processes as there are requests at once, and ends them at will. A store.Memory below a request
-// therefore answers store.ErrLocal, unless Config.AllowLocalStore is set.
+// Lambda starts one process for each request at the same time, and ends them at any time. So below a request a
+// store.Memory returns store.ErrLocal, and a key ring that belongs to one process returns keys.ErrLocal, unless
+// [Config].AllowLocal is set. Keep the ring in the store of the sessions, with a keys.StoreVault.
 package lambdahttp

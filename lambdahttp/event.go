@@ -7,15 +7,15 @@ import (
 	"net/netip"
 )
 
-// An Event is what the platform said of a request beside the request itself. No client can write any of it.
+// An Event has what the platform adds to a request. No client can write any of it.
 type Event struct {
-	Kind       Kind
+	Format     Format
 	RequestID  string     // API Gateway's or the function URL's own, as in their logs; a load balancer has none
 	APIID      string     // of API Gateway, or of the function URL
 	Stage      string     // "$default" where an HTTP API has no other, and for function URLs
 	DomainName string     // the host the client called
 	Route      string     // "/users/{id}" of a REST API, "GET /users/{id}" or "$default" of an HTTP API
-	SourceIP   netip.Addr // the client, as RemoteAddr has it; not valid where the platform names none
+	SourceIP   netip.Addr // of the client, as in RemoteAddr; not valid if the platform names none
 
 	// TargetGroup is the ARN of the load balancer's target group.
 	TargetGroup string
@@ -23,7 +23,7 @@ type Event struct {
 	// StageVariables are those of the API's stage; nil if there are none.
 	StageVariables map[string]string
 
-	// Raw is the event itself, for what has no field here. It may be read until the handler returns.
+	// Raw is the whole event. It may be read until the handler returns.
 	Raw json.RawMessage
 
 	authorizer json.RawMessage
@@ -31,17 +31,17 @@ type Event struct {
 
 type eventKey struct{}
 
-// From returns the event behind a request, from the context of the request. It is false where the request came over a
+// From returns the event of a request, from the context of the request. It is false if the request came over a
 // connection.
 func From(ctx context.Context) (*Event, bool) {
 	e, ok := ctx.Value(eventKey{}).(*Event)
 	return e, ok
 }
 
-func newEvent(e *wire, k Kind, payload []byte) *Event {
+func newEvent(e *wire, k Format, payload []byte) *Event {
 	c := &e.Context
 	ev := &Event{
-		Kind: k, RequestID: c.RequestID, APIID: c.APIID, Stage: c.Stage, DomainName: c.DomainName,
+		Format: k, RequestID: c.RequestID, APIID: c.APIID, Stage: c.Stage, DomainName: c.DomainName,
 		Route: e.Resource, Raw: payload, authorizer: c.Authorizer,
 	}
 	if k == HTTP2 || k == FunctionURL {
@@ -59,31 +59,32 @@ func newEvent(e *wire, k Kind, payload []byte) *Event {
 	return ev
 }
 
-// An Authorizer is what an authorizer of API Gateway let through about the caller.
-type Authorizer struct {
+// An AuthorizerContext is the data that an authorizer of API Gateway returned about the caller.
+type AuthorizerContext struct {
 	// Principal is the principalId of a Lambda authorizer's policy.
 	Principal string
 
-	// Claims are those of the token a JWT authorizer or a Cognito authorizer has checked. API Gateway makes a string of
-	// each: a list of a and b is "[a b]". Nil if there was no such authorizer, whatever a Lambda authorizer says.
+	// Claims are the claims of the token that a JWT authorizer or a Cognito authorizer has checked. API Gateway turns
+	// each into a string: a list of a and b is "[a b]". Nil without such an authorizer; a Lambda authorizer can't set
+	// them.
 	Claims map[string]string
 
-	// Scopes are those of the token that the route asks for, if it asks for any (HTTP APIs).
+	// Scopes are the scopes of the token that the route requires, if it requires any (HTTP APIs).
 	Scopes []string
 
-	// Context is what a Lambda authorizer passed on: strings, json.Number and booleans, or any JSON with payload 2.0. A
-	// REST API makes strings of some.
+	// Context is the context that a Lambda authorizer returned: strings, json.Number and booleans, or any JSON with
+	// payload 2.0. A REST API turns some of them into strings.
 	Context map[string]any
 }
 
-// Authorizer returns what the authorizer in front of the function said; it is zero where there was none. It decodes on
-// each call.
-func (e *Event) Authorizer() (a Authorizer) {
+// AuthorizerContext returns the context of the authorizer in front of the function; it is zero without an authorizer.
+// It decodes on each call.
+func (e *Event) AuthorizerContext() (a AuthorizerContext) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(e.authorizer, &members) != nil {
 		return a
 	}
-	if e.Kind == HTTP2 || e.Kind == FunctionURL {
+	if e.Format == HTTP2 || e.Format == FunctionURL {
 		var jwt struct {
 			Claims json.RawMessage `json:"claims"`
 			Scopes []string        `json:"scopes"`
@@ -97,7 +98,7 @@ func (e *Event) Authorizer() (a Authorizer) {
 	// REST APIs and payload 1.0 have one flat object. A Lambda authorizer can only put text and numbers there, so an
 	// object of claims is API Gateway's own.
 	if a.Claims = claims(members["claims"]); a.Claims != nil {
-		_ = json.Unmarshal(members["scopes"], &a.Scopes) // where they are no list, the route asks for none
+		_ = json.Unmarshal(members["scopes"], &a.Scopes) // if they are not a list, the route requires none
 		delete(members, "claims")
 		delete(members, "scopes")
 	}
@@ -115,7 +116,7 @@ func (e *Event) Authorizer() (a Authorizer) {
 	return a
 }
 
-// claims reads an object of claims; it is nil for anything else.
+// claims reads an object of claims; it returns nil for anything else.
 func claims(raw json.RawMessage) map[string]string {
 	var list fields
 	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &list) != nil {
@@ -128,7 +129,7 @@ func claims(raw json.RawMessage) map[string]string {
 	return out
 }
 
-// anyOf decodes a value, numbers as they are written; nil if there is none.
+// anyOf decodes a value, numbers as they are written. It returns nil if there is none.
 func anyOf(raw json.RawMessage) (v any) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()

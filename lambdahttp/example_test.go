@@ -2,6 +2,7 @@ package lambdahttp_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"log/slog"
@@ -41,9 +42,16 @@ func ExampleFunction_Invoke() {
 	if err != nil {
 		log.Panic(err)
 	}
-	fmt.Println(string(answer))
-	// Output:
-	// {"statusCode":200,"headers":{"Content-Type":"text/plain; charset=utf-8"},"cookies":["seen=1"],"body":"Hello, Ada from 203.0.113.9:0","isBase64Encoded":false}
+	var sent struct {
+		StatusCode int
+		Cookies    []string
+		Body       string
+	}
+	if err := json.Unmarshal(answer, &sent); err != nil {
+		log.Panic(err)
+	}
+	fmt.Println(sent.StatusCode, sent.Cookies, sent.Body)
+	// Output: 200 [seen=1] Hello, Ada from 203.0.113.9:0
 }
 
 // One function for requests and for a queue.
@@ -51,7 +59,7 @@ func ExampleConfig_fallback() {
 	f, err := lambdahttp.New(http.NotFoundHandler(), lambdahttp.Config{
 		Logger: slog.Default(),
 		Fallback: func(ctx context.Context, event []byte) ([]byte, error) {
-			fmt.Printf("queue: %s\n", event) // or lambda.NewHandler(handleSQS).Invoke, of aws-lambda-go
+			fmt.Printf("queue: %s\n", event) // or lambda.NewHandler of aws-lambda-go, with a typed function
 			return []byte("null"), nil
 		},
 	})
@@ -73,8 +81,8 @@ func ExampleFrom() {
 			http.Error(w, "not on Lambda", http.StatusNotImplemented)
 			return
 		}
-		fmt.Println(event.Kind, event.Stage, event.SourceIP)
-		fmt.Println(event.Authorizer().Claims["sub"])
+		fmt.Println(event.Format, event.Stage, event.SourceIP)
+		fmt.Println(event.AuthorizerContext().Claims["sub"])
 	}), lambdahttp.Config{})
 	if err != nil {
 		log.Panic(err)

@@ -9,8 +9,8 @@ import (
 // A field is one header, one parameter: a name with one of its values.
 type field struct{ name, value string }
 
-// fields are the members of a JSON object of strings, or of lists of strings, in the order they came in. Maps would
-// lose that order, which decides what a duplicate means, and cost twice the allocations.
+// fields are the members of a JSON object of strings, or of lists of strings, in their order. A map would lose the
+// order, which decides between duplicates, and cost twice the allocations.
 type fields []field
 
 var errFields = errors.New("not an object of strings")
@@ -65,7 +65,7 @@ func (f *fields) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// parse reads fields that were kept as they came.
+// parse reads fields that stayed raw.
 func parse(raw json.RawMessage) (f fields, err error) {
 	if len(raw) > 0 {
 		err = f.UnmarshalJSON(raw)

@@ -15,37 +15,47 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/posternauth/postern/internal/httperr"
-	"github.com/posternauth/postern/internal/local"
+	"github.com/posternauth/postern/internal/oneprocess"
 )
 
-// Config of a [Function]. Its zero value is right for most.
+// Config of a [Function]. Its zero value is right for most programs.
 type Config struct {
-	// StripPath is taken off the front of paths that have it: the base path, or API mapping key, under which a custom
-	// domain serves the API ("/v1"). It begins with a slash and ends without one. Default: nothing is taken off.
+	// StripPath is removed from the front of paths that have it: the base path, or API mapping key, under which a
+	// custom domain serves the API ("/v1"). It begins with a slash and ends without one. Nothing is removed from a
+	// path within an API of API Gateway, because an authorizer in front has compared that path. If it is unclear
+	// which one a path is, the answer is 400.
+	// Defaults to nothing.
 	StripPath string
 
-	// AddPath is put in front of every path, after the stage and StripPath are off. It is for a handler that routes by
-	// the path of the public URL where the event has only a part of it: with the issuer
-	// https://id.execute-api.eu-west-1.amazonaws.com/dev/auth, where "dev" is the stage, AddPath is "/dev". Same form as
-	// StripPath. Default: none.
+	// AddPath is put in front of every path, after the stage and StripPath were removed. It is for a handler that
+	// routes by the public path if the event has only a part of it: with the issuer
+	// https://id.execute-api.eu-west-1.amazonaws.com/dev/auth, where "dev" is the stage, AddPath is "/dev". It has
+	// the form of StripPath.
+	// Defaults to nothing.
 	AddPath string
 
-	// Fallback answers events that are no HTTP requests: a queue's, a schedule's, an authorizer's. It gets the event and
-	// returns JSON; event may be read until it returns. lambda.NewHandler(f).Invoke of aws-lambda-go makes one of a typed
-	// function. Default: ErrNotHTTP.
+	// Fallback answers events other than HTTP requests: of queues, schedules, authorizers. It returns JSON, and may
+	// read event until it returns. lambda.NewHandler(f).Invoke of aws-lambda-go makes one of a typed function.
+	// Defaults to the error ErrNotHTTP.
 	Fallback func(ctx context.Context, event []byte) ([]byte, error)
 
-	// AllowLocalStore lets a store.Memory work, for tests and for functions that may forget. On Lambda the next request
-	// may meet another process, which knows nothing of what this one keeps: links and codes would work twice or never.
-	// Default: a Memory that is asked for something below a request answers store.ErrLocal.
-	AllowLocalStore bool
+	// AllowLocal lets a store.Memory and keys of one process work, for tests and for functions that may forget. On
+	// Lambda the next request may reach another process, which does not have this one's data and keys: links and codes
+	// would work twice or never, and tokens of one process would be refused by the others.
+	//
+	// Defaults to false. Below a request a store.Memory then returns store.ErrLocal. A keys.Ring in a keys.MemoryVault,
+	// a keys.FileVault below /tmp or a keys.StoreVault over a store.Memory returns keys.ErrLocal, and so does a
+	// keys.StaticSigner with a key of keys.Generate. People get 503, and the log has the reason.
+	AllowLocal bool
 
-	// Logger hears of requests that were refused (info), of cookies a load balancer may lose (warn), and of panics and
-	// answers too large to send (error). Default: nothing is logged.
+	// Logger gets refused requests (info), cookies that a load balancer may lose (warn), and panics and answers too
+	// large to send (error).
+	//
+	// Defaults to slog.Default().
 	Logger *slog.Logger
 }
 
-// A Function is an http.Handler as the handler of a Lambda function. It may be invoked many times at once.
+// A Function serves an http.Handler as a Lambda function. It is safe for concurrent use.
 type Function struct {
 	handler    http.Handler
 	strip, add string
@@ -55,8 +65,8 @@ type Function struct {
 	cookies    sync.Once // the warning of a load balancer's cookies
 }
 
-// New makes a Function of a handler. It starts nothing and reads nothing. Its error names what is wrong with the
-// configuration.
+// New returns a Function that serves a handler. It starts nothing and reads nothing. Its error names the field of c
+// that is wrong.
 func New(h http.Handler, c Config) (*Function, error) {
 	var errs []error
 	if h == nil {
@@ -67,10 +77,10 @@ func New(h http.Handler, c Config) (*Function, error) {
 		return nil, err
 	}
 	f := &Function{
-		handler: h, strip: c.StripPath, add: c.AddPath, fallback: c.Fallback, allowLocal: c.AllowLocalStore, log: c.Logger,
+		handler: h, strip: c.StripPath, add: c.AddPath, fallback: c.Fallback, allowLocal: c.AllowLocal, log: c.Logger,
 	}
 	if f.log == nil {
-		f.log = slog.New(slog.DiscardHandler)
+		f.log = slog.Default()
 	}
 	return f, nil
 }
@@ -82,28 +92,27 @@ func checkPath(name, p string) error {
 	return nil
 }
 
-// Start serves a handler on Lambda: it is the whole of main. It asks for events until Lambda ends the process, and
-// doesn't return; elsewhere than on Lambda it ends the process with a message. It logs to slog.Default. For anything in
-// Config, use New and Function.Start.
+// Start serves a handler on Lambda: it is the whole of main. It answers events until Lambda ends the process, and does
+// not return; outside of Lambda it ends the process with a message. It logs to slog.Default. To set a Config, use New
+// and Function.Start.
 func Start(h http.Handler) {
-	f, err := New(h, Config{Logger: slog.Default()})
+	f, err := New(h, Config{})
 	if err != nil {
 		panic(err)
 	}
 	f.Start()
 }
 
-// Start asks Lambda for events and answers them. It doesn't return.
+// Start answers events of Lambda until the process ends. It does not return.
 func (f *Function) Start() { lambda.Start(f) }
 
-// Invoke answers one event. It needs no Lambda, so tests may call it with events of their own, and it is what
-// aws-lambda-go calls a lambda.Handler.
+// Invoke answers one event. It needs no Lambda, so tests can call it. It implements lambda.Handler of aws-lambda-go.
 //
-// What the client did wrong is an answer of status 400, a panic of the handler or an answer too large for Lambda one of
-// status 500. An error is returned for events that are no HTTP requests (ErrNotHTTP), or by Config.Fallback.
+// A malformed request is answered 400; a panic of the handler, or an answer too large for Lambda, 500. Invoke returns
+// an error only for events other than HTTP requests (ErrNotHTTP), or from Config.Fallback.
 func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	var e wire
-	// A member of an unexpected type makes an event of another source; what is no JSON at all was not sent by Lambda.
+	// An event with a member of an unexpected type is of another source.
 	err := json.Unmarshal(event, &e)
 	k, other := e.kind()
 	if err != nil {
@@ -118,13 +127,13 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	return f.serve(ctx, &e, k, event), nil
 }
 
-func (f *Function) serve(ctx context.Context, e *wire, k Kind, event []byte) []byte {
+func (f *Function) serve(ctx context.Context, e *wire, k Format, event []byte) []byte {
 	ctx, cancel := shorten(ctx)
 	defer cancel()
 	ev := newEvent(e, k, event)
 	ctx = context.WithValue(ctx, eventKey{}, ev)
 	if !f.allowLocal {
-		ctx = local.Refuse(ctx)
+		ctx = oneprocess.Refuse(ctx)
 	}
 	shape := formOf(e, k)
 	r, err := f.request(ctx, e, k, ev)
@@ -146,7 +155,7 @@ func (f *Function) serve(ctx context.Context, e *wire, k Kind, event []byte) []b
 	return refusal(shape, r.Method, http.StatusInternalServerError, "server_error", "the answer is too large")
 }
 
-// fits tells whether a load balancer with single-value headers can be given these cookies, and warns of it once.
+// fits reports whether a load balancer with single-value headers can take these cookies, and logs a warning once.
 func (f *Function) fits(ctx context.Context, w *writer) bool {
 	n := w.cookies()
 	if n > 1 {
@@ -157,10 +166,10 @@ func (f *Function) fits(ctx context.Context, w *writer) bool {
 	return n <= spellings
 }
 
-// call runs the handler and reports whether it returned. A panic is that of one request, as with net/http.
+// call runs the handler and reports whether it returned. A panic ends one request, as in net/http.
 func (f *Function) call(w http.ResponseWriter, r *http.Request, ev *Event) (returned bool) {
 	defer func() {
-		// http.ErrAbortHandler is a handler's way to send nothing more, and asks not to be logged.
+		// A handler panics with http.ErrAbortHandler to send nothing more, and net/http does not log it.
 		if v := recover(); v != nil && v != http.ErrAbortHandler {
 			f.log.ErrorContext(r.Context(), "lambdahttp: panic in the handler", "panic", fmt.Sprint(v), "request_id", ev.RequestID, "stack", string(debug.Stack()))
 		}
@@ -170,7 +179,7 @@ func (f *Function) call(w http.ResponseWriter, r *http.Request, ev *Event) (retu
 }
 
 // shorten ends the context of a request a little before Lambda ends the process (a twentieth of the time that is left,
-// at most half a second), so that a handler that waits in vain for a database can still say so.
+// at most half a second), so that a handler that waits in vain for a database can still answer.
 func shorten(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -179,7 +188,7 @@ func shorten(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/20, 500*time.Millisecond)))
 }
 
-// refusal is an answer of the adapter's own.
+// refusal returns an answer of this package.
 func refusal(shape form, method string, status int, code, description string) []byte {
 	w := newWriter(shape.size())
 	httperr.Write(w, status, code, description)

@@ -16,12 +16,12 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// TestInvoke_Fallback: an event that is no HTTP request goes to the fallback as it came, and its answer back as it is.
+// TestInvoke_Fallback: an event other than an HTTP request goes to the fallback unchanged, and so does the answer back.
 func TestInvoke_Fallback(t *testing.T) {
 	f := function(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}), lambdahttp.Config{
 		Fallback: func(ctx context.Context, event []byte) ([]byte, error) {
 			if _, ok := lambdahttp.From(ctx); ok {
-				t.Error("an event that is no request is in the context")
+				t.Error("an event other than a request is in the context")
 			}
 			if strings.Contains(string(event), "fail") {
 				return nil, io.ErrUnexpectedEOF
@@ -57,8 +57,8 @@ func TestInvoke_NotHTTP(t *testing.T) {
 		`{"httpMethod":["secret"],"path":"/secret"}`:                                                 `an event of another source, with "httpMethod", "path"`,
 		`{"messageVersion":"1.0","apiPath":"/secret","httpMethod":"GET","agent":{}}`:                 `an event of another source, with "agent", "apiPath"`, // Bedrock agents
 		`{"requestContext":{"elb":{"targetGroupArn":"secret"}}}`:                                     `an event of another source, with "requestContext"`,
-		`"secret"`: `the event is no JSON object`,
-		`{"secret`: `the event is no JSON object`,
+		`"secret"`: `the event is not a JSON object`,
+		`{"secret`: `the event is not a JSON object`,
 		`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"q":1}`: `"p", …: set Config.Fallback`,
 	} {
 		out, err := f.Invoke(t.Context(), []byte(event))
@@ -125,10 +125,10 @@ func TestInvoke_LocalStore(t *testing.T) {
 			defer cancel()
 			for i, err := range use(below) {
 				if allow && err != nil || !allow && !errors.Is(err, store.ErrLocal) {
-					t.Errorf("AllowLocalStore %v, operation %d: %v", allow, i, err)
+					t.Errorf("AllowLocal %v, operation %d: %v", allow, i, err)
 				}
 			}
-		}), lambdahttp.Config{AllowLocalStore: allow})
+		}), lambdahttp.Config{AllowLocal: allow})
 		invoke(t, f, sent{}.event("http-2.0"))
 	}
 	if errs := use(t.Context()); errs != [4]error{} {
@@ -144,7 +144,7 @@ func TestC11_Concurrent(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-Who", r.Header.Get("X-Who"))
 		http.SetCookie(w, &http.Cookie{Name: "who", Value: r.URL.Query().Get("who")})
-		http.SetCookie(w, &http.Cookie{Name: "kind", Value: string(ev.Kind)})
+		http.SetCookie(w, &http.Cookie{Name: "kind", Value: string(ev.Format)})
 		fmt.Fprintf(w, "%s %s", r.URL.Path, body)
 	}), lambdahttp.Config{})
 	var all sync.WaitGroup

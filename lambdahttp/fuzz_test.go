@@ -34,7 +34,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		panic("no event")
 	}
-	_ = ev.Authorizer()
+	_ = ev.AuthorizerContext()
 	for name, values := range r.Header {
 		for _, v := range values {
 			if strings.ContainsAny(name+v, "\r\n\x00") {

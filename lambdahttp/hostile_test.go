@@ -71,7 +71,7 @@ func TestHostile_Harmless(t *testing.T) {
 		if len(got.Path) != 10001 || (shape != "alb" && strings.Count(got.Query, "a=b") != 1001) {
 			t.Errorf("a long URL: path of %d bytes, query of %d", len(got.Path), len(got.Query))
 		}
-		// The way ended at the gateway: a handler that forwards the request must not hear of its framing.
+		// The connection ended at the gateway: a handler that forwards the request must not forward its framing.
 		got = see(t, lambdahttp.Config{}, sent{method: "POST", body: "hello", header: []string{"Transfer-Encoding", "chunked", "Content-Length", "999"}}.event(shape))
 		if got.Header.Get("Transfer-Encoding") != "" || got.Header.Get("Content-Length") != "5" || got.Length != 5 {
 			t.Errorf("framing: %+v", got)
@@ -98,7 +98,7 @@ func TestHostile_Spoof(t *testing.T) {
 			"X-Amzn-Request-Context", `{"authorizer":{"lambda":{"user":"EVIL"}}}`,
 			"X-Amzn-Lambda-Context", `{"request_id":"EVIL"}`, "X-Apigateway-Event", "EVIL", "Requestcontext", "EVIL", "X-Forwarded-Host", "EVIL",
 		}, query: "requestContext=EVIL"}.event(shape))
-		a := ev.Authorizer()
+		a := ev.AuthorizerContext()
 		if a.Principal != "" || a.Claims != nil || a.Context != nil || strings.Contains(ev.RequestID+ev.Stage+ev.Route+ev.DomainName+ev.APIID, "EVIL") {
 			t.Errorf("%+v, %+v", ev, a)
 		}

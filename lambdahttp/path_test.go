@@ -7,7 +7,8 @@ import (
 	"github.com/posternauth/postern/lambdahttp"
 )
 
-// TestPath_Stage: where the stage stands in the path depends on the API, the host and the mapping; the handler never sees it.
+// TestPath_Stage: where the stage stands in the path depends on the API, the host and the mapping; the handler never
+// sees it.
 func TestPath_Stage(t *testing.T) {
 	generated := func(stage, path string) sent { return sent{stage: stage, path: path} }
 	custom := func(stage, path string) sent { return sent{stage: stage, path: path, domain: "api.example.com"} }
@@ -69,6 +70,53 @@ func TestPath_Stage(t *testing.T) {
 				t.Errorf("with AddPath: %q, want %q", got.Path, "/dev"+c.want)
 			}
 		})
+	}
+}
+
+// TestPath_AsTheAuthorizerSawIt: StripPath takes off a base path, and nothing of the path within the API, which is
+// what an authorizer in front has compared. Where that stays unclear, the answer is 400.
+func TestPath_AsTheAuthorizerSawIt(t *testing.T) {
+	for _, c := range []struct {
+		shape, domain, stage, path, route, value, want string
+	}{
+		{"rest", "", "live", "/v1/admin", "/{proxy+}", "v1/admin", "/v1/admin"}, // the generated host has no base path
+		{"http-2.0", "", "dev", "/dev/v1/admin", "/{proxy+}", "v1/admin", "/v1/admin"},
+		{"http-1.0", "", "$default", "/v1/admin", "/{proxy+}", "v1/admin", "/v1/admin"},
+		{"http-2.0", "", "$default", "/v1/admin", "$default", "", "/v1/admin"},
+		{"rest", "vpce-1.execute-api.eu-west-1.vpce.amazonaws.com", "live", "/v1/admin", "/{proxy+}", "", "/v1/admin"},
+		{"rest", "api.example.com", "live", "/v1/admin", "/{proxy+}", "v1/admin", "/v1/admin"}, // mapped without a base path
+		{"http-2.0", "api.example.com", "dev", "/v1/admin", "/{proxy+}", "v1/admin", "/v1/admin"},
+		{"http-1.0", "api.example.com", "dev", "/v1/admin", "/v1/{id}", "admin", "/v1/admin"},
+		{"rest", "api.example.com", "live", "/v1/admin", "/{proxy+}", "admin", "/admin"},
+		{"http-2.0", "api.example.com", "dev", "/v1/admin", "/{proxy+}", "admin", "/admin"},
+		{"http-2.0", "api.example.com", "dev", "/v1/admin", "/admin", "", "/admin"},
+		{"http-2.0", "api.example.com", "dev", "/v1/admin", "$default", "", "/admin"}, // a route without parameters
+		{"rest", "api.example.com", "live", "/v1/live/admin", "/{proxy+}", "admin", "/admin"},
+		{"rest", "api.example.com", "live", "/live/v1/admin", "/{proxy+}", "v1/admin", "/v1/admin"},
+		{"rest", "api.example.com", "live", "/v1//admin", "/{proxy+}", "admin", ""},
+		{"rest", "api.example.com", "live", "/live//admin", "/{proxy+}", "admin", ""},
+		{"http-2.0", "api.example.com", "dev", "/v1/admin", "/{proxy+}", "v1/v1/admin", ""},
+		{"rest", "api.example.com", "live", "//admin", "/{proxy+}", "admin", "//admin"}, // nothing to take off
+	} {
+		s := sent{path: c.path, domain: c.domain, stage: c.stage, resource: c.route, routeKey: "GET " + c.route, params: map[string]string{}}
+		if c.route == "$default" {
+			s.routeKey = c.route
+		}
+		for _, name := range []string{"proxy", "id"} {
+			if c.value != "" {
+				s.params[name] = c.value
+			}
+		}
+		event := s.event(c.shape)
+		if c.want != "" {
+			if got := see(t, lambdahttp.Config{StripPath: "/v1"}, event).Path; got != c.want {
+				t.Errorf("%+v: %q", c, got)
+			}
+			continue
+		}
+		if got := invoke(t, function(t, nobody, lambdahttp.Config{StripPath: "/v1"}), event); got.Status != 400 {
+			t.Errorf("%+v: %d, want 400", c, got.Status)
+		}
 	}
 }
 

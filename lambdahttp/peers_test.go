@@ -147,7 +147,7 @@ func TestPeerDefects(t *testing.T) {
 			t.Errorf("%s\n%s", got.raw, lines)
 		}
 	})
-	t.Run("JSON of a kind of its own is sent as base64", func(t *testing.T) {
+	t.Run("JSON of a vendor's media type is sent as base64", func(t *testing.T) {
 		got := answered(t, "rest", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/jwk-set+json")
 			io.WriteString(w, `{"keys":[]}`)

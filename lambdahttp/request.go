@@ -13,28 +13,34 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/posternauth/postern/internal/text"
 )
 
-// A badRequest is what the client did wrong. It is answered 400, as net/http answers it, and never echoes the client.
+// A badRequest is a mistake of the client. It is answered 400, as by net/http, and repeats nothing that the client
+// sent.
 type badRequest string
 
 func (b badRequest) Error() string { return string(b) }
 
-// request makes of an event the request a handler would have got from net/http. Its error is a badRequest.
-func (f *Function) request(ctx context.Context, e *wire, k Kind, ev *Event) (*http.Request, error) {
+// request returns the request that a handler would get from net/http. Its error is a badRequest.
+func (f *Function) request(ctx context.Context, e *wire, k Format, ev *Event) (*http.Request, error) {
 	r := http.Request{
 		Method: e.Method, URL: new(url.URL), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if r.Method == "" {
 		r.Method = e.Context.HTTP.Method
 	}
-	if !isToken(r.Method) {
+	if !text.Token(r.Method) {
 		return nil, badRequest("the method is malformed")
 	}
-	if err := setPath(r.URL, f.path(e, k), k.decoded()); err != nil {
+	path, err := f.path(e, k)
+	if err != nil {
 		return nil, err
 	}
-	var err error
+	if err := setPath(r.URL, path, k.decoded()); err != nil {
+		return nil, err
+	}
 	if r.URL.RawQuery, err = e.query(k); err != nil {
 		return nil, err
 	}
@@ -47,21 +53,21 @@ func (f *Function) request(ctx context.Context, e *wire, k Kind, ev *Event) (*ht
 	}
 	forwarded := r.Header["X-Forwarded-For"]
 	if k == ALB && len(forwarded) > 0 {
-		// The load balancer appends the address it sees; everything left of that is the client's invention.
+		// The load balancer appends the address it sees; a client can invent everything left of that.
 		last := forwarded[len(forwarded)-1]
 		ev.SourceIP, r.RemoteAddr = address(last[strings.LastIndexByte(last, ',')+1:])
 	} else {
 		ev.SourceIP, r.RemoteAddr = address(e.sourceIP())
 	}
-	// Everything but a load balancer is reached by https alone, and a load balancer writes this header itself.
+	// All others are reached by https alone, and a load balancer writes this header itself.
 	if k != ALB || r.Header.Get("X-Forwarded-Proto") == "https" {
 		r.TLS = &tls.ConnectionState{HandshakeComplete: true}
 	}
 	return r.WithContext(ctx), nil
 }
 
-// setPath fills Path and RawPath as net/http does: RawPath only where the default encoding of Path would be another. A
-// path that was decoded on its way is taken as it is: a '?', '#' or '%' in it is a letter of the path.
+// setPath sets Path and RawPath as net/http does: RawPath only if the default encoding of Path differs. A path that was
+// decoded on its way is used as it is: a '?', '#' or '%' in it is a character of the path.
 func setPath(u *url.URL, p string, decoded bool) error {
 	if p == "" {
 		p = "/"
@@ -84,11 +90,11 @@ func setPath(u *url.URL, p string, decoded bool) error {
 	return nil
 }
 
-// query returns the query as the client wrote it, as far as the event tells. Payload 2.0 has the query itself. A REST
+// query returns the query as the client wrote it, as far as it can be known. Payload 2.0 has the query itself. A REST
 // API and payload 1.0 have decoded parameters, and a load balancer has encoded ones.
-func (e *wire) query(k Kind) (string, error) {
+func (e *wire) query(k Format) (string, error) {
 	if k == HTTP2 || k == FunctionURL {
-		return printable(e.RawQuery), nil
+		return escapeQuery(e.RawQuery), nil
 	}
 	params := e.MultiQuery
 	if params == nil {
@@ -100,7 +106,7 @@ func (e *wire) query(k Kind) (string, error) {
 	if len(params) == 0 {
 		return "", nil
 	}
-	// A JSON object has no order: sorting gives one query to one request. Values of a name keep theirs.
+	// A JSON object has no order. Sorting by name gives each request one query; the values of a name keep their order.
 	slices.SortStableFunc(params, func(a, b field) int { return strings.Compare(a.name, b.name) })
 	var q strings.Builder
 	for i, p := range params {
@@ -117,11 +123,11 @@ func (e *wire) query(k Kind) (string, error) {
 		q.WriteByte('=')
 		q.WriteString(url.QueryEscape(p.value))
 	}
-	return printable(q.String()), nil
+	return escapeQuery(q.String()), nil
 }
 
-// printable encodes what would end a query or a line when the URL is written out.
-func printable(query string) string {
+// escapeQuery percent-encodes the bytes that would end a query or a line when the URL is written out.
+func escapeQuery(query string) string {
 	bad := func(c byte) bool { return c <= ' ' || c == 0x7f || c == '#' }
 	n := 0
 	for i := range len(query) {
@@ -144,8 +150,8 @@ func printable(query string) string {
 	return string(out)
 }
 
-// head fills Header and Host. Names that differ by case alone are one header with several values, in a fixed order, so
-// that nothing is hidden behind a second spelling.
+// head sets Header and Host. Names that differ in letter case alone are one header with several values, so that no
+// value is hidden behind a second spelling.
 func (e *wire) head(r *http.Request) error {
 	list := e.MultiHeaders
 	if len(list) == 0 {
@@ -157,7 +163,7 @@ func (e *wire) head(r *http.Request) error {
 	r.Header = make(http.Header, len(list)+1)
 	values := make([]string, len(list))
 	for i, h := range list {
-		if !isToken(h.name) {
+		if !text.Token(h.name) {
 			return badRequest("the name of a header is malformed")
 		}
 		if !isValue(h.value) {
@@ -188,11 +194,11 @@ func (e *wire) head(r *http.Request) error {
 		r.Host = hosts[0]
 	}
 	delete(r.Header, "Host")
-	delete(r.Header, "Transfer-Encoding") // of the way that ended at the gateway
+	delete(r.Header, "Transfer-Encoding") // of the connection that ended at the gateway
 	return nil
 }
 
-// payload fills Body and ContentLength. A Content-Length that speaks of the body as it was on its way is corrected.
+// payload sets Body and ContentLength. It corrects a Content-Length that counts the body as it was on its way.
 func (e *wire) payload(r *http.Request) error {
 	r.Body = http.NoBody
 	switch {
@@ -200,7 +206,7 @@ func (e *wire) payload(r *http.Request) error {
 	case e.Base64:
 		b, err := base64.StdEncoding.DecodeString(e.Body)
 		if err != nil {
-			return badRequest("the body is not the base64 it is said to be")
+			return badRequest("the body is not base64, though the event marks it so")
 		}
 		if len(b) > 0 {
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
@@ -223,8 +229,9 @@ func (e *wire) sourceIP() string {
 	return e.Context.Identity.SourceIP
 }
 
-// address reads the client's address, with a port or without, and writes it as net/http does. What is no address (the
-// console's "test-invoke-source-ip", the health check of a load balancer) is nobody's, in a form SplitHostPort can read.
+// address reads the client's address, with a port or without, and writes it as net/http does. Anything else (the
+// console's "test-invoke-source-ip", the health check of a load balancer) becomes "unknown:0", which SplitHostPort
+// can read.
 func address(s string) (netip.Addr, string) {
 	s = strings.Trim(s, " \t")
 	if ip, err := netip.ParseAddr(s); err == nil {
@@ -236,18 +243,7 @@ func address(s string) (netip.Addr, string) {
 	return netip.Addr{}, "unknown:0"
 }
 
-// isToken tells whether s may be a method or the name of a header (RFC 9110 section 5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isValue tells whether s may be the value of a header (RFC 9110 section 5.5): no control characters but tab.
+// isValue reports whether s may be the value of a header (RFC 9110 section 5.5): no control characters but tab.
 func isValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -257,7 +253,8 @@ func isValue(s string) bool {
 	return true
 }
 
-// isHost tells whether s may name a host, with or without a port. A comma is what two Host headers become on their way.
+// isHost reports whether s may name a host, with or without a port. A comma is what two Host headers become on their
+// way.
 func isHost(s string) bool {
 	for i := range len(s) {
 		c := s[i]

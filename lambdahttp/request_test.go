@@ -167,7 +167,8 @@ func TestRequest_QueryOrder(t *testing.T) {
 	}
 }
 
-// TestG5_HeaderNames: names in any case are one header, and two values stay two values, so that a guard can refuse them.
+// TestG5_HeaderNames: names in any case are one header, and two values stay two values, so that a guard can refuse
+// them.
 func TestG5_HeaderNames(t *testing.T) {
 	for _, shape := range []string{"rest", "alb-multi"} {
 		event := strings.Replace(string(sent{header: []string{"AUTHORIZATION", "Bearer a", "x-a", "1"}}.event(shape)),
@@ -218,6 +219,10 @@ func TestD3_Address(t *testing.T) {
 		if got := see(t, lambdahttp.Config{}, sent{header: []string{"X-Forwarded-For", forwarded}}.event("alb-multi")).Remote; got != want {
 			t.Errorf("X-Forwarded-For %q: RemoteAddr %q, want %q", forwarded, got, want)
 		}
+	}
+	lines := []string{"X-Forwarded-For", "198.51.100.66", "X-Forwarded-For", "198.51.100.67, 203.0.113.9"}
+	if got := see(t, lambdahttp.Config{}, sent{header: lines}.event("alb-multi")).Remote; got != "203.0.113.9:0" {
+		t.Errorf("two lines of X-Forwarded-For: RemoteAddr %q", got)
 	}
 	console := strings.Replace(string(sent{}.event("rest")), `"sourceIp":"203.0.113.9"`, `"sourceIp":"test-invoke-source-ip"`, 1)
 	if got := see(t, lambdahttp.Config{}, []byte(console)).Remote; got != "unknown:0" {

@@ -33,10 +33,11 @@ func samples(t testing.TB) map[string][]byte {
 	return out
 }
 
-// TestSamples: the address of some is the word "IP". Of all official events, the HTTP ones are served as the right kind, and the others refused as none.
+// TestSamples: the address of some is the word "IP". Of all official events, the HTTP ones are served as the right
+// kind, and the others refused as none.
 func TestSamples(t *testing.T) {
 	type want struct {
-		kind                              lambdahttp.Kind
+		kind                              lambdahttp.Format
 		method, path, query, host, remote string
 	}
 	served := map[string]want{
@@ -53,7 +54,7 @@ func TestSamples(t *testing.T) {
 	var got want
 	f := function(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev, _ := lambdahttp.From(r.Context())
-		got = want{ev.Kind, r.Method, r.URL.Path, r.URL.RawQuery, r.Host, r.RemoteAddr}
+		got = want{ev.Format, r.Method, r.URL.Path, r.URL.RawQuery, r.Host, r.RemoteAddr}
 	}), lambdahttp.Config{})
 	handedOver := 0
 	withFallback := function(t, http.NotFoundHandler(), lambdahttp.Config{Fallback: func(_ context.Context, event []byte) ([]byte, error) {

@@ -51,7 +51,7 @@ func TestSignIn(t *testing.T) {
 	}
 	eachShape(t, func(t *testing.T, shape string) {
 		mux := http.NewServeMux()
-		f := function(t, mux, lambdahttp.Config{AllowLocalStore: true})
+		f := function(t, mux, lambdahttp.Config{AllowLocal: true})
 		server := httptest.NewServer(gateway(t, shape, f))
 		defer server.Close()
 		idp := posterntest.NewProvider(t, posterntest.ProviderConfig{RedirectURIs: []string{server.URL + "/auth/company/callback"}})
@@ -63,7 +63,7 @@ func TestSignIn(t *testing.T) {
 				Issuer: idp.Issuer(), ClientID: idp.ClientID, ClientSecret: idp.ClientSecret, HTTPClient: idp.Client(),
 			})},
 			OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-				return kind.Cookie(w, r, session.Grant[account]{Subject: "u1", Properties: account{in.Identity.Name}, Auth: in.Auth}, in.Return)
+				return kind.Cookie(w, r, session.Grant[account]{Subject: "u1", Properties: account{in.Identity.Name}, Authentication: in.Authentication}, in.Return)
 			},
 		})
 		if err != nil {
@@ -92,7 +92,8 @@ func TestSignIn(t *testing.T) {
 	})
 }
 
-// TestSignIn_LocalStore: a sign-in that rests on a store of one process ends at its first step, as a fault of the server.
+// TestSignIn_LocalStore: a sign-in that rests on a store of one process ends at its first step, as a fault of the
+// server.
 func TestSignIn_LocalStore(t *testing.T) {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(gateway(t, "http-2.0", function(t, mux, lambdahttp.Config{})))
@@ -100,7 +101,8 @@ func TestSignIn_LocalStore(t *testing.T) {
 	sessions := posterntest.Sessions(t, session.Config{Issuer: server.URL + "/auth"})
 	auth, err := postern.New(postern.Config{
 		Sessions: sessions, Redirects: []string{"/me"},
-		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{Send: new(posterntest.Mail).Send})},
+		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{})},
+		Mail:      new(posterntest.Mail).Send,
 		OnSuccess: func(http.ResponseWriter, *http.Request, *postern.SignIn) error { return nil },
 	})
 	if err != nil {

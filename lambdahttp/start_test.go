@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestStart runs a function against the Runtime API, as Lambda does: events are asked for, answers and errors posted, and
-// the process survives a panic and an event that is none of its business.
+// TestStart runs a function against the Runtime API, as Lambda does: events are asked for, answers and errors posted,
+// and the process survives a panic and an event that is none of its business.
 func TestStart(t *testing.T) {
 	type posted struct{ path, body string }
 	events := make(chan []byte, 4)

@@ -9,22 +9,23 @@ import (
 	"strings"
 )
 
-// A Kind is what sent an event.
-type Kind string
+// A Format is the form of an event, which depends on its sender.
+type Format string
 
 const (
-	REST        Kind = "rest"         // API Gateway, REST API
-	HTTP1       Kind = "http-1.0"     // API Gateway, HTTP API with payload format 1.0
-	HTTP2       Kind = "http-2.0"     // API Gateway, HTTP API with payload format 2.0, their default
-	FunctionURL Kind = "function-url" // the function's own URL
-	ALB         Kind = "alb"          // Application Load Balancer
+	REST        Format = "rest"         // API Gateway, REST API
+	HTTP1       Format = "http-1.0"     // API Gateway, HTTP API with payload format 1.0
+	HTTP2       Format = "http-2.0"     // API Gateway, HTTP API with payload format 2.0, their default
+	FunctionURL Format = "function-url" // the function's own URL
+	ALB         Format = "alb"          // Application Load Balancer
 )
 
-// ErrNotHTTP is the answer to an event that is no HTTP request, where there is no Config.Fallback. Its text names the
+// ErrNotHTTP is returned for an event other than an HTTP request, if there is no Config.Fallback. Its text names the
 // members of the event, never their values.
 var ErrNotHTTP = errors.New("lambdahttp: not an HTTP request")
 
-// wire is every kind of event in one struct, so that one decode is enough. What most events don't need stays raw.
+// wire has the members of every kind of event, so that one decode is enough. Members that most requests don't need stay
+// raw.
 type wire struct {
 	Version        string          `json:"version"`
 	Type           string          `json:"type"`
@@ -65,9 +66,10 @@ type wire struct {
 	} `json:"requestContext"`
 }
 
-// kind tells what sent the event, or in other what it seems to be instead. The order matters: VPC Lattice says version
-// 2.0 too, messages of a WebSocket have an httpMethod, and accountId or routeKey tell nothing apart.
-func (e *wire) kind() (k Kind, other string) {
+// kind returns the format of the event, or in other what it seems to be instead. The order matters: events of VPC
+// Lattice have version 2.0 too, messages of a WebSocket have an httpMethod, and accountId and routeKey occur in
+// several formats.
+func (e *wire) kind() (k Format, other string) {
 	switch c := &e.Context; {
 	case e.Type == "TOKEN" || e.Type == "REQUEST":
 		return "", "a request to a Lambda authorizer"
@@ -90,20 +92,20 @@ func (e *wire) kind() (k Kind, other string) {
 	return REST, ""
 }
 
-// api tells whether API Gateway sent the event, which puts stages into paths.
-func (k Kind) api() bool { return k == REST || k == HTTP1 || k == HTTP2 }
+// api reports whether API Gateway sent the event, which puts stages into paths.
+func (k Format) api() bool { return k == REST || k == HTTP1 || k == HTTP2 }
 
-// decoded tells whether the path of such an event has been percent-decoded on its way. HTTP APIs do that.
-func (k Kind) decoded() bool { return k == HTTP1 || k == HTTP2 }
+// decoded reports whether the path of such an event has been percent-decoded on its way. HTTP APIs do that.
+func (k Format) decoded() bool { return k == HTTP1 || k == HTTP2 }
 
 // maxNames is how many members of an unknown event its error names.
 const maxNames = 16
 
-// notHTTP describes an event by the names of its members; values may be anybody's secrets.
+// notHTTP describes an event by the names of its members; the values may be secrets.
 func notHTTP(payload []byte, other string) error {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(payload, &members) != nil {
-		return fmt.Errorf("%w: the event is no JSON object", ErrNotHTTP)
+		return fmt.Errorf("%w: the event is not a JSON object", ErrNotHTTP)
 	}
 	names := slices.Sorted(maps.Keys(members))
 	more := ""

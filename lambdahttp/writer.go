@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/posternauth/postern/internal/text"
 )
 
 var (
@@ -33,7 +35,8 @@ type writer struct {
 
 func newWriter(limit int) *writer { return &writer{limit: limit, header: make(http.Header, 8)} }
 
-// Header returns the header to send. Changes after WriteHeader or the first Write have no effect; there are no trailers.
+// Header returns the header to send. Changes after WriteHeader or the first Write have no effect; there are no
+// trailers.
 func (w *writer) Header() http.Header {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +64,7 @@ func (w *writer) WriteHeader(status int) {
 
 // begin fixes status and header. The lock is held.
 func (w *writer) begin(status int) {
-	if w.done || w.status != 0 {
+	if w.status != 0 {
 		return
 	}
 	w.status = status
@@ -72,7 +75,7 @@ func (w *writer) begin(status int) {
 	w.sent = make(fields, 0, n+2)
 	_, w.typed = w.header["Content-Type"]
 	for name, values := range w.header {
-		if !isToken(name) {
+		if !text.Token(name) {
 			continue
 		}
 		name = textproto.CanonicalMIMEHeaderKey(name)
@@ -86,7 +89,8 @@ func (w *writer) begin(status int) {
 	slices.SortStableFunc(w.sent, func(a, b field) int { return strings.Compare(a.name, b.name) })
 }
 
-// hopByHop tells what speaks of a connection, of which there is none (RFC 9110 section 7.6.1). API Gateway refuses some.
+// hopByHop reports whether a header is about a connection (RFC 9110 section 7.6.1), and there is none. API Gateway
+// refuses some of them.
 func hopByHop(name string) bool {
 	switch name {
 	case "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
@@ -95,8 +99,8 @@ func hopByHop(name string) bool {
 	return false
 }
 
-// clean makes a header value one line, as net/http does: a line break in it must not begin another header. JSON has no
-// bytes that are not UTF-8.
+// clean makes a header value one line, as net/http does: a line break in it must not begin another header. JSON must be
+// UTF-8.
 func clean(v string) string {
 	if !isValue(v) || !utf8.ValidString(v) {
 		v = strings.Map(func(c rune) rune {
@@ -133,7 +137,8 @@ func write[T string | []byte](w *writer, p T) (int, error) {
 	return len(p), nil
 }
 
-// Flush implements http.Flusher. Nothing leaves before the handler returns; it only fixes the header, as it does elsewhere.
+// Flush implements http.Flusher. Nothing leaves before the handler returns; it only fixes the header, as it does
+// elsewhere.
 func (w *writer) Flush() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -148,7 +153,7 @@ func (w *writer) finish() {
 	w.done = true
 }
 
-// hasBody tells whether an answer of this status may have a body (RFC 9110 section 6.4.1).
+// hasBody reports whether an answer of this status may have a body (RFC 9110 section 6.4.1).
 func hasBody(status int) bool {
 	return status != http.StatusNoContent && status != http.StatusNotModified
 }

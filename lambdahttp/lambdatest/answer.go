@@ -14,18 +14,18 @@ import (
 	"strings"
 )
 
-// A result is what a function returned, checked, in the form in which it goes to the client.
+// A result is a function's answer, checked, in the form that goes to the client.
 type result struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// answer writes the result of the function, or says why it can't be read.
+// answer writes the result of the function, or returns why it can't be read.
 func (g *Gateway) answer(w http.ResponseWriter, c *call, out []byte) *refusal {
 	var res *result
 	var err error
-	switch g.cfg.Kind {
+	switch g.cfg.Type {
 	case REST, HTTPAPIv1:
 		res, err = g.answerV1(c, out)
 	case ALB, ALBMultiValue:
@@ -37,20 +37,20 @@ func (g *Gateway) answer(w http.ResponseWriter, c *call, out []byte) *refusal {
 		err = fmt.Errorf("statusCode %d is not one that can be sent", res.status)
 	}
 	if err != nil {
-		return badGateway(g.cfg.Kind, "malformed result of the function: "+err.Error())
+		return badGateway(g.cfg.Type, "malformed result of the function: "+err.Error())
 	}
 	h := w.Header()
 	for k, vs := range res.header {
 		h[k] = append(h[k], vs...)
 	}
 	switch {
-	case g.cfg.Kind.http():
+	case g.cfg.Type.http():
 		h.Set("Apigw-Requestid", c.requestID)
-	case g.cfg.Kind == REST, g.cfg.Kind == FunctionURL:
+	case g.cfg.Type == REST, g.cfg.Type == FunctionURL:
 		h.Set("X-Amzn-Requestid", c.requestID)
 	}
-	if h.Get("Content-Type") == "" && !g.cfg.Kind.alb() {
-		if g.cfg.Kind == HTTPAPI || g.cfg.Kind == HTTPAPIv1 {
+	if h.Get("Content-Type") == "" && !g.cfg.Type.alb() {
+		if g.cfg.Type == HTTPAPI || g.cfg.Type == HTTPAPIv1 {
 			h.Set("Content-Type", "text/plain;charset=UTF-8")
 		} else {
 			h.Set("Content-Type", "application/json")
@@ -68,7 +68,7 @@ func (g *Gateway) answer(w http.ResponseWriter, c *call, out []byte) *refusal {
 	return nil
 }
 
-// members of a result, still as JSON, so that each rule can say what is wrong.
+// members returns the members of a result, still as JSON, so that the error of each rule can name its member.
 func members(out []byte) (map[string]json.RawMessage, error) {
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(out, &m); err != nil {
@@ -88,7 +88,7 @@ func (g *Gateway) answerV1(c *call, out []byte) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.cfg.Kind == REST {
+	if g.cfg.Type == REST {
 		for k := range m {
 			if !slices.Contains([]string{"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}, k) {
 				return nil, fmt.Errorf("it has a member %q, which a REST API does not know", k)
@@ -115,9 +115,9 @@ func (g *Gateway) answerV1(c *call, out []byte) (*result, error) {
 		delete(res.header, canonical(k))
 	}
 	addAll(res.header, multi)
-	if g.cfg.Kind == REST {
+	if g.cfg.Type == REST {
 		remap(res.header)
-		// Base64 is undone only for a client and an API that have agreed on a binary type; else it is sent as it stands.
+		// Base64 is decoded only if the client and the API agree on a binary type; else it is sent as it is.
 		accept, _, _ := strings.Cut(c.header.Get("Accept"), ",")
 		encoded = encoded && slices.ContainsFunc(g.cfg.BinaryMediaTypes, func(t string) bool {
 			return matchMedia(t, strings.TrimSpace(accept)) || matchMedia(t, res.header.Get("Content-Type"))
@@ -126,8 +126,8 @@ func (g *Gateway) answerV1(c *call, out []byte) (*result, error) {
 	return res, decode(res, encoded)
 }
 
-// answerV2 reads the result of payload format 2.0. One without statusCode is the body of a 200. multiValueHeaders do not
-// exist here, and are ignored.
+// answerV2 reads the result of payload format 2.0. One without statusCode is the body of a 200. multiValueHeaders do
+// not exist here, and are ignored.
 //
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 func (g *Gateway) answerV2(out []byte) (*result, error) {
@@ -164,7 +164,7 @@ func (g *Gateway) answerV2(out []byte) (*result, error) {
 	return res, decode(res, encoded)
 }
 
-// answerALB reads the result for a load balancer: of the two maps it looks at the one that its mode calls for.
+// answerALB reads the result for a load balancer: its mode decides which of the two maps counts.
 //
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 func (g *Gateway) answerALB(out []byte) (*result, error) {
@@ -182,7 +182,7 @@ func (g *Gateway) answerALB(out []byte) (*result, error) {
 	if res.status == 0 {
 		return nil, errors.New("statusCode is missing")
 	}
-	if g.cfg.Kind == ALBMultiValue {
+	if g.cfg.Type == ALBMultiValue {
 		multi, err := listMap(m["multiValueHeaders"])
 		if err != nil {
 			return nil, err
@@ -236,7 +236,7 @@ func decode(res *result, encoded bool) error {
 
 func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
-// scalar renders a header value: strings, numbers and booleans will do.
+// scalar renders a header value, which may be a string, a number or a boolean.
 func scalar(raw json.RawMessage) (string, bool) {
 	switch {
 	case len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || isNull(raw):
@@ -249,8 +249,8 @@ func scalar(raw json.RawMessage) (string, bool) {
 	return string(raw), true
 }
 
-// addAll adds headers, by name. Names that differ by case alone are headers of their own, as functions used them before
-// they could give several values: no page of the vendor promises it.
+// addAll adds headers, by name. Names that differ in letter case alone are separate headers, as functions used them
+// before they could return several values. AWS does not document it.
 func addAll(h http.Header, m map[string][]string) {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		h[canonical(k)] = append(h[canonical(k)], m[k]...)
@@ -303,7 +303,7 @@ func listMap(raw json.RawMessage) (map[string][]string, error) {
 	return out, nil
 }
 
-// checkHeader refuses what can't stand in a header, so that a result can't smuggle in another one.
+// checkHeader refuses characters that a header can't have, so that a result can't inject another header.
 func checkHeader(name, value string) error {
 	if name == "" || strings.ContainsAny(name, " \t\r\n:\x00") || strings.ContainsAny(value, "\r\n\x00") {
 		return fmt.Errorf("the header %q can't be sent", name)

@@ -22,7 +22,7 @@ func TestAnswer(t *testing.T) {
 	)
 	tests := []struct {
 		name   string
-		kind   Kind
+		kind   APIType
 		out    string
 		status int
 		body   string
@@ -66,7 +66,7 @@ func TestAnswer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.kind.String()+" "+tt.name, func(t *testing.T) {
-			cfg := Config{Kind: tt.kind, Routes: []Route{{Path: "/x", Function: &recorder{out: tt.out}}}}
+			cfg := Config{Type: tt.kind, Routes: []Route{{Path: "/x", Function: &recorder{out: tt.out}}}}
 			path := "/x"
 			if tt.kind == REST {
 				path, cfg.BinaryMediaTypes = "/prod/x", []string{"image/*"}
@@ -85,12 +85,12 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestGateway_FunctionFails(t *testing.T) {
-	for kind, want := range map[Kind]string{REST: `{"message":"Internal server error"}`, HTTPAPI: `{"message":"Internal Server Error"}`, FunctionURL: `{"message":"Internal Server Error"}`} {
+	for kind, want := range map[APIType]string{REST: `{"message":"Internal server error"}`, HTTPAPI: `{"message":"Internal Server Error"}`, FunctionURL: `{"message":"Internal Server Error"}`} {
 		path := "/x"
 		if kind == REST {
 			path = "/prod/x"
 		}
-		g := mustNew(t, Config{Kind: kind, Routes: []Route{{Path: "/x", Function: &recorder{err: errors.New("secret of the function")}}}})
+		g := mustNew(t, Config{Type: kind, Routes: []Route{{Path: "/x", Function: &recorder{err: errors.New("secret of the function")}}}})
 		if res := serve(g, request("GET", path, "")); res.StatusCode != 502 || bodyOf(t, res) != want {
 			t.Errorf("%v: status %d", kind, res.StatusCode)
 		}
@@ -104,7 +104,7 @@ func TestGateway_Timeout(t *testing.T) {
 		close(done)
 		return nil, ctx.Err()
 	})
-	g := mustNew(t, Config{Kind: REST, Timeout: 20 * time.Millisecond, Routes: []Route{{Path: "/x", Function: slow}}})
+	g := mustNew(t, Config{Type: REST, Timeout: 20 * time.Millisecond, Routes: []Route{{Path: "/x", Function: slow}}})
 	res := serve(g, request("GET", "/prod/x", ""))
 	if body := bodyOf(t, res); res.StatusCode != 504 || body != `{"message":"Endpoint request timed out"}` {
 		t.Errorf("got %d %s", res.StatusCode, body)
@@ -130,7 +130,7 @@ func TestGateway_ClientGone(t *testing.T) {
 func TestGateway_Limits(t *testing.T) {
 	tests := []struct {
 		name   string
-		kind   Kind
+		kind   APIType
 		header int
 		body   int
 		status int
@@ -152,7 +152,7 @@ func TestGateway_Limits(t *testing.T) {
 				path = "/prod/x"
 			}
 			f := Func(func(context.Context, []byte) ([]byte, error) { return []byte(`{"statusCode":200}`), nil })
-			g := mustNew(t, Config{Kind: tt.kind, Routes: []Route{{Path: "/x", Function: f}}})
+			g := mustNew(t, Config{Type: tt.kind, Routes: []Route{{Path: "/x", Function: f}}})
 			r := request("POST", path, strings.Repeat("b", tt.body), "Content-Type: text/plain", "X-Long: "+strings.Repeat("h", tt.header))
 			if res := serve(g, r); res.StatusCode != tt.status {
 				t.Errorf("got %d, want %d", res.StatusCode, tt.status)
@@ -166,7 +166,7 @@ func TestGateway_Limits(t *testing.T) {
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 func TestRoute_Find(t *testing.T) {
 	routes := []string{"GET /pets/dog/1", "GET /pets/dog/{id}", "GET /pets/{proxy+}", "ANY /{proxy+}", "POST /only", "ANY /", "$default"}
-	build := func(t *testing.T, kind Kind) http.Handler {
+	build := func(t *testing.T, kind APIType) http.Handler {
 		var rs []Route
 		for _, key := range routes {
 			key := key
@@ -181,10 +181,10 @@ func TestRoute_Find(t *testing.T) {
 				return json.Marshal(map[string]any{"statusCode": 200, "body": key})
 			})})
 		}
-		return mustNew(t, Config{Kind: kind, Stage: "s", Routes: rs})
+		return mustNew(t, Config{Type: kind, Stage: "s", Routes: rs})
 	}
 	tests := []struct {
-		kind         Kind
+		kind         APIType
 		method, path string
 		want         string // the key, or the refusal
 	}{
@@ -226,7 +226,7 @@ func TestNew_Refuses(t *testing.T) {
 	good := []Route{{Path: "/x", Function: f}}
 	auth := func(a LambdaAuthorizer) []Route { return []Route{{Path: "/x", Function: f, Authorizer: &a}} }
 	tests := map[string]Config{
-		"kind":                    {Kind: 99, Routes: good},
+		"kind":                    {Type: 99, Routes: good},
 		"no routes":               {},
 		"no function":             {Routes: []Route{{Path: "/x"}}},
 		"path":                    {Routes: []Route{{Path: "x", Function: f}}},
@@ -234,31 +234,31 @@ func TestNew_Refuses(t *testing.T) {
 		"empty variable":          {Routes: []Route{{Path: "/{+}", Function: f}}},
 		"greedy in the middle":    {Routes: []Route{{Path: "/{a+}/b", Function: f}}},
 		"twice":                   {Routes: []Route{good[0], good[0]}},
-		"default on REST":         {Kind: REST, Routes: []Route{{Path: "$default", Function: f}}},
-		"default stage on REST":   {Kind: REST, Stage: "$default", Routes: good},
+		"default on REST":         {Type: REST, Routes: []Route{{Path: "$default", Function: f}}},
+		"default stage on REST":   {Type: REST, Stage: "$default", Routes: good},
 		"base path, no domain":    {BasePath: "v1", Routes: good},
 		"stage in path on HTTP":   {Domain: "d", StageInPath: true, Routes: good},
 		"timeout":                 {Timeout: -1, Routes: good},
 		"gateway responses":       {GatewayResponses: map[string]GatewayResponse{"X": {}}, Routes: good},
-		"key source":              {Kind: REST, APIKeySource: "X", Routes: good},
+		"key source":              {Type: REST, APIKeySource: "X", Routes: good},
 		"key on HTTP":             {Routes: []Route{{Path: "/x", Function: f, APIKeyRequired: true}}},
-		"authorizer of a URL":     {Kind: FunctionURL, Routes: auth(LambdaAuthorizer{Function: f})},
-		"two routes of a URL":     {Kind: FunctionURL, Routes: []Route{good[0], {Path: "/y", Function: f}}},
+		"authorizer of a URL":     {Type: FunctionURL, Routes: auth(LambdaAuthorizer{Function: f})},
+		"two routes of a URL":     {Type: FunctionURL, Routes: []Route{good[0], {Path: "/y", Function: f}}},
 		"scopes, no JWT":          {Routes: []Route{{Path: "/x", Function: f, Scopes: []string{"a"}}}},
 		"authorizer, no function": {Routes: auth(LambdaAuthorizer{})},
 		"TOKEN on HTTP":           {Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer})},
-		"unknown type":            {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: "X"})},
-		"version on REST":         {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, PayloadVersion: "1.0"})},
+		"unknown type":            {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: "X"})},
+		"version on REST":         {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, PayloadVersion: "1.0"})},
 		"unknown version":         {Routes: auth(LambdaAuthorizer{Function: f, PayloadVersion: "3.0"})},
 		"simple 1.0":              {Routes: auth(LambdaAuthorizer{Function: f, PayloadVersion: "1.0", SimpleResponses: true})},
-		"regexp of REQUEST":       {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, IdentityValidation: "a"})},
-		"bad regexp":              {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer, IdentityValidation: "("})},
-		"TTL above an hour":       {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, TTL: time.Hour + time.Second})},
-		"TTL below zero":          {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, TTL: -2})},
-		"source of another API":   {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, IdentitySource: []string{"$request.header.A"}})},
+		"regexp of REQUEST":       {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, IdentityValidation: "a"})},
+		"bad regexp":              {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer, IdentityValidation: "("})},
+		"TTL above an hour":       {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, TTL: time.Hour + time.Second})},
+		"TTL below zero":          {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, TTL: -2})},
+		"source of another API":   {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, IdentitySource: []string{"$request.header.A"}})},
 		"unknown context":         {Routes: auth(LambdaAuthorizer{Function: f, IdentitySource: []string{"$context.nothing"}})},
-		"two tokens":              {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer, IdentitySource: []string{"method.request.header.A", "method.request.header.B"}})},
-		"token in the query":      {Kind: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer, IdentitySource: []string{"method.request.querystring.A"}})},
+		"two tokens":              {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer, IdentitySource: []string{"method.request.header.A", "method.request.header.B"}})},
+		"token in the query":      {Type: REST, Routes: auth(LambdaAuthorizer{Function: f, Type: TokenAuthorizer, IdentitySource: []string{"method.request.querystring.A"}})},
 		"JWT, no audience":        {Routes: []Route{{Path: "/x", Function: f, Authorizer: &JWTAuthorizer{Issuer: "https://a"}}}},
 		"JWT, timeout":            {Routes: []Route{{Path: "/x", Function: f, Authorizer: &JWTAuthorizer{Issuer: "https://a", Audience: []string{"b"}, FetchTimeout: -1}}}},
 		"JWT on http":             {Routes: []Route{{Path: "/x", Function: f, Authorizer: &JWTAuthorizer{Issuer: "http://a", Audience: []string{"b"}}}}},

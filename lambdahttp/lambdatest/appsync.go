@@ -16,7 +16,7 @@ import (
 var (
 	// ErrUnauthorized is AppSync's UnauthorizedException: status 401, with a text that can't be changed.
 	ErrUnauthorized = errors.New("lambdatest: UnauthorizedException: You are not authorized to make this call")
-	// ErrAuthorizer says that the authorizer failed or returned what AppSync can't read. Nobody gets in.
+	// ErrAuthorizer is returned if the authorizer failed, or returned a result that AppSync can't read. Nobody gets in.
 	ErrAuthorizer = errors.New("lambdatest: the AppSync authorizer failed")
 )
 
@@ -29,17 +29,20 @@ const (
 type AppSyncConfig struct {
 	// Function decides. Required.
 	Function Function
-	// TTL is how long a result is kept for a token, unless the result says otherwise by ttlOverride. At most an hour. Default:
-	// 300 s, as in the developer guide; the reference of CloudFormation says 0, so set it in your template. [NoCache] turns
-	// it off.
+	// TTL is how long a result is kept for a token, unless the result has a ttlOverride. At most an hour. [NoCache]
+	// turns caching off.
+	// Defaults to 300 s, as in the developer guide. The reference of CloudFormation has 0, so set it in your template.
 	TTL time.Duration
 	// IdentityValidation is a regular expression for the token; one that does not match is refused without a call.
 	IdentityValidation string
-	// APIID, Region and Account appear in the event and in ARNs. Defaults: "a1b2c3d4e5", "us-east-1", "123456789012".
+	// APIID, Region and Account appear in the event and in ARNs.
+	// They default to "a1b2c3d4e5", "us-east-1" and "123456789012".
 	APIID, Region, Account string
-	// Timeout is how long the function may take. Default: 10 s.
+	// Timeout is how long the function may take.
+	// Defaults to 10 s.
 	Timeout time.Duration
-	// Now is the clock of the cache. Default: time.Now.
+	// Now is the clock of the cache.
+	// Defaults to time.Now.
 	Now func() time.Time
 }
 
@@ -51,11 +54,11 @@ type AppSyncRequest struct {
 	Variables map[string]any
 }
 
-// An AppSyncGrant is what the resolvers get to know.
+// An AppSyncGrant is the part of a decision that resolvers see.
 type AppSyncGrant struct {
-	// ResolverContext is $ctx.identity.resolverContext: everything is a string.
+	// ResolverContext is $ctx.identity.resolverContext: all values are strings.
 	ResolverContext map[string]string
-	// DeniedFields are null in the answer, whatever their resolvers say.
+	// DeniedFields are null in the answer, whatever their resolvers return.
 	DeniedFields []string
 	// Cached reports that an earlier result was used.
 	Cached bool
@@ -113,8 +116,8 @@ func NewAppSync(cfg AppSyncConfig) (*AppSync, error) {
 	return a, nil
 }
 
-// Authorize decides on a request: a grant, [ErrUnauthorized] or [ErrAuthorizer]. A token above 2048 characters is refused
-// without a call.
+// Authorize decides on a request: a grant, [ErrUnauthorized] or [ErrAuthorizer]. A token above 2048 characters is
+// refused without a call.
 func (a *AppSync) Authorize(ctx context.Context, r AppSyncRequest) (*AppSyncGrant, error) {
 	switch {
 	case r.Token == "":

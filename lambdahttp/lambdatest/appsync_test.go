@@ -89,7 +89,7 @@ func TestAppSync_Cache(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.ttl, tt.out), func(t *testing.T) {
 			f, c := &recorder{out: tt.out}, newClock()
-			a, err := NewAppSync(AppSyncConfig{Function: f, TTL: tt.ttl, Now: c.now})
+			a, err := NewAppSync(AppSyncConfig{Function: f, TTL: tt.ttl, Now: c.Now})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,10 +112,10 @@ func TestAppSync_Cache(t *testing.T) {
 				call("t", 2)
 				return
 			}
-			c.add(tt.keep - time.Second)
+			c.Advance(tt.keep - time.Second)
 			call("t", 1)
 			call("u", 2)
-			c.add(time.Second)
+			c.Advance(time.Second)
 			call("t", 3)
 		})
 	}

@@ -7,7 +7,7 @@ import (
 
 // BenchmarkGateway is one request whose authorizer's result is in the cache: the price of a test with many requests.
 func BenchmarkGateway(b *testing.B) {
-	g, _ := api(b, Config{Kind: REST}, &LambdaAuthorizer{Function: &recorder{out: policyResult(statements("Allow *"), "")}})
+	g, _ := api(b, Config{Type: REST}, &LambdaAuthorizer{Function: &recorder{out: policyResult(statements("Allow *"), "")}})
 	r := request("GET", "/prod/a", "", "Authorization: t")
 	for b.Loop() {
 		w := httptest.NewRecorder()

@@ -26,8 +26,8 @@ func TestCache_SameVerdict(t *testing.T) {
 		differ bool
 	}{"by token": {byToken, false}, "echo": {echoing, true}} {
 		t.Run(name, func(t *testing.T) {
-			on, _ := api(t, Config{Kind: REST}, &LambdaAuthorizer{Type: TokenAuthorizer, Function: tt.f})
-			off, _ := api(t, Config{Kind: REST}, &LambdaAuthorizer{Type: TokenAuthorizer, Function: tt.f, TTL: NoCache})
+			on, _ := api(t, Config{Type: REST}, &LambdaAuthorizer{Type: TokenAuthorizer, Function: tt.f})
+			off, _ := api(t, Config{Type: REST}, &LambdaAuthorizer{Type: TokenAuthorizer, Function: tt.f, TTL: NoCache})
 			rng, differ, seen := rand.New(rand.NewPCG(1, 2)), 0, map[int]int{}
 			for range 2000 {
 				token := grants[rng.IntN(len(grants))] + "," + grants[rng.IntN(len(grants))]

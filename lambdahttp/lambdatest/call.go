@@ -60,20 +60,20 @@ func (g *Gateway) newCall(r *http.Request) (*call, *refusal) {
 	if c.fullPath == "" || c.fullPath[0] != '/' {
 		c.fullPath = "/" + c.fullPath
 	}
-	if g.cfg.Kind.api() && headerSize(r) > maxHeaders {
+	if g.cfg.Type.api() && headerSize(r) > maxHeaders {
 		return c, &refusal{status: http.StatusRequestHeaderFieldsTooLarge, kind: "DEFAULT_4XX", message: "Request Header Fields Too Large"}
 	}
 	limit := int64(maxBody)
 	switch {
-	case g.cfg.Kind == FunctionURL:
+	case g.cfg.Type == FunctionURL:
 		limit = MaxPayload
-	case g.cfg.Kind.alb():
+	case g.cfg.Type.alb():
 		limit = maxALB
 	}
 	body, err := readBody(r, limit)
 	switch {
 	case errors.Is(err, errBodyTooLong):
-		return c, tooLong(g.cfg.Kind)
+		return c, tooLong(g.cfg.Type)
 	case err != nil:
 		return c, &refusal{status: http.StatusBadRequest, kind: "DEFAULT_4XX", message: "Bad Request", reason: "the body broke off"}
 	}
@@ -81,7 +81,7 @@ func (g *Gateway) newCall(r *http.Request) (*call, *refusal) {
 	c.header = g.forwarded(r, c.sourceIP)
 
 	full := c.fullPath
-	if g.cfg.Kind.http() {
+	if g.cfg.Type.http() {
 		if full, err = decodedPath(c.fullPath); err != nil {
 			return c, &refusal{status: http.StatusBadRequest, kind: "DEFAULT_4XX", message: "Bad Request", reason: "the path can't be decoded twice"}
 		}
@@ -112,18 +112,18 @@ func headerSize(r *http.Request) int {
 	return n
 }
 
-// decodedPath is what an HTTP API makes of a path: it decodes it, cuts it at a "?" that appears, and decodes it again.
-// What can't be decoded a second time is rejected.
+// decodedPath returns the path as an HTTP API passes it on: decoded, cut at a "?" that appears, and decoded again. A
+// path that can't be decoded a second time is rejected.
 //
-// The vendor does not say so; it is what live APIs were seen to do (github.com/hotsock/voker,
-// vokerhttp/testdata/ingress-paths.json). The status of the rejection, 400, is assumed.
+// AWS does not document it; live APIs were seen to do it (github.com/hotsock/voker,
+// vokerhttp/testdata/ingress-paths.json). The status of the rejection, 400, is a guess.
 func decodedPath(escaped string) (string, error) {
 	once, _, _ := strings.Cut(unescapePath(escaped), "?")
 	return url.PathUnescape(once)
 }
 
 // forwarded returns the headers of a request with those that every AWS front end adds. X-Forwarded-For is appended to
-// what the client claims, so only its last element can be believed.
+// the client's own, so only its last entry can be trusted.
 func (g *Gateway) forwarded(r *http.Request, ip string) http.Header {
 	h := r.Header.Clone()
 	if h == nil {
@@ -133,12 +133,12 @@ func (g *Gateway) forwarded(r *http.Request, ip string) http.Header {
 	chain := append(h.Values("X-Forwarded-For"), ip)
 	h.Set("X-Forwarded-For", strings.Join(chain, ", "))
 	proto, port := "https", "443"
-	if g.cfg.Kind.alb() && r.TLS == nil {
+	if g.cfg.Type.alb() && r.TLS == nil {
 		proto, port = "http", "80"
 	}
 	h.Set("X-Forwarded-Proto", proto)
 	h.Set("X-Forwarded-Port", port)
-	if g.cfg.Kind == FunctionURL {
+	if g.cfg.Type == FunctionURL {
 		h.Set("X-Amzn-Tls-Version", "TLSv1.3")
 		h.Set("X-Amzn-Tls-Cipher-Suite", "TLS_AES_128_GCM_SHA256")
 	}
@@ -151,8 +151,8 @@ func (g *Gateway) forwarded(r *http.Request, ip string) http.Header {
 	return h
 }
 
-// arn is the method ARN of a REST API and the route ARN of an HTTP API: with the path of this very request, so that "*"
-// and "?" of a client end up in it.
+// arn returns the method ARN of a REST API or the route ARN of an HTTP API. It has the path of the request, so a "*" or
+// "?" of the client is in it.
 func (c *call) arn() string {
 	if c.conn != nil {
 		return c.g.apiARN() + "/$connect"
@@ -164,7 +164,7 @@ func (g *Gateway) apiARN() string {
 	return partition(g.cfg.Region, "execute-api", g.cfg.Account) + g.cfg.APIID + "/" + g.cfg.Stage
 }
 
-// variable returns a context variable: one of those that identity sources and templates may name.
+// variable returns a context variable, by the name that identity sources and templates use.
 //
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 func (c *call) variable(name string) (value string, known bool) {
@@ -209,9 +209,9 @@ func (g *Gateway) domainPrefix() string {
 	return prefix
 }
 
-// requestPath is the path with its stage or base path.
+// requestPath returns the path with its stage or base path.
 func (c *call) requestPath() string {
-	if c.g.cfg.Kind.http() {
+	if c.g.cfg.Type.http() {
 		return c.decoded
 	}
 	return c.fullPath

@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// event builds what the function gets.
+// event returns the event of the function.
 func (g *Gateway) event(c *call) ([]byte, error) {
 	var doc map[string]any
-	switch g.cfg.Kind {
+	switch g.cfg.Type {
 	case REST:
 		doc = c.restEvent()
 	case HTTPAPIv1:
@@ -42,7 +42,7 @@ func (c *call) httpV2Event() map[string]any {
 	}
 	// An HTTP API decodes the path; a function URL leaves it alone.
 	doc["rawPath"] = c.requestPath()
-	if c.g.cfg.Kind == FunctionURL {
+	if c.g.cfg.Type == FunctionURL {
 		doc["routeKey"] = "$default"
 	}
 	if cookies := c.cookies(); cookies != nil {
@@ -65,7 +65,7 @@ func (c *call) httpV2Event() map[string]any {
 
 func (c *call) httpV2Context() map[string]any {
 	cfg, path := &c.g.cfg, c.requestPath()
-	if cfg.Kind == FunctionURL {
+	if cfg.Type == FunctionURL {
 		path = unescapePath(path)
 	}
 	rc := map[string]any{
@@ -86,7 +86,7 @@ func (c *call) httpV2Context() map[string]any {
 		"time":      c.time.UTC().Format(clfTime),
 		"timeEpoch": c.time.UnixMilli(),
 	}
-	if cfg.Kind == FunctionURL {
+	if cfg.Type == FunctionURL {
 		rc["accountId"] = "anonymous" // as AuthType NONE says
 		rc["routeKey"] = "$default"
 	}
@@ -112,7 +112,8 @@ func (c *call) restEvent() map[string]any {
 	return doc
 }
 
-// httpV1Event is payload format 1.0 of an HTTP API: like that of a REST API, but the path is decoded and keeps its stage.
+// httpV1Event is payload format 1.0 of an HTTP API: like that of a REST API, but the path is decoded and keeps its
+// stage.
 func (c *call) httpV1Event() map[string]any {
 	doc := c.v1Event()
 	doc["version"] = "1.0"
@@ -123,8 +124,8 @@ func (c *call) httpV1Event() map[string]any {
 	return doc
 }
 
-// v1Event is what the events of REST APIs, of payload format 1.0 and of their authorizers have in common. What is missing
-// is null.
+// v1Event has the members that REST APIs, payload format 1.0 and their authorizers have in common. A missing value is
+// null.
 func (c *call) v1Event() map[string]any {
 	single, multi := c.caseHeaders()
 	q := c.query(url.QueryUnescape)
@@ -179,7 +180,7 @@ func (c *call) v1Context() map[string]any {
 		"resourcePath":      c.route.Path,
 		"stage":             cfg.Stage,
 	}
-	if cfg.Kind.http() {
+	if cfg.Type.http() {
 		rc["resourceId"] = c.route.key()
 	}
 	if c.apiKey != "" {
@@ -191,7 +192,7 @@ func (c *call) v1Context() map[string]any {
 	return rc
 }
 
-// albEvent is the event of a load balancer, in one of its two header modes. The query is left as it is, escapes and all.
+// albEvent is the event of a load balancer, in one of its two header modes. The query stays as it is, with its escapes.
 //
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 func (c *call) albEvent() map[string]any {
@@ -207,7 +208,7 @@ func (c *call) albEvent() map[string]any {
 		"path":           c.fullPath,
 		"body":           "",
 	}
-	if c.g.cfg.Kind == ALBMultiValue {
+	if c.g.cfg.Type == ALBMultiValue {
 		doc["multiValueHeaders"], doc["multiValueQueryStringParameters"] = lower, multiOf(q)
 	} else {
 		single := map[string]string{}
@@ -222,11 +223,12 @@ func (c *call) albEvent() map[string]any {
 
 const clfTime = "02/Jan/2006:15:04:05 -0700"
 
-// joinedHeaders is how format 2.0 shows headers: names in lower case, values joined. An HTTP API moves the cookies out.
+// joinedHeaders returns headers as format 2.0 has them: names in lower case, values joined. An HTTP API has the cookies
+// apart.
 func (c *call) joinedHeaders() map[string]string {
 	out := map[string]string{}
 	for k, vs := range c.header {
-		if k == "Cookie" && c.g.cfg.Kind != FunctionURL {
+		if k == "Cookie" && c.g.cfg.Type != FunctionURL {
 			continue
 		}
 		sep := ","
@@ -238,7 +240,7 @@ func (c *call) joinedHeaders() map[string]string {
 	return out
 }
 
-// cookies are the pairs of all Cookie headers.
+// cookies returns the pairs of all Cookie headers.
 func (c *call) cookies() []string {
 	var out []string
 	for _, line := range c.header.Values("Cookie") {
@@ -251,13 +253,13 @@ func (c *call) cookies() []string {
 	return out
 }
 
-// caseHeaders is how format 1.0 shows headers: names as written, the last value and all values.
+// caseHeaders returns headers as format 1.0 has them: names as written, with the last value and with all values.
 func (c *call) caseHeaders() (single map[string]string, multi map[string][]string) {
 	// These have capitals whatever the client wrote.
 	ownCase := []string{"Host", "User-Agent", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"}
 	single, multi = map[string]string{}, map[string][]string{}
 	for k, vs := range c.header {
-		if k == "Content-Length" && c.g.cfg.Kind == REST || len(vs) == 0 {
+		if k == "Content-Length" && c.g.cfg.Type == REST || len(vs) == 0 {
 			continue
 		}
 		if c.g.cfg.LowerCaseHeaders && !slices.Contains(ownCase, k) {
@@ -270,7 +272,7 @@ func (c *call) caseHeaders() (single map[string]string, multi map[string][]strin
 
 type param struct{ key, value string }
 
-// query takes the query apart. Broken escapes are left as they are, as is ";".
+// query takes the query apart. Broken escapes and ";" stay as they are.
 func (c *call) query(unescape func(string) (string, error)) []param {
 	var out []param
 	for _, part := range strings.Split(c.r.URL.RawQuery, "&") {
@@ -328,7 +330,8 @@ func isText(h http.Header) bool {
 	return strings.HasPrefix(t, "text/") || slices.Contains([]string{"application/json", "application/javascript", "application/xml"}, t)
 }
 
-// encodeBody returns the members body and isBase64Encoded. JSON can't carry bytes that are not UTF-8: they are replaced.
+// encodeBody returns the members body and isBase64Encoded. JSON can't carry bytes that are not UTF-8: they are
+// replaced.
 func encodeBody(body []byte, binary bool) (string, bool) {
 	if binary && len(body) > 0 {
 		return base64.StdEncoding.EncodeToString(body), true

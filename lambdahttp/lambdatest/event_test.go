@@ -10,11 +10,11 @@ import (
 
 const target = "/capture/space%20value?repeat=one&repeat=two&redirect=https%3A%2F%2Fa.example&literalPlus=a+b&encodedPlus=a%2Bb&empty="
 
-// TestEvent_Members: one and the same request, as each front end shows it. The facts are those of events captured on AWS
-// (github.com/hotsock/voker, vokerhttp/testdata) and of the pages named at the builders.
+// TestEvent_Members: one and the same request, as each front end shows it. The facts are those of events captured on
+// AWS (github.com/hotsock/voker, vokerhttp/testdata) and of the pages named at the builders.
 func TestEvent_Members(t *testing.T) {
 	tests := []struct {
-		kind Kind
+		kind APIType
 		want map[string]string // member -> JSON
 	}{
 		{HTTPAPI, map[string]string{
@@ -62,7 +62,7 @@ func TestEvent_Members(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.kind.String(), func(t *testing.T) {
 			f := ok()
-			g := mustNew(t, Config{Kind: tt.kind, Now: newClock().now, Routes: []Route{{Method: "post", Path: "/capture/{x}", Function: f}}})
+			g := mustNew(t, Config{Type: tt.kind, Now: newClock().Now, Routes: []Route{{Method: "post", Path: "/capture/{x}", Function: f}}})
 			path := target
 			if tt.kind == REST {
 				path = "/prod" + target
@@ -87,7 +87,7 @@ func TestEvent_Members(t *testing.T) {
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 func TestEvent_Body(t *testing.T) {
 	tests := []struct {
-		kind               Kind
+		kind               APIType
 		contentType, coded string // Content-Type, Content-Encoding
 		body               string
 		want               string // body and isBase64Encoded
@@ -113,7 +113,7 @@ func TestEvent_Body(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.kind.String()+" "+tt.contentType+" "+tt.coded, func(t *testing.T) {
 			f := ok()
-			cfg := Config{Kind: tt.kind, Stage: "s", Routes: []Route{{Path: "/x", Function: f}}}
+			cfg := Config{Type: tt.kind, Stage: "s", Routes: []Route{{Path: "/x", Function: f}}}
 			path := "/s/x"
 			if tt.kind == REST {
 				cfg.BinaryMediaTypes = []string{"image/png"}
@@ -133,7 +133,8 @@ func TestEvent_Body(t *testing.T) {
 	}
 }
 
-// TestEvent_Paths: stage, custom domain and base path, as localstack#12296, aws-powertools-python#579 and yulin#1037 tell.
+// TestEvent_Paths: stage, custom domain and base path, as reported in localstack#12296, aws-powertools-python#579 and
+// yulin#1037.
 func TestEvent_Paths(t *testing.T) {
 	tests := []struct {
 		name           string
@@ -141,12 +142,12 @@ func TestEvent_Paths(t *testing.T) {
 		target         string
 		path, inContex string // event path or rawPath, and that of the request context
 	}{
-		{"REST, generated domain", Config{Kind: REST, Stage: "live"}, "/live/x%2Fy", "/x%2Fy", "/live/x%2Fy"},
-		{"REST, root", Config{Kind: REST, Stage: "live"}, "/live", "/", "/live"},
-		{"REST, domain", Config{Kind: REST, Domain: "api.example"}, "/x", "/x", "/x"},
-		{"REST, domain without a stage in the mapping", Config{Kind: REST, Stage: "live", Domain: "api.example", StageInPath: true}, "/live/x", "/live/x", "/live/x"},
-		{"REST, base path without a stage", Config{Kind: REST, Stage: "live", Domain: "api.example", BasePath: "v1", StageInPath: true}, "/v1/live/x", "/v1/live/x", "/v1/live/x"},
-		{"REST, base path and stage", Config{Kind: REST, Stage: "live", Domain: "api.example", BasePath: "/v1/"}, "/v1/x", "/v1/x", "/v1/x"},
+		{"REST, generated domain", Config{Type: REST, Stage: "live"}, "/live/x%2Fy", "/x%2Fy", "/live/x%2Fy"},
+		{"REST, root", Config{Type: REST, Stage: "live"}, "/live", "/", "/live"},
+		{"REST, domain", Config{Type: REST, Domain: "api.example"}, "/x", "/x", "/x"},
+		{"REST, domain without a stage in the mapping", Config{Type: REST, Stage: "live", Domain: "api.example", StageInPath: true}, "/live/x", "/live/x", "/live/x"},
+		{"REST, base path without a stage", Config{Type: REST, Stage: "live", Domain: "api.example", BasePath: "v1", StageInPath: true}, "/v1/live/x", "/v1/live/x", "/v1/live/x"},
+		{"REST, base path and stage", Config{Type: REST, Stage: "live", Domain: "api.example", BasePath: "/v1/"}, "/v1/x", "/v1/x", "/v1/x"},
 		{"HTTP, $default", Config{}, "/x%2Fy", "/x/y", "/x/y"},
 		{"HTTP, stage", Config{Stage: "dev"}, "/dev/x", "/dev/x", "/dev/x"},
 		{"HTTP, domain with stage", Config{Stage: "dev", Domain: "api.example"}, "/x", "/x", "/x"},
@@ -157,14 +158,14 @@ func TestEvent_Paths(t *testing.T) {
 		{"HTTP, decoded twice", Config{}, "/literal%252Fvalue", "/literal/value", "/literal/value"},
 		{"HTTP, ? after the second time", Config{}, "/literal%253Fvalue", "/literal?value", "/literal?value"},
 		{"HTTP, percent sign", Config{}, "/literal%2525value", "/literal%value", "/literal%value"},
-		{"HTTP 1.0, stage", Config{Kind: HTTPAPIv1, Stage: "dev"}, "/dev/a%20b", "/dev/a b", "/dev/a b"},
-		{"function URL", Config{Kind: FunctionURL}, "/a%2Fb%3F", "/a%2Fb%3F", "/a/b?"},
+		{"HTTP 1.0, stage", Config{Type: HTTPAPIv1, Stage: "dev"}, "/dev/a%20b", "/dev/a b", "/dev/a b"},
+		{"function URL", Config{Type: FunctionURL}, "/a%2Fb%3F", "/a%2Fb%3F", "/a/b?"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := ok()
 			tt.cfg.Routes = []Route{{Path: "/{proxy+}", Function: f}}
-			if tt.cfg.Kind == REST {
+			if tt.cfg.Type == REST {
 				tt.cfg.Routes = append(tt.cfg.Routes, Route{Path: "/", Function: f})
 			}
 			if res := serve(mustNew(t, tt.cfg), request("GET", tt.target, "")); res.StatusCode != 200 {
@@ -184,9 +185,9 @@ func TestEvent_Paths(t *testing.T) {
 
 // A path that can't be decoded twice is rejected by HTTP APIs, and by nobody else.
 func TestEvent_PathRejected(t *testing.T) {
-	for kind, want := range map[Kind]int{HTTPAPI: 400, HTTPAPIv1: 400, FunctionURL: 200, REST: 200, ALB: 200} {
+	for kind, want := range map[APIType]int{HTTPAPI: 400, HTTPAPIv1: 400, FunctionURL: 200, REST: 200, ALB: 200} {
 		f := ok()
-		g := mustNew(t, Config{Kind: kind, Stage: "s", Routes: []Route{{Path: "/{proxy+}", Function: f}}})
+		g := mustNew(t, Config{Type: kind, Stage: "s", Routes: []Route{{Path: "/{proxy+}", Function: f}}})
 		if res := serve(g, request("GET", "/s/percent%25done", "")); res.StatusCode != want || (f.calls() == 1) != (want == 200) {
 			t.Errorf("%v: got %d, want %d", kind, res.StatusCode, want)
 		}
@@ -195,7 +196,7 @@ func TestEvent_PathRejected(t *testing.T) {
 
 func TestEvent_LowerCaseHeaders(t *testing.T) {
 	f := ok()
-	g := mustNew(t, Config{Kind: REST, LowerCaseHeaders: true, Routes: []Route{{Path: "/x", Function: f}}})
+	g := mustNew(t, Config{Type: REST, LowerCaseHeaders: true, Routes: []Route{{Path: "/x", Function: f}}})
 	serve(g, request("GET", "/prod/x", "", "Authorization: t"))
 	if doc := f.last(t); at(doc, "headers.authorization") != "t" || at(doc, "headers.Host") != "example.com" {
 		t.Errorf("headers are %v", at(doc, "headers"))
@@ -217,10 +218,10 @@ func TestGateway_Event(t *testing.T) {
 
 // Any header and any query make an event that is JSON.
 func TestEvent_AnyQuery(t *testing.T) {
-	kinds := []Kind{HTTPAPI, HTTPAPIv1, FunctionURL, ALB, ALBMultiValue}
+	kinds := []APIType{HTTPAPI, HTTPAPIv1, FunctionURL, ALB, ALBMultiValue}
 	var gateways []*Gateway
 	for _, k := range kinds {
-		gateways = append(gateways, mustNew(t, Config{Kind: k, Routes: []Route{{Path: "$default", Function: ok()}}}))
+		gateways = append(gateways, mustNew(t, Config{Type: k, Routes: []Route{{Path: "$default", Function: ok()}}}))
 	}
 	check := func(query, header string, body []byte) bool {
 		for _, g := range gateways {

@@ -30,7 +30,7 @@ func ExampleNew() {
 				{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": %q}]}}`, in.MethodArn), nil
 		}),
 	}
-	api, err := lambdatest.New(lambdatest.Config{Kind: lambdatest.REST, Routes: []lambdatest.Route{
+	api, err := lambdatest.New(lambdatest.Config{Type: lambdatest.REST, Routes: []lambdatest.Route{
 		{Method: "GET", Path: "/orders", Function: hello, Authorizer: authorizer},
 		{Method: "POST", Path: "/orders", Function: hello, Authorizer: authorizer},
 	}})

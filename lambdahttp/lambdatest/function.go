@@ -8,7 +8,8 @@ import (
 	"reflect"
 )
 
-// MaxPayload is the largest event and the largest result of a synchronous invocation, in bytes: 6 MB as Lambda counts it.
+// MaxPayload is the largest event and the largest result of a synchronous invocation, in bytes: 6 MB as Lambda counts
+// it.
 //
 // Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const MaxPayload = 6291556
@@ -16,8 +17,7 @@ const MaxPayload = 6291556
 // ErrPayloadTooLarge is returned by Invoke for an event above [MaxPayload]. The function is not called.
 var ErrPayloadTooLarge = errors.New("lambdatest: the event is larger than 6291556 bytes, which Lambda refuses: send less")
 
-// A Function is a Lambda function: bytes in, bytes out. [Func] is one in this process, [Runtime] one in processes of its
-// own.
+// A Function is a Lambda function: bytes in, bytes out. [Func] runs in this process, [Runtime] in separate processes.
 //
 // An error that the function itself returned, its crash and its timeout are a [*FunctionError]; any other error means
 // that it was not called. Invoke may be called by several goroutines at once.
@@ -28,7 +28,7 @@ type Function interface {
 // Func makes a [Function] of a Go function, in this process.
 //
 // Invoke gives up when ctx ends, as Lambda does at the timeout of a function; a Func that ignores its context then runs
-// on until it returns, with nobody listening. A panic is a function error, as it is on Lambda.
+// on until it returns, and its result is dropped. A panic is a function error, as it is on Lambda.
 type Func func(ctx context.Context, payload []byte) ([]byte, error)
 
 // Invoke calls the function.
@@ -83,7 +83,7 @@ const (
 type FunctionError struct {
 	// Type is the type the runtime named, such as "errorString", "Runtime.ExitError" or "Sandbox.Timedout".
 	Type string
-	// Message is the text of the error and nothing more. API Gateway compares the one of an authorizer with "Unauthorized".
+	// Message is the text of the error and nothing else. API Gateway compares an authorizer's with "Unauthorized".
 	Message string
 	// Payload is the document as the runtime sent it, with the stack trace if there is one.
 	Payload json.RawMessage

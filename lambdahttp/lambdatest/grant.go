@@ -74,9 +74,9 @@ func (l *lambdaGuard) parseContext(raw json.RawMessage) (map[string]any, error) 
 	return out, nil
 }
 
-// shown is what the function behind sees of the grant, at requestContext.authorizer.
+// shown returns requestContext.authorizer, as the function behind gets it.
 func (l *lambdaGuard) shown(gr *grant, took time.Duration) map[string]any {
-	if l.g.cfg.Kind == HTTPAPI && !l.g.websocket {
+	if l.g.cfg.Type == HTTPAPI && !l.g.websocket {
 		if len(gr.context) == 0 {
 			return map[string]any{"lambda": nil}
 		}
@@ -89,13 +89,13 @@ func (l *lambdaGuard) shown(gr *grant, took time.Duration) map[string]any {
 	if gr.policy != nil {
 		out["principalId"] = gr.principal
 	}
-	if l.g.websocket || l.g.cfg.Kind == REST {
+	if l.g.websocket || l.g.cfg.Type == REST {
 		out["integrationLatency"] = took.Milliseconds()
 	}
 	return out
 }
 
-// event builds what the authorizer's function gets: the request without its body.
+// event returns the event of the authorizer's function: the request without its body.
 func (l *lambdaGuard) event(c *call, values []string) ([]byte, error) {
 	var doc map[string]any
 	switch {
@@ -119,7 +119,7 @@ func (l *lambdaGuard) event(c *call, values []string) ([]byte, error) {
 			delete(doc, k)
 		}
 		doc["type"], doc["methodArn"] = "REQUEST", c.arn()
-		// Here what is missing is empty.
+		// Here a missing value is empty.
 		for _, k := range []string{"queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "stageVariables"} {
 			if doc[k] == nil {
 				doc[k] = map[string]string{}

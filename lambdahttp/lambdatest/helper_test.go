@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/posternauth/postern/internal/test/testclock"
 )
 
 // recorder is a function that keeps its events and answers with a fixed result or error.
@@ -105,25 +107,7 @@ func bodyOf(t testing.TB, res *http.Response) string {
 	return string(b)
 }
 
-// a clock is set by hand.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func newClock() *clock { return &clock{t: time.Date(2026, 7, 10, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
+func newClock() *testclock.Clock { return testclock.New(time.Date(2026, 7, 10, 12, 0, 0, 0, time.UTC)) }
 
 // replaced hands another event to a function.
 type replaced struct {

@@ -24,7 +24,7 @@ func (g *Gateway) identitySource(expr string) (source, error) {
 	switch {
 	case g.websocket:
 		prefix, request = "", "route.request."
-	case g.cfg.Kind == REST:
+	case g.cfg.Type == REST:
 		prefix, request = "", "method.request."
 	}
 	if name, ok := strings.CutPrefix(expr, request+"header."); ok && name != "" {
@@ -44,13 +44,13 @@ func (g *Gateway) identitySource(expr string) (source, error) {
 	return nil, fmt.Errorf("the identity source %q is not one of this API: use %sheader.<name>, %squerystring.<name>, %sstageVariables.<name> or %scontext.<name>", expr, request, request, prefix, prefix)
 }
 
-// headerValue is a header as the kind of event shows it: the last value for REST APIs, all of them joined for HTTP APIs.
+// headerValue returns a header as the event has it: the last value for REST APIs, all values joined for HTTP APIs.
 func (c *call) headerValue(name string) string {
 	vs := c.header.Values(name)
 	if len(vs) == 0 {
 		return ""
 	}
-	if c.g.cfg.Kind.http() && !c.g.websocket {
+	if c.g.cfg.Type.http() && !c.g.websocket {
 		return strings.Join(vs, ",")
 	}
 	return vs[len(vs)-1]
@@ -58,7 +58,7 @@ func (c *call) headerValue(name string) string {
 
 func (c *call) queryValue(name string) string {
 	q := c.query(url.QueryUnescape)
-	if c.g.cfg.Kind.http() && !c.g.websocket {
+	if c.g.cfg.Type.http() && !c.g.websocket {
 		return joinAll(q)[name]
 	}
 	return lastOf(q)[name]

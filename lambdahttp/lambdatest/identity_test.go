@@ -7,7 +7,7 @@ import "testing"
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 func TestIdentitySource(t *testing.T) {
 	tests := []struct {
-		kind       Kind
+		kind       APIType
 		expr, want string
 	}{
 		{REST, "method.request.header.x-a", "2"},
@@ -32,7 +32,7 @@ func TestIdentitySource(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.expr, func(t *testing.T) {
-			g, _ := api(t, Config{Kind: tt.kind, StageVariables: map[string]string{"v": "1"}}, nil)
+			g, _ := api(t, Config{Type: tt.kind, StageVariables: map[string]string{"v": "1"}}, nil)
 			s, err := g.identitySource(tt.expr)
 			if err != nil {
 				t.Fatal(err)

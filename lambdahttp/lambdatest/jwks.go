@@ -20,7 +20,7 @@ const (
 	maxDocument  = 1 << 20
 )
 
-// A keySet is what a gateway remembers of an issuer: where its keys are, for good, and the keys, for a while.
+// A keySet has the keys of an issuer for a while, and their address for good.
 type keySet struct {
 	client    *http.Client
 	issuer    string

@@ -21,13 +21,12 @@ import (
 // A JWTAuthorizer checks tokens in the gateway itself, with the keys that the issuer publishes. It knows RSA signatures
 // only: RS256, RS384 and RS512. The same pointer in several routes is one authorizer, with one cache of keys.
 //
-// HTTP APIs have had it from the start. A key set is kept for two hours, so a key must be published two hours before
+// HTTP APIs: a key set is kept for two hours, so a key must be published two hours before
 // tokens are signed with it. Claims reach the function as strings.
 //
-// REST APIs have one too, which older pages, and pages about other authorizers, deny. There the key set is kept for an
-// hour, a kid that is not in it makes the gateway fetch it again, and claims keep their JSON types. The vendor lets the
-// owner choose among several algorithms; this simulator checks the RSA ones. A scope that is missing is a 403, anything
-// else a 401; that the REST pages do not say, and is as for HTTP APIs.
+// REST APIs: the key set is kept for an hour, an unknown kid makes the gateway fetch it again, and claims keep their
+// JSON types. AWS has several algorithms; this simulator checks RSA alone. A missing scope is a 403, anything else a
+// 401: AWS documents that for HTTP APIs, and here it is the same.
 //
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html,
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-jwt-authorizer.html and its pages on keys and
@@ -37,14 +36,18 @@ type JWTAuthorizer struct {
 	Issuer string
 	// Audience lists the values of which aud, or client_id where there is no aud, must name one. Required.
 	Audience []string
-	// IdentitySource is where the token is, with or without "Bearer". Default: the Authorization header, in the notation of
-	// [LambdaAuthorizer].IdentitySource.
+	// IdentitySource is where the token is, with or without "Bearer".
+	//
+	// Defaults to the Authorization header, in the
+	// notation of [LambdaAuthorizer].IdentitySource.
 	IdentitySource string
-	// HTTPClient fetches the discovery document and the keys. Default: a client of its own that follows no redirects.
+	// HTTPClient fetches the discovery document and the keys.
+	// Defaults to a new client that follows no redirects.
 	HTTPClient *http.Client
-	// FetchTimeout is how long each of the two may take. Default: 1500 ms, as on AWS; a test on a busy machine may give more.
+	// FetchTimeout is how long each of the two may take. A test on a busy machine may need more.
+	// Defaults to 1500 ms, as on AWS.
 	FetchTimeout time.Duration
-	// AllowHTTP lets Issuer and its key set be on http, which API Gateway never does: for a test server.
+	// AllowHTTP allows http for Issuer and its key set, for a test server. API Gateway never does.
 	AllowHTTP bool
 }
 
@@ -73,7 +76,7 @@ func (a *JWTAuthorizer) compile(g *Gateway, _ *Route) (guard, error) {
 	}
 	if j.a.IdentitySource == "" {
 		j.a.IdentitySource = "$request.header.Authorization"
-		if g.cfg.Kind == REST {
+		if g.cfg.Type == REST {
 			j.a.IdentitySource = "method.request.header.Authorization"
 		}
 	}
@@ -86,7 +89,7 @@ func (a *JWTAuthorizer) compile(g *Gateway, _ *Route) (guard, error) {
 	}
 	j.keys = &keySet{client: client, issuer: a.Issuer, allowHTTP: a.AllowHTTP, timeout: a.FetchTimeout, now: g.cfg.Now, keep: 2 * time.Hour}
 	setDefault(&j.keys.timeout, fetchTimeout)
-	if g.cfg.Kind == REST {
+	if g.cfg.Type == REST {
 		j.keys.keep, j.keys.refetch = time.Hour, true
 	}
 	return j, nil
@@ -121,7 +124,7 @@ func (j *jwtGuard) authorize(ctx context.Context, c *call) (map[string]any, *ref
 	if len(c.route.Scopes) == 0 {
 		scopes = nil
 	}
-	switch j.g.cfg.Kind {
+	switch j.g.cfg.Type {
 	case REST:
 		return map[string]any{"claims": claims}, nil
 	case HTTPAPIv1:
@@ -132,13 +135,13 @@ func (j *jwtGuard) authorize(ctx context.Context, c *call) (map[string]any, *ref
 
 // challenge is the header that HTTP APIs send; what REST APIs send is not documented.
 func (j *jwtGuard) challenge(value string) map[string]string {
-	if j.g.cfg.Kind == REST {
+	if j.g.cfg.Type == REST {
 		return nil
 	}
 	return map[string]string{"Www-Authenticate": value}
 }
 
-// reason cuts an error down to what the client is told: tokens and keys stay out of it.
+// reason returns the part of an error that the client gets: no token, no key.
 func reason(err error) string {
 	var t tokenError
 	if errors.As(err, &t) {
@@ -147,7 +150,7 @@ func reason(err error) string {
 	return "unable to verify the token"
 }
 
-// A tokenError says what is wrong with a token, in words that may go into a header.
+// A tokenError is what is wrong with a token, in words that may stand in a header.
 type tokenError string
 
 func (e tokenError) Error() string { return string(e) }
@@ -201,7 +204,7 @@ func decodePart(part string, into any) error {
 	return nil
 }
 
-// checkClaims checks iss, aud or client_id, exp, nbf and iat, in this order. No leeway is documented, and none is given.
+// checkClaims checks iss, aud or client_id, exp, nbf and iat, in this order. AWS documents no leeway, so there is none.
 func (j *jwtGuard) checkClaims(claims map[string]any) error {
 	if iss, _ := claims["iss"].(string); iss != j.a.Issuer {
 		return tokenError("the token does not have a valid issuer")
@@ -269,7 +272,7 @@ func tokenScopes(claims map[string]any) []string {
 	return texts(v)
 }
 
-// stringClaims renders claims as an HTTP API hands them on: everything is a string, a list is "[a b]" without quotes or
+// stringClaims renders claims as an HTTP API passes them on: all are strings, a list is "[a b]" without quotes or
 // commas, null is left out, an object is JSON text.
 func stringClaims(claims map[string]any) map[string]string {
 	out := map[string]string{}

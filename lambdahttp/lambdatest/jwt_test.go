@@ -127,7 +127,7 @@ func with(base map[string]any, pairs ...any) map[string]any {
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-jwt.html
 func TestJWTAuthorizer(t *testing.T) {
 	is, c := newIssuer(t), newClock()
-	now := c.now().Unix()
+	now := c.Now().Unix()
 	header := map[string]any{"alg": "RS256", "kid": "k1", "typ": "at+jwt"}
 	claims := map[string]any{"iss": is.iss(), "aud": "api", "sub": "u1", "iat": now, "exp": now + 60, "scope": "read write"}
 	good := is.sign(t, header, claims)
@@ -188,7 +188,7 @@ func TestJWTAuthorizer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api", "web"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
 			f := ok()
-			g := mustNew(t, Config{Now: c.now, Routes: []Route{{Path: "/a", Function: f, Authorizer: a, Scopes: strings.Fields(tt.scope)}}})
+			g := mustNew(t, Config{Now: c.Now, Routes: []Route{{Path: "/a", Function: f, Authorizer: a, Scopes: strings.Fields(tt.scope)}}})
 			var headers []string
 			if tt.token != "" {
 				headers = []string{"Authorization: " + tt.token}
@@ -213,7 +213,7 @@ func TestJWTAuthorizer(t *testing.T) {
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-jwt-authorizer-claims.html
 func TestJWTAuthorizer_Shown(t *testing.T) {
 	is, c := newIssuer(t), newClock()
-	now := c.now().Unix()
+	now := c.Now().Unix()
 	token := is.sign(t, map[string]any{"alg": "RS256", "kid": "k1"}, map[string]any{
 		"iss": is.iss(), "aud": []string{"api", "web"}, "exp": now + 60, "scope": "read write", "mfa": true, "n": 1.5,
 		"roles": []any{"a", 1, []string{"b"}}, "address": map[string]any{"city": "Oslo"}, "gone": json.RawMessage("null"),
@@ -222,7 +222,7 @@ func TestJWTAuthorizer_Shown(t *testing.T) {
 	stringly := `{"address":` + text(`{"city":"Oslo"}`) + `,"aud":"[api web]","exp":"` + exp + `","iss":"` + is.iss() + `","mfa":"true","n":"1.5","roles":"[a 1 [b]]","scope":"read write"}`
 	typed := `{"address":{"city":"Oslo"},"aud":["api","web"],"exp":` + exp + `,"gone":null,"iss":"` + is.iss() + `","mfa":true,"n":1.5,"roles":["a",1,["b"]],"scope":"read write"}`
 	tests := []struct {
-		kind   Kind
+		kind   APIType
 		scopes []string
 		want   string
 	}{
@@ -235,7 +235,7 @@ func TestJWTAuthorizer_Shown(t *testing.T) {
 		t.Run(tt.kind.String(), func(t *testing.T) {
 			f := ok()
 			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"web"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
-			g := mustNew(t, Config{Kind: tt.kind, Stage: "s", Now: c.now, Routes: []Route{{Path: "/a", Function: f, Authorizer: a, Scopes: tt.scopes}}})
+			g := mustNew(t, Config{Type: tt.kind, Stage: "s", Now: c.Now, Routes: []Route{{Path: "/a", Function: f, Authorizer: a, Scopes: tt.scopes}}})
 			if res := serve(g, request("GET", "/s/a", "", "Authorization: "+token)); res.StatusCode != 200 {
 				t.Fatalf("status %d", res.StatusCode)
 			}
@@ -252,7 +252,7 @@ func TestJWTAuthorizer_Shown(t *testing.T) {
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-jwt-authorizer-keys.html
 func TestJWTAuthorizer_Keys(t *testing.T) {
 	tests := []struct {
-		kind    Kind
+		kind    APIType
 		keep    time.Duration
 		rotated int // status of a token under a key that was published a moment ago
 	}{
@@ -263,9 +263,9 @@ func TestJWTAuthorizer_Keys(t *testing.T) {
 		t.Run(tt.kind.String(), func(t *testing.T) {
 			is, c := newIssuer(t), newClock()
 			a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
-			g := mustNew(t, Config{Kind: tt.kind, Stage: "s", Now: c.now, Routes: []Route{{Path: "/a", Function: ok(), Authorizer: a}}})
+			g := mustNew(t, Config{Type: tt.kind, Stage: "s", Now: c.Now, Routes: []Route{{Path: "/a", Function: ok(), Authorizer: a}}})
 			try := func(kid string) int {
-				token := is.sign(t, map[string]any{"alg": "RS256", "kid": kid}, map[string]any{"iss": is.iss(), "aud": "api", "exp": c.now().Unix() + 60})
+				token := is.sign(t, map[string]any{"alg": "RS256", "kid": kid}, map[string]any{"iss": is.iss(), "aud": "api", "exp": c.Now().Unix() + 60})
 				return serve(g, request("GET", "/s/a", "", "Authorization: "+token)).StatusCode
 			}
 			if got := try("k1"); got != 200 {
@@ -276,12 +276,12 @@ func TestJWTAuthorizer_Keys(t *testing.T) {
 				t.Errorf("new key: got %d, want %d", got, tt.rotated)
 			}
 			is.publish("k3")
-			c.add(tt.keep - time.Second)
+			c.Advance(tt.keep - time.Second)
 			before := is.count("/keys")
 			if got := try(map[int]string{401: "k1", 200: "k2"}[tt.rotated]); got != 200 || is.count("/keys") != before {
 				t.Errorf("withdrawn, but remembered key: got %d", got)
 			}
-			c.add(time.Second)
+			c.Advance(time.Second)
 			if got := try("k1"); got != 401 {
 				t.Errorf("withdrawn key: got %d", got)
 			}
@@ -328,13 +328,13 @@ func TestJWTAuthorizer_IssuerFails(t *testing.T) {
 // FuzzJWT: no token without a signature by the key is let in.
 func FuzzJWT(f *testing.F) {
 	is, c := newIssuer(f), newClock()
-	good := is.sign(f, map[string]any{"alg": "RS256", "kid": "k1"}, map[string]any{"iss": is.iss(), "aud": "api", "exp": c.now().Unix() + 60})
+	good := is.sign(f, map[string]any{"alg": "RS256", "kid": "k1"}, map[string]any{"iss": is.iss(), "aud": "api", "exp": c.Now().Unix() + 60})
 	f.Add([]byte(good))
 	f.Add([]byte(strings.Replace(good, ".", ".e30.", 1)))
 	f.Add([]byte("eyJhbGciOiJub25lIn0.e30."))
 	f.Add([]byte(".."))
 	a := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
-	g := mustNew(f, Config{Now: c.now, Routes: []Route{{Path: "/a", Function: ok(), Authorizer: a}}})
+	g := mustNew(f, Config{Now: c.Now, Routes: []Route{{Path: "/a", Function: ok(), Authorizer: a}}})
 	f.Fuzz(func(t *testing.T, token []byte) {
 		if bytes.ContainsAny(token, "\r\n") || len(token) > 4096 {
 			return

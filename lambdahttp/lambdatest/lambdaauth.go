@@ -29,42 +29,45 @@ const (
 // A LambdaAuthorizer is a function that decides on requests. The same pointer in several routes is one authorizer, with
 // one cache.
 //
-// A result is kept for TTL under the values of the identity sources. On REST APIs and HTTP APIs it is the policy that is
-// kept, and it is evaluated anew for each route that is asked for: one that allows only the route it was made for refuses
-// all others until it expires. The yes or no of a simple response is kept just the same, and counts for every route.
+// A result is kept for TTL under the values of the identity sources. REST APIs and HTTP APIs keep the policy, and
+// evaluate it for each route that is called: a policy for one route alone refuses all others until it expires. The
+// yes or no of a simple response is kept in the same way, and is used for every route.
 //
-// An error whose message is exactly "Unauthorized" is a 401; any other error, a timeout, and a result that breaks a rule
-// are a 500. None of them is kept. For HTTP APIs the vendor does not document the 401.
+// An error whose message is exactly "Unauthorized" is a 401; any other error, a timeout, and a result that breaks a
+// rule are a 500. None of them is kept. AWS does not document the 401 for HTTP APIs.
 //
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html,
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 type LambdaAuthorizer struct {
 	// Function decides. Required.
 	Function Function
-	// Type is [TokenAuthorizer] or [RequestAuthorizer]. Default: RequestAuthorizer.
+	// Type is [TokenAuthorizer] or [RequestAuthorizer].
+	// Defaults to RequestAuthorizer.
 	Type string
-	// PayloadVersion is "1.0" or "2.0". HTTP APIs only. Default: "2.0".
+	// PayloadVersion is "1.0" or "2.0". HTTP APIs only.
+	// Defaults to "2.0".
 	PayloadVersion string
-	// SimpleResponses says that the function returns isAuthorized instead of a policy. Payload version 2.0 only.
+	// SimpleResponses means that the function returns isAuthorized instead of a policy. Payload version 2.0 only.
 	SimpleResponses bool
-	// IdentitySource lists expressions such as "method.request.header.Authorization" (REST), "$request.header.Authorization"
-	// (HTTP) or "route.request.querystring.token" (WebSocket). Default: the Authorization header, if the result is cached or
-	// Type is TokenAuthorizer.
-	//
-	// A request without one of them is answered 401, and the function is not called; but REST APIs leave a REQUEST authorizer
-	// without cache to find out for itself.
+	// IdentitySource lists expressions such as "method.request.header.Authorization" (REST),
+	// "$request.header.Authorization" (HTTP) or "route.request.querystring.token" (WebSocket). A request without one
+	// of them is answered 401, and the function is not called; except that REST APIs always call a REQUEST authorizer
+	// without a cache.
+	// Defaults to the Authorization header, if the result is kept or Type is TokenAuthorizer.
 	IdentitySource []string
-	// IdentityValidation is a regular expression for the token; one that does not match is a 401 without a call. TokenAuthorizer
-	// only.
+	// IdentityValidation is a regular expression for the token; one that does not match is a 401 without a call.
+	// TokenAuthorizer only.
 	IdentityValidation string
-	// TTL is how long a result is kept, at most an hour, in whole seconds. Default: 300 s. [NoCache] turns it off.
-	// WebSocket APIs keep nothing.
+	// TTL is how long a result is kept, at most an hour, in whole seconds. [NoCache] turns caching off. WebSocket
+	// APIs keep nothing.
+	// Defaults to 300 s.
 	TTL time.Duration
-	// Timeout is how long the function may take. Default: 10 s.
+	// Timeout is how long the function may take.
+	// Defaults to 10 s.
 	Timeout time.Duration
 }
 
-// lambdaGuard is a LambdaAuthorizer made ready for one gateway.
+// lambdaGuard is a LambdaAuthorizer in one gateway.
 type lambdaGuard struct {
 	g       *Gateway
 	a       LambdaAuthorizer
@@ -97,7 +100,7 @@ func (a *LambdaAuthorizer) compile(g *Gateway, _ *Route) (guard, error) {
 	setDefault(&a.Type, RequestAuthorizer)
 	setDefault(&a.TTL, defaultTTL)
 	setDefault(&a.Timeout, 10*time.Second)
-	isHTTP := g.cfg.Kind.http() && !g.websocket
+	isHTTP := g.cfg.Type.http() && !g.websocket
 	if isHTTP {
 		setDefault(&a.PayloadVersion, "2.0")
 	}
@@ -107,7 +110,7 @@ func (a *LambdaAuthorizer) compile(g *Gateway, _ *Route) (guard, error) {
 		return nil, errors.New("LambdaAuthorizer.Function is nil")
 	case a.Type != TokenAuthorizer && a.Type != RequestAuthorizer:
 		return nil, fmt.Errorf("LambdaAuthorizer.Type: there is no %q", a.Type)
-	case a.Type == TokenAuthorizer && (g.cfg.Kind != REST || g.websocket):
+	case a.Type == TokenAuthorizer && (g.cfg.Type != REST || g.websocket):
 		return nil, errors.New("LambdaAuthorizer.Type: only REST APIs have TOKEN authorizers")
 	case !isHTTP && (a.PayloadVersion != "" || a.SimpleResponses):
 		return nil, errors.New("LambdaAuthorizer: PayloadVersion and SimpleResponses are for HTTP APIs")
@@ -228,7 +231,7 @@ func (l *lambdaGuard) decide(c *call, gr *grant) *refusal {
 	if v == explicitDeny {
 		f.reason = "the policy denies " + c.arn()
 	}
-	if l.g.cfg.Kind == REST && !l.g.websocket {
+	if l.g.cfg.Type == REST && !l.g.websocket {
 		f.upper, f.message = true, "User is not authorized to access this resource"
 		if v == explicitDeny {
 			f.message += " with an explicit deny"
@@ -264,7 +267,7 @@ func (l *lambdaGuard) invoke(ctx context.Context, c *call, values []string) (*gr
 func (l *lambdaGuard) failed(reason string) *refusal {
 	f := internalError(reason)
 	f.kind = "AUTHORIZER_CONFIGURATION_ERROR"
-	if l.g.cfg.Kind == REST && !l.g.websocket {
+	if l.g.cfg.Type == REST && !l.g.websocket {
 		f.null = true
 	} else {
 		f.message = "Internal Server Error"

@@ -12,7 +12,7 @@ import (
 )
 
 // api builds a gateway with the routes GET /a, POST /b and GET /open, of which the first two are guarded.
-func api(t testing.TB, cfg Config, a Authorizer) (*Gateway, *recorder) {
+func api(t testing.TB, cfg Config, a RouteAuthorizer) (*Gateway, *recorder) {
 	t.Helper()
 	f := ok()
 	cfg.Stage = "prod"
@@ -33,8 +33,8 @@ func policyResult(policy, rest string) string {
 //
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html,
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html,
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html and, for the texts of 403,
-// https://repost.aws/knowledge-center/api-gateway-403-error-lambda-authorizer
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html and, for the texts of
+// 403, https://repost.aws/knowledge-center/api-gateway-403-error-lambda-authorizer
 func TestLambdaAuthorizer_Status(t *testing.T) {
 	const (
 		forbidden = `{"message":"Forbidden"}`
@@ -47,7 +47,7 @@ func TestLambdaAuthorizer_Status(t *testing.T) {
 	simple := &LambdaAuthorizer{SimpleResponses: true}
 	tests := []struct {
 		name   string
-		kind   Kind
+		kind   APIType
 		a      *LambdaAuthorizer
 		out    string
 		err    error
@@ -96,7 +96,7 @@ func TestLambdaAuthorizer_Status(t *testing.T) {
 			a := *tt.a
 			a.Function = fn
 			var d Decision
-			g, f := api(t, Config{Kind: tt.kind, OnDecision: func(x Decision) { d = x }}, &a)
+			g, f := api(t, Config{Type: tt.kind, OnDecision: func(x Decision) { d = x }}, &a)
 			res := serve(g, request("GET", "/prod/a", "", "Authorization: t"))
 			if body := bodyOf(t, res); res.StatusCode != tt.status || body != tt.body {
 				t.Errorf("got %d %s, want %d %s (%s)", res.StatusCode, body, tt.status, tt.body, d.Reason)
@@ -118,7 +118,7 @@ func TestLambdaAuthorizer_Shown(t *testing.T) {
 	context := `,"context":{"s":"v","n":1.50,"b":true}`
 	tests := []struct {
 		name string
-		kind Kind
+		kind APIType
 		a    LambdaAuthorizer
 		out  string
 		want string
@@ -132,7 +132,7 @@ func TestLambdaAuthorizer_Shown(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.a.Function = &recorder{out: tt.out}
-			g, f := api(t, Config{Kind: tt.kind, Now: newClock().now}, &tt.a)
+			g, f := api(t, Config{Type: tt.kind, Now: newClock().Now}, &tt.a)
 			serve(g, request("GET", "/prod/a", "", "Authorization: t"))
 			if got := asJSON(t, at(f.last(t), "requestContext.authorizer")); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
@@ -152,7 +152,7 @@ func TestLambdaAuthorizer_IdentitySource(t *testing.T) {
 	http2 := LambdaAuthorizer{TTL: NoCache, IdentitySource: []string{"$request.header.A", "$stageVariables.v", "$context.routeKey"}}
 	tests := []struct {
 		name     string
-		kind     Kind
+		kind     APIType
 		a        LambdaAuthorizer
 		target   string
 		headers  []string
@@ -178,7 +178,7 @@ func TestLambdaAuthorizer_IdentitySource(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			fn := &recorder{out: policyResult(statements("Allow *"), "")}
 			tt.a.Function = fn
-			g, f := api(t, Config{Kind: tt.kind, StageVariables: map[string]string{"v": "x"}}, &tt.a)
+			g, f := api(t, Config{Type: tt.kind, StageVariables: map[string]string{"v": "x"}}, &tt.a)
 			res := serve(g, request("GET", tt.target, "", tt.headers...))
 			if !tt.called {
 				if res.StatusCode != 401 || fn.calls() != 0 || f.calls() != 0 || bodyOf(t, res) != `{"message":"Unauthorized"}` {
@@ -199,7 +199,7 @@ func TestLambdaAuthorizer_IdentitySource(t *testing.T) {
 // TestLambdaAuthorizer_ARN: the ARN of the method holds the path of the request, wildcards and all.
 func TestLambdaAuthorizer_ARN(t *testing.T) {
 	tests := []struct {
-		kind         Kind
+		kind         APIType
 		cfg          Config
 		target, want string
 	}{
@@ -212,7 +212,7 @@ func TestLambdaAuthorizer_ARN(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.target, func(t *testing.T) {
 			fn := &recorder{out: policyResult(statements("Allow *"), "")}
-			tt.cfg.Kind = tt.kind
+			tt.cfg.Type = tt.kind
 			g, _ := api(t, tt.cfg, &LambdaAuthorizer{Function: fn})
 			serve(g, request("GET", tt.target, "", "Authorization: t"))
 			event := fn.last(t)
@@ -227,7 +227,7 @@ func TestLambdaAuthorizer_ARN(t *testing.T) {
 	}
 	t.Run("above 1600 bytes", func(t *testing.T) {
 		fn := &recorder{out: policyResult(statements("Allow *"), "")}
-		g, _ := api(t, Config{Kind: REST}, &LambdaAuthorizer{Function: fn})
+		g, _ := api(t, Config{Type: REST}, &LambdaAuthorizer{Function: fn})
 		if res := serve(g, request("GET", "/prod/p/"+strings.Repeat("x", 1600), "", "Authorization: t")); res.StatusCode != 414 || fn.calls() != 0 {
 			t.Errorf("status %d", res.StatusCode)
 		}
@@ -254,10 +254,10 @@ func TestLambdaAuthorizer_Cache(t *testing.T) {
 			t.Errorf("%s with %s: got %d, want %d", call, token, res.StatusCode, want)
 		}
 	}
-	for _, kind := range []Kind{REST, HTTPAPI} {
+	for _, kind := range []APIType{REST, HTTPAPI} {
 		t.Run(kind.String(), func(t *testing.T) {
 			c, calls := newClock(), 0
-			g, _ := api(t, Config{Kind: kind, Now: c.now, OnDecision: func(d Decision) {
+			g, _ := api(t, Config{Type: kind, Now: c.Now, OnDecision: func(d Decision) {
 				if d.Invoked {
 					calls++
 				}
@@ -270,9 +270,9 @@ func TestLambdaAuthorizer_Cache(t *testing.T) {
 			if calls != 2 {
 				t.Errorf("%d calls, want 2", calls)
 			}
-			c.add(299 * time.Second)
+			c.Advance(299 * time.Second)
 			step(t, g, "POST /b", "one", 403)
-			c.add(time.Second)
+			c.Advance(time.Second)
 			step(t, g, "POST /b", "one", 200)
 			g.FlushAuthorizers()
 			step(t, g, "GET /a", "one", 200)
@@ -282,7 +282,7 @@ func TestLambdaAuthorizer_Cache(t *testing.T) {
 		})
 	}
 	t.Run("a wildcard of a client", func(t *testing.T) {
-		g, _ := api(t, Config{Kind: HTTPAPI}, &LambdaAuthorizer{Function: Func(echoing)})
+		g, _ := api(t, Config{Type: HTTPAPI}, &LambdaAuthorizer{Function: Func(echoing)})
 		step(t, g, "GET /p/*", "one", 200)
 		step(t, g, "GET /p/admin", "one", 200) // what the echo has given away
 	})
@@ -300,13 +300,13 @@ func TestLambdaAuthorizer_Cache(t *testing.T) {
 		step(t, g, "POST /b", "two", 403)
 	})
 	t.Run("no cache", func(t *testing.T) {
-		g, _ := api(t, Config{Kind: REST}, &LambdaAuthorizer{Function: Func(echoing), TTL: NoCache})
+		g, _ := api(t, Config{Type: REST}, &LambdaAuthorizer{Function: Func(echoing), TTL: NoCache})
 		step(t, g, "GET /a", "one", 200)
 		step(t, g, "POST /b", "one", 200)
 	})
 	t.Run("two authorizers, two caches", func(t *testing.T) {
 		yes, no := &recorder{out: policyResult(statements("Allow *"), "")}, &recorder{out: policyResult(statements("Deny *"), "")}
-		g := mustNew(t, Config{Kind: REST, Routes: []Route{
+		g := mustNew(t, Config{Type: REST, Routes: []Route{
 			{Path: "/a", Function: ok(), Authorizer: &LambdaAuthorizer{Function: yes}},
 			{Path: "/b", Function: ok(), Authorizer: &LambdaAuthorizer{Function: no}},
 		}})
@@ -322,7 +322,7 @@ func TestLambdaAuthorizer_Cache(t *testing.T) {
 
 func TestLambdaAuthorizer_Timeout(t *testing.T) {
 	slow := Func(func(ctx context.Context, _ []byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() })
-	g, f := api(t, Config{Kind: REST}, &LambdaAuthorizer{Function: slow, Timeout: 10 * time.Millisecond})
+	g, f := api(t, Config{Type: REST}, &LambdaAuthorizer{Function: slow, Timeout: 10 * time.Millisecond})
 	if res := serve(g, request("GET", "/prod/a", "", "Authorization: t")); res.StatusCode != 500 || f.calls() != 0 {
 		t.Errorf("status %d", res.StatusCode)
 	}
@@ -350,7 +350,7 @@ func TestAPIKey(t *testing.T) {
 		t.Run(tt.source+tt.header+tt.fromAuthorizer, func(t *testing.T) {
 			f := ok()
 			a := &LambdaAuthorizer{Function: &recorder{out: policyResult(statements("Allow *"), `,"usageIdentifierKey":"`+tt.fromAuthorizer+`"`)}}
-			g := mustNew(t, Config{Kind: REST, APIKeys: []string{"k1"}, APIKeySource: tt.source, Routes: []Route{{Path: "/a", Function: f, Authorizer: a, APIKeyRequired: true}}})
+			g := mustNew(t, Config{Type: REST, APIKeys: []string{"k1"}, APIKeySource: tt.source, Routes: []Route{{Path: "/a", Function: f, Authorizer: a, APIKeyRequired: true}}})
 			for range 2 { // the second from the cache
 				res := serve(g, request("GET", "/prod/a", "", "Authorization: t", "X-Api-Key: "+tt.header))
 				if res.StatusCode != tt.status {
@@ -369,7 +369,7 @@ func TestAPIKey(t *testing.T) {
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
 func TestGatewayResponses(t *testing.T) {
 	deny := &recorder{out: policyResult(statements("Deny *"), `,"context":{"body":"{\"need\":\"mfa\"}","n":7}`)}
-	g, _ := api(t, Config{Kind: REST, GatewayResponses: map[string]GatewayResponse{
+	g, _ := api(t, Config{Type: REST, GatewayResponses: map[string]GatewayResponse{
 		"ACCESS_DENIED": {Status: 418, Body: "$context.authorizer.body $context.authorizer.n $context.authorizer.principalId [$context.authorizer.nothing] $context.stage", Headers: map[string]string{"X-Why": "$context.error.responseType"}},
 		"DEFAULT_4XX":   {Headers: map[string]string{"Access-Control-Allow-Origin": "'*'"}, Body: `{"m":$context.error.messageString,"r":"$context.resourcePath"}`},
 	}}, &LambdaAuthorizer{Function: deny})

@@ -18,8 +18,8 @@ type statement struct {
 	actions, resources []string
 }
 
-// parsePolicy reads a policy document. What the simulator would have to guess at is an error: conditions, principals,
-// NotAction, NotResource and unknown effects.
+// parsePolicy reads a policy document. Elements that the simulator does not evaluate are an error: conditions,
+// principals, NotAction, NotResource and unknown effects.
 //
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 func parsePolicy(raw json.RawMessage) (*policy, error) {
@@ -119,12 +119,12 @@ func oneOrMore(raw json.RawMessage, name string) ([]string, error) {
 type verdict int
 
 const (
-	implicitDeny verdict = iota // no statement speaks of the request
+	implicitDeny verdict = iota // no statement matches the request
 	explicitDeny
 	allowed
 )
 
-// evaluate decides on one method: an explicit Deny wins, then an Allow, and silence is a no.
+// evaluate decides on one method: an explicit Deny wins, then an Allow; no statement is a no.
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func (p *policy) evaluate(arn string) verdict {
@@ -144,8 +144,8 @@ func (p *policy) evaluate(arn string) verdict {
 	return v
 }
 
-// matchARN compares a Resource with the ARN of a method. A wildcard stays within its part of the ARN, of which the sixth
-// is the rest; there "*" runs across slashes, so that ".../GET/a/*" covers everything below.
+// matchARN compares a Resource with the ARN of a method. A wildcard stays within its part of the ARN, of which the
+// sixth is the rest; there "*" runs across slashes, so that ".../GET/a/*" covers everything below.
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 func matchARN(pattern, arn string) bool {

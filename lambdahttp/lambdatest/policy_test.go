@@ -112,7 +112,7 @@ func FuzzGlob(f *testing.F) {
 		if len(pattern) > 200 || len(s) > 2000 {
 			return
 		}
-		// Bytes, as the matcher sees them, each a character of its own.
+		// The matcher compares bytes, so each byte is one character here.
 		latin := func(s string) string {
 			out := make([]rune, len(s))
 			for i := range len(s) {
@@ -166,7 +166,7 @@ func FuzzEvent(f *testing.F) {
 		if k == REST {
 			path = "/{proxy+}"
 		}
-		gateways = append(gateways, mustNew(f, Config{Kind: k, Routes: []Route{{Path: path, Function: fn}}}))
+		gateways = append(gateways, mustNew(f, Config{Type: k, Routes: []Route{{Path: path, Function: fn}}}))
 	}
 	f.Fuzz(func(t *testing.T, path, query, header string, body []byte) {
 		if len(path)+len(query)+len(header) > 4000 || len(body) > 1<<16 {
@@ -175,27 +175,27 @@ func FuzzEvent(f *testing.F) {
 		for _, g := range gateways {
 			r := request("POST", "/", string(body))
 			r.URL.Path, r.URL.RawQuery = path, query
-			if g.cfg.Kind == REST {
+			if g.cfg.Type == REST {
 				r.URL.Path = "/prod/" + path
 			}
 			r.Header["X-Any"] = []string{header}
 			event, err := g.Event(r)
 			if err != nil {
-				if !strings.Contains(err.Error(), "answers by itself") {
-					t.Errorf("%v: %v", g.cfg.Kind, err)
+				if !strings.Contains(err.Error(), "answers without the function") {
+					t.Errorf("%v: %v", g.cfg.Type, err)
 				}
 				continue
 			}
 			var doc map[string]any
 			if err := json.Unmarshal(event, &doc); err != nil {
-				t.Fatalf("%v: %v", g.cfg.Kind, err)
+				t.Fatalf("%v: %v", g.cfg.Type, err)
 			}
 			if q, ok := doc["rawQueryString"]; ok && q != strings.ToValidUTF8(query, "\uFFFD") && strings.ToValidUTF8(query, "") == query {
-				t.Errorf("%v: the query %q became %q", g.cfg.Kind, query, q)
+				t.Errorf("%v: the query %q became %q", g.cfg.Type, query, q)
 			}
 			for _, m := range []string{"headers", "multiValueHeaders"} {
 				if h, ok := doc[m].(map[string]any); ok && len(h) > 11 {
-					t.Errorf("%v: too many headers: %v", g.cfg.Kind, h)
+					t.Errorf("%v: too many headers: %v", g.cfg.Type, h)
 				}
 			}
 		}

@@ -8,20 +8,22 @@ import (
 	"strings"
 )
 
-// A GatewayResponse replaces an answer that a REST API gives by itself.
+// A GatewayResponse replaces an answer that a REST API gives without a function.
 //
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
 type GatewayResponse struct {
-	// Status replaces the status. Default: that of the response type.
+	// Status replaces the status.
+	// Defaults to the status of the response type.
 	Status int
 	// Headers are added. A value may hold variables, as Body may.
 	Headers map[string]string
 	// Body is a template with $context.error.message, $context.error.messageString, $context.error.responseType,
-	// $context.requestId, $context.authorizer.<key> and $context.authorizer.principalId. Default: what AWS sends.
+	// $context.requestId, $context.authorizer.<key> and $context.authorizer.principalId.
+	// Defaults to AWS's body.
 	Body string
 }
 
-// A refusal is an answer that the gateway gives by itself.
+// A refusal is an answer of the gateway, without a function.
 type refusal struct {
 	status  int
 	kind    string // the gateway response type
@@ -38,11 +40,11 @@ func internalError(reason string) *refusal {
 
 // badGateway is the answer to a function that failed, or whose result the gateway can't read.
 //
-// The vendor's page says 502 of API Gateway as a whole, and so it is here. Reports of live HTTP APIs tell of 500
+// AWS documents 502 for all of API Gateway, and so it is here. Reports of live HTTP APIs have 500
 // (awslabs/aws-lambda-cpp#117, DataDog/datadog-lambda-js#162): check the class of the status, not the number.
 //
 // Source: https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway-errors.html
-func badGateway(k Kind, reason string) *refusal {
+func badGateway(k APIType, reason string) *refusal {
 	message := "Internal server error"
 	if k != REST {
 		message = "Internal Server Error"
@@ -50,7 +52,7 @@ func badGateway(k Kind, reason string) *refusal {
 	return &refusal{status: http.StatusBadGateway, kind: "DEFAULT_5XX", message: message, reason: reason}
 }
 
-func tooLong(k Kind) *refusal {
+func tooLong(k APIType) *refusal {
 	message := "Request Too Long"
 	if k != REST {
 		message = "Request Entity Too Large"
@@ -97,7 +99,7 @@ func (f *refusal) body() []byte {
 	return body
 }
 
-// refuse writes an answer of the gateway's own.
+// refuse writes an answer of the gateway.
 func (g *Gateway) refuse(w http.ResponseWriter, c *call, f *refusal) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
@@ -106,7 +108,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, c *call, f *refusal) {
 	}
 	status, body := f.status, f.body()
 	switch {
-	case g.cfg.Kind == REST:
+	case g.cfg.Type == REST:
 		h.Set("X-Amzn-Errortype", restErrorType(f.kind))
 		h.Set("X-Amzn-Requestid", c.requestID)
 		if custom, ok := g.gatewayResponse(f); ok {
@@ -119,11 +121,11 @@ func (g *Gateway) refuse(w http.ResponseWriter, c *call, f *refusal) {
 				h.Set(k, c.expand(strings.Trim(v, "'"), f)) // a static value is written in quotes
 			}
 		}
-	case g.cfg.Kind.http():
+	case g.cfg.Type.http():
 		h.Set("Apigw-Requestid", c.requestID)
-	case g.cfg.Kind == FunctionURL:
+	case g.cfg.Type == FunctionURL:
 		h.Set("X-Amzn-Requestid", c.requestID)
-	case g.cfg.Kind.alb():
+	case g.cfg.Type.alb():
 		h.Set("Content-Type", "text/html")
 		body = []byte("<html><head><title>" + strconv.Itoa(status) + " " + http.StatusText(status) + "</title></head></html>\r\n")
 	}

@@ -22,12 +22,12 @@ func (g *Gateway) addRoute(rt *Route) error {
 	if rt.Function == nil {
 		return errors.New("its Function is nil")
 	}
-	if !g.cfg.Kind.api() {
+	if !g.cfg.Type.api() {
 		rt.Path = "$default"
 	}
 	r := &route{Route: *rt}
 	switch {
-	case rt.Path == "$default" && g.cfg.Kind == REST:
+	case rt.Path == "$default" && g.cfg.Type == REST:
 		return errors.New(`a REST API has no $default route: use "/{proxy+}"`)
 	case rt.Path != "$default":
 		if err := r.parse(); err != nil {
@@ -37,7 +37,7 @@ func (g *Gateway) addRoute(rt *Route) error {
 	if slices.ContainsFunc(g.routes, func(o *route) bool { return o.Method == r.Method && o.Path == r.Path }) {
 		return fmt.Errorf("there are two routes %s", r.key())
 	}
-	if rt.APIKeyRequired && g.cfg.Kind != REST {
+	if rt.APIKeyRequired && g.cfg.Type != REST {
 		return errors.New("the field APIKeyRequired is for REST APIs")
 	}
 	if _, ok := rt.Authorizer.(*JWTAuthorizer); !ok && len(rt.Scopes) > 0 {
@@ -94,8 +94,8 @@ func split(path string) []string {
 	return strings.Split(path, "/")
 }
 
-// match compares segments and returns the variables as they stand in the path, and how specific the match is, segment by
-// segment: 3 for a static one, 2 for a variable, 1 for a greedy variable.
+// match compares segments and returns the variables as they stand in the path, and how specific the match is, segment
+// by segment: 3 for a static one, 2 for a variable, 1 for a greedy variable.
 func (r *route) match(segments []string, unescape func(string) string) (params map[string]string, rank []int, ok bool) {
 	for i, s := range r.segments {
 		name, variable := pathVariable(s)
@@ -135,11 +135,11 @@ func put(m map[string]string, k, v string) map[string]string {
 //
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 func (g *Gateway) find(method, path string) (*route, map[string]string) {
-	if !g.cfg.Kind.api() {
+	if !g.cfg.Type.api() {
 		return g.routes[0], nil
 	}
 	unescape := func(s string) string { return s }
-	if g.cfg.Kind == REST {
+	if g.cfg.Type == REST {
 		path = "/" + strings.Trim(path, "/") // "/pets/" is the resource "/pets"
 		unescape = unescapePath
 	}
@@ -152,7 +152,7 @@ func (g *Gateway) find(method, path string) (*route, map[string]string) {
 			continue
 		}
 		rightMethod := r.Method == method || r.Method == "ANY"
-		if !rightMethod && g.cfg.Kind != REST {
+		if !rightMethod && g.cfg.Type != REST {
 			continue
 		}
 		params, rank, ok := r.match(segments, unescape)
@@ -206,7 +206,7 @@ func unescapePath(s string) string {
 func (g *Gateway) locate(path string) (string, *refusal) {
 	prefix := ""
 	switch {
-	case !g.cfg.Kind.api():
+	case !g.cfg.Type.api():
 	case g.cfg.Domain != "":
 		if g.cfg.BasePath != "" {
 			prefix = "/" + g.cfg.BasePath
@@ -220,7 +220,7 @@ func (g *Gateway) locate(path string) (string, *refusal) {
 	rest, ok := strings.CutPrefix(path, prefix)
 	if !ok || rest != "" && rest[0] != '/' {
 		why := "no API at this path: it must begin with " + prefix
-		if g.cfg.Kind == REST || g.cfg.Domain != "" {
+		if g.cfg.Type == REST || g.cfg.Domain != "" {
 			return "", &refusal{status: http.StatusForbidden, kind: "ACCESS_DENIED", message: "Forbidden", reason: why}
 		}
 		return "", g.notFound(why)
@@ -231,9 +231,9 @@ func (g *Gateway) locate(path string) (string, *refusal) {
 	return rest, nil
 }
 
-// notFound is the answer where there is no route: REST APIs ask for a token, HTTP APIs answer 404.
+// notFound returns the answer where there is no route: "Missing Authentication Token" for REST APIs, 404 for HTTP APIs.
 func (g *Gateway) notFound(reason string) *refusal {
-	if g.cfg.Kind == REST {
+	if g.cfg.Type == REST {
 		return &refusal{status: http.StatusForbidden, kind: "MISSING_AUTHENTICATION_TOKEN", message: "Missing Authentication Token", reason: reason}
 	}
 	return &refusal{status: http.StatusNotFound, kind: "RESOURCE_NOT_FOUND", message: "Not Found", reason: reason}

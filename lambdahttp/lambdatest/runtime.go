@@ -15,36 +15,44 @@ import (
 // ErrClosed is returned by [Runtime.Invoke] after [Runtime.Close].
 var ErrClosed = errors.New("lambdatest: the runtime is closed")
 
-// RuntimeConfig says which program a [Runtime] runs, and how. Only Bootstrap is required.
+// RuntimeConfig is the program of a [Runtime] and its limits. Only Bootstrap is required.
 type RuntimeConfig struct {
 	// Bootstrap is the path of the program, unmodified: what goes into the zip for provided.al2023.
 	Bootstrap string
 	// Args are its arguments. Lambda passes none.
 	Args []string
-	// Env is added to the environment, as "NAME=value". Nothing is inherited from this process: on Lambda nothing is.
+	// Env is added to the environment, as "NAME=value". The function inherits nothing from this process, as on Lambda.
 	Env []string
-	// Dir is the working directory and LAMBDA_TASK_ROOT. Default: the folder of Bootstrap.
+	// Dir is the working directory and LAMBDA_TASK_ROOT.
+	// Defaults to the folder of Bootstrap.
 	Dir string
-	// Name is the name of the function. Default: "function".
+	// Name is the name of the function.
+	// Defaults to "function".
 	Name string
-	// Region and Account are those in its ARN. Defaults: "us-east-1" and "123456789012".
+	// Region and Account are in its ARN.
+	// They default to "us-east-1" and "123456789012".
 	Region, Account string
-	// Memory is what the function is told of its memory, in MB. It is not enforced. Default: 128.
+	// Memory is the memory size that the function reads, in MB. It is not enforced.
+	// Defaults to 128.
 	Memory int
-	// Timeout ends an invocation: the process is killed, and the next call starts another. Default: 3 s, as on Lambda.
+	// Timeout ends an invocation: the process is killed, and the next call starts another.
+	// Defaults to 3 s, as on Lambda.
 	Timeout time.Duration
-	// InitTimeout is how long a process may take until it asks for its first event. Default: 10 s, as on Lambda.
+	// InitTimeout is how long a process may take until it asks for its first event.
+	// Defaults to 10 s, as on Lambda.
 	InitTimeout time.Duration
 	// Concurrency is the largest number of processes. Each serves one event at a time, and is kept for the next. Calls
-	// beyond it wait; Lambda would answer 429. Default: 10.
+	// beyond it wait; Lambda would answer 429.
+	// Defaults to 10.
 	Concurrency int
-	// Output receives what the processes print, both streams. Writes are not concurrent. Default: nowhere.
+	// Output receives both output streams of the processes. Writes are not concurrent.
+	// Defaults to none: output is dropped.
 	Output io.Writer
-	// OnReport, if set, is told how each invocation went, before Invoke returns. It must be safe for concurrent use.
+	// OnReport, if set, gets a report of each invocation, before Invoke returns. It must be safe for concurrent use.
 	OnReport func(Report)
 }
 
-// A Report says how one invocation went, as the REPORT line in Lambda's log does.
+// A Report is about one invocation, like the REPORT line in Lambda's log.
 type Report struct {
 	RequestID string
 	PID       int
@@ -115,7 +123,7 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 // Invoke hands one event to a process and returns its result. Errors of the function, its crash and its timeout are a
-// [*FunctionError]. When ctx ends first the process is killed, because it can't be told to stop.
+// [*FunctionError]. When ctx ends first the process is killed, because there is no way to ask it to stop.
 func (rt *Runtime) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if len(payload) > MaxPayload {
 		return nil, ErrPayloadTooLarge
@@ -132,7 +140,7 @@ func (rt *Runtime) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 			return nil, err
 		}
 		out, report, again := sb.invoke(ctx, payload)
-		if again { // it had exited after its last answer, which is no fault of this event
+		if again { // it had exited after its last answer, and this event is not the cause
 			continue
 		}
 		if sb.dead() {
@@ -147,7 +155,7 @@ func (rt *Runtime) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
-// acquire returns a process that waits for work, or starts one.
+// acquire returns an idle process, or starts one.
 func (rt *Runtime) acquire() (*sandbox, error) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()

@@ -229,7 +229,7 @@ func TestRuntime_Init(t *testing.T) {
 	})
 }
 
-// Events that come at the same time get processes of their own, up to the limit.
+// Events at the same time get one process each, up to the limit.
 func TestRuntime_Concurrency(t *testing.T) {
 	rt := newRuntime(t, RuntimeConfig{Concurrency: 3})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

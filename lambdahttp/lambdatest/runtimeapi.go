@@ -28,7 +28,7 @@ func (sb *sandbox) api() http.Handler {
 	return mux
 }
 
-// next blocks until there is an event. A process that asks again before it has answered is told off, as on Lambda.
+// next blocks until there is an event. A process that asks again before it has answered gets an error, as on Lambda.
 func (sb *sandbox) next(w http.ResponseWriter, r *http.Request) {
 	sb.mu.Lock()
 	busy := sb.current != nil
@@ -100,7 +100,7 @@ func (sb *sandbox) failure(w http.ResponseWriter, r *http.Request) {
 	accepted(w)
 }
 
-// initError is the last word of a process that can't start.
+// initError is the error of a process that can't start.
 func (sb *sandbox) initError(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxErrorReport))
 	if err != nil {

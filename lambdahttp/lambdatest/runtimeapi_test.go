@@ -6,13 +6,14 @@ import (
 	"testing"
 )
 
-// TestRuntimeAPI: what a process that breaks the rules gets to hear.
+// TestRuntimeAPI: the answers to a process that breaks the rules.
 //
 // Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 func TestRuntimeAPI(t *testing.T) {
 	rt := newRuntime(t, RuntimeConfig{Env: []string{"ECHO_INIT=raw"}})
 	out, err := rt.Invoke(t.Context(), []byte("1"))
-	// An event, a second before the answer, an unknown event, a late error of initialisation, no such path, no such method.
+	// An event, a second before the answer, an unknown event, a late error of initialisation, no such path, no such
+	// method.
 	if want := "[200 403 400 403 404 405]"; err != nil || string(out) != want {
 		t.Errorf("got %s and %v, want %s", out, err, want)
 	}
@@ -66,7 +67,7 @@ func TestRuntime_AsAuthorizer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, f := api(t, Config{Kind: REST}, &LambdaAuthorizer{Function: replaced{rt, order}, Timeout: maxTTL})
+		g, f := api(t, Config{Type: REST}, &LambdaAuthorizer{Function: replaced{rt, order}, Timeout: maxTTL})
 		if res := serve(g, request("GET", "/prod/a", "", "Authorization: t")); res.StatusCode != want || f.calls() != 0 {
 			t.Errorf("%s: got %d, want %d", text, res.StatusCode, want)
 		}

@@ -46,8 +46,8 @@ func memberNames(doc map[string]any, prefix string) []string {
 	return out
 }
 
-// TestEvent_Samples: an event of the simulator has the members of the official sample. Some samples were written by hand:
-// what only one side has is listed, and nothing else may differ.
+// TestEvent_Samples: an event of the simulator has the members of the official sample. Some samples were written by
+// hand: what only one side has is listed, and nothing else may differ.
 func TestEvent_Samples(t *testing.T) {
 	const cert = "clientCert clientCert.clientCertPem clientCert.issuerDN clientCert.serialNumber clientCert.subjectDN clientCert.validity clientCert.validity.notAfter clientCert.validity.notBefore"
 	under := func(prefix, names string) []string {
@@ -99,7 +99,7 @@ func TestEvent_Samples(t *testing.T) {
 			}
 			for _, m := range tt.more {
 				if !slices.Contains(got, m) || slices.Contains(want, m) {
-					t.Errorf("%s is listed, but it is no difference", m)
+					t.Errorf("%s is listed, but does not differ", m)
 				}
 			}
 		})
@@ -109,7 +109,7 @@ func TestEvent_Samples(t *testing.T) {
 const allowAll = `{"principalId":"u1","policyDocument":{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"execute-api:Invoke","Resource":"*"}]},"context":{"k":"v"}}`
 
 // gatewayEvent returns the event that a function behind a gateway gets.
-func gatewayEvent(kind Kind, vars map[string]string, a *LambdaAuthorizer, r *http.Request) func(*testing.T) map[string]any {
+func gatewayEvent(kind APIType, vars map[string]string, a *LambdaAuthorizer, r *http.Request) func(*testing.T) map[string]any {
 	return func(t *testing.T) map[string]any {
 		f := ok()
 		route := Route{Path: "/{proxy+}", Function: f}
@@ -121,7 +121,7 @@ func gatewayEvent(kind Kind, vars map[string]string, a *LambdaAuthorizer, r *htt
 		}
 		again := r.Clone(t.Context()) // a body can be read once
 		again.Body = io.NopCloser(strings.NewReader("{}"[:r.ContentLength]))
-		if res := serve(mustNew(t, Config{Kind: kind, StageVariables: vars, Routes: []Route{route}}), again); res.StatusCode != 200 {
+		if res := serve(mustNew(t, Config{Type: kind, StageVariables: vars, Routes: []Route{route}}), again); res.StatusCode != 200 {
 			t.Fatalf("status %d: %s", res.StatusCode, bodyOf(t, res))
 		}
 		return f.last(t)
@@ -129,7 +129,7 @@ func gatewayEvent(kind Kind, vars map[string]string, a *LambdaAuthorizer, r *htt
 }
 
 // authorizerEvent returns the event that an authorizer gets.
-func authorizerEvent(kind Kind, vars map[string]string, a *LambdaAuthorizer, r *http.Request) func(*testing.T) map[string]any {
+func authorizerEvent(kind APIType, vars map[string]string, a *LambdaAuthorizer, r *http.Request) func(*testing.T) map[string]any {
 	return func(t *testing.T) map[string]any {
 		f := &recorder{out: allowAll}
 		auth := *a

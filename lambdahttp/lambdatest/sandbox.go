@@ -23,7 +23,7 @@ type invocation struct {
 	err       error
 }
 
-// A sandbox is one process and the Runtime API it talks to, at a port of its own.
+// A sandbox is one process with its own Runtime API, on a separate port.
 type sandbox struct {
 	rt      *Runtime
 	cmd     *exec.Cmd
@@ -94,7 +94,7 @@ func (sb *sandbox) stop() {
 	<-sb.exited
 }
 
-// dead reports whether the process can't serve another event.
+// dead reports whether the process can serve no more events.
 func (sb *sandbox) dead() bool {
 	select {
 	case <-sb.exited:

@@ -15,7 +15,7 @@ import (
 // TestHandler_Bootstrap: a real bootstrap, asked over HTTP, with each kind of gateway in front.
 func TestHandler_Bootstrap(t *testing.T) {
 	rt := newRuntime(t, RuntimeConfig{Concurrency: 2})
-	for _, kind := range []Kind{FunctionURL, HTTPAPI, HTTPAPIv1, REST, ALB, ALBMultiValue} {
+	for _, kind := range []APIType{FunctionURL, HTTPAPI, HTTPAPIv1, REST, ALB, ALBMultiValue} {
 		t.Run(kind.String(), func(t *testing.T) {
 			server := httptest.NewServer(Handler(kind, rt))
 			defer server.Close()
@@ -62,11 +62,11 @@ func TestHandler_RESTRoot(t *testing.T) {
 // Everything may be used by many at once.
 func TestGateway_Concurrent(t *testing.T) {
 	is, c := newIssuer(t), newClock()
-	token := is.sign(t, map[string]any{"alg": "RS256", "kid": "k1"}, map[string]any{"iss": is.iss(), "aud": "api", "exp": c.now().Unix() + 60})
+	token := is.sign(t, map[string]any{"alg": "RS256", "kid": "k1"}, map[string]any{"iss": is.iss(), "aud": "api", "exp": c.Now().Unix() + 60})
 	f := ok()
 	lambda := &LambdaAuthorizer{Function: Func(echoing), IdentitySource: []string{"$request.header.Authorization", "$context.routeKey"}}
 	jwt := &JWTAuthorizer{Issuer: is.iss(), Audience: []string{"api"}, HTTPClient: is.Client(), FetchTimeout: time.Minute}
-	g := mustNew(t, Config{Now: c.now, OnDecision: func(Decision) {}, Routes: []Route{
+	g := mustNew(t, Config{Now: c.Now, OnDecision: func(Decision) {}, Routes: []Route{
 		{Method: "GET", Path: "/a", Function: f, Authorizer: lambda},
 		{Method: "GET", Path: "/b", Function: f, Authorizer: lambda},
 		{Method: "GET", Path: "/c", Function: f, Authorizer: jwt},

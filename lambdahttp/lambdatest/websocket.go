@@ -13,23 +13,27 @@ import (
 	"time"
 )
 
-// A WebSocketConfig describes a simulated WebSocket API. No sockets are opened: [WebSocket.Connect] takes the request of
-// the handshake, and [Conn] sends messages as events.
+// A WebSocketConfig describes a simulated WebSocket API. No sockets are opened: [WebSocket.Connect] takes the request
+// of the handshake, and [Conn] sends messages as events.
 type WebSocketConfig struct {
-	// Routes are functions by route key: "$connect", "$disconnect", "$default" and keys of your own. At least one.
+	// Routes are functions by route key: "$connect", "$disconnect", "$default" and other keys. At least one.
 	Routes map[string]Function
-	// RouteSelection is "$request.body.<member>": the member of a message that holds its route key. Default:
-	// "$request.body.action".
+	// RouteSelection is "$request.body.<member>": the member of a message with its route key.
+	// Defaults to "$request.body.action".
 	RouteSelection string
-	// Authorizer guards $connect. Default: everybody may connect.
+	// Authorizer guards $connect.
+	// Defaults to none: everybody may connect.
 	Authorizer *LambdaAuthorizer
-	// The rest is as in Config. Stage is "prod" by default.
+	// The rest is as in Config.
+	// Stage defaults to "prod".
 	Stage                  string
 	StageVariables         map[string]string
 	APIID, Region, Account string
-	Timeout                time.Duration // default 29 s
-	Now                    func() time.Time
-	OnDecision             func(Decision)
+	// Timeout bounds a call of a function.
+	// Defaults to 29 s.
+	Timeout    time.Duration
+	Now        func() time.Time
+	OnDecision func(Decision)
 }
 
 // maxMessage is the largest message of a WebSocket API, in bytes.
@@ -71,9 +75,9 @@ func NewWebSocket(cfg WebSocketConfig) (*WebSocket, error) {
 	setDefault(&cfg.Region, defaultRegion)
 	setDefault(&cfg.Account, defaultAccount)
 	g := &Gateway{
-		cfg: Config{Kind: REST, Stage: cfg.Stage, StageVariables: cfg.StageVariables, APIID: cfg.APIID, Region: cfg.Region,
+		cfg: Config{Type: REST, Stage: cfg.Stage, StageVariables: cfg.StageVariables, APIID: cfg.APIID, Region: cfg.Region,
 			Account: cfg.Account, Timeout: cfg.Timeout, Now: cfg.Now, OnDecision: cfg.OnDecision},
-		guards: map[Authorizer]guard{}, domain: cfg.APIID + ".execute-api." + cfg.Region + ".amazonaws.com", websocket: true,
+		guards: map[RouteAuthorizer]guard{}, domain: cfg.APIID + ".execute-api." + cfg.Region + ".amazonaws.com", websocket: true,
 	}
 	connect := &route{Route: Route{Path: "$connect", Function: cfg.Routes["$connect"]}}
 	if cfg.Authorizer != nil {
@@ -99,12 +103,13 @@ type Conn struct {
 	authorizer  map[string]any
 }
 
-// Connect plays the handshake: the authorizer, then the function of $connect. The connection is there if the status of
-// the response is 101, else it is nil. The path of the request is that of the stage, or "/".
+// Connect does the handshake: the authorizer, then the function of $connect. The connection is not nil if the status of
+// the response is 101. The path of the request is the stage, or "/".
 //
-// What the function returns as Sec-WebSocket-Protocol is sent back; its other headers are not.
+// Of the function's headers, only Sec-WebSocket-Protocol is sent back.
 //
-// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html
+// Source:
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html
 func (ws *WebSocket) Connect(r *http.Request) (*Conn, *http.Response) {
 	g := ws.g
 	c := &call{g: g, r: r, method: r.Method, requestID: newID(), time: g.cfg.Now(), route: g.routes[0], fullPath: r.URL.EscapedPath(), path: "$connect"}

@@ -9,7 +9,7 @@ import (
 
 func newWebSocket(t *testing.T, cfg WebSocketConfig) *WebSocket {
 	t.Helper()
-	cfg.Now = newClock().now
+	cfg.Now = newClock().Now
 	ws, err := NewWebSocket(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ type anyClaims map[string]any
 // A vendor is an issuer of others: what its tokens look like, and how they are trusted.
 type vendor struct {
 	name   string
-	trust  session.TrustConfig
+	trust  session.ExternalConfig
 	typ    string
 	claims map[string]any
 	bad    []map[string]any // changes that must make it invalid
@@ -36,25 +36,25 @@ type vendor struct {
 func vendors(now int64) []vendor {
 	rs256 := []keys.Algorithm{keys.RS256}
 	return []vendor{
-		{"Auth0 access token", session.TrustConfig{Issuer: "https://tenant.eu.auth0.com/", Audience: "https://api.example.com", Algorithms: rs256}, "JWT",
+		{"Auth0 access token", session.ExternalConfig{Issuer: "https://tenant.eu.auth0.com/", Audience: "https://api.example.com", Algorithms: rs256}, "JWT",
 			map[string]any{"iss": "https://tenant.eu.auth0.com/", "sub": "auth0|507f1f77bcf86cd799439011", "aud": []string{"https://api.example.com", "https://tenant.eu.auth0.com/userinfo"},
 				"iat": now, "exp": now + 86400, "azp": "my_client_id", "scope": "openid profile read:orders", "gty": "password", "permissions": []string{"read:orders"}},
 			[]map[string]any{{"iss": "https://tenant.eu.auth0.com"}, {"aud": "https://tenant.eu.auth0.com/userinfo"}, {"aud": nil}, {"exp": nil}, {"sub": nil}}},
-		{"Cognito access token", session.TrustConfig{Issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI", Clients: []string{"1example23456789"}, Algorithms: rs256}, "",
+		{"Cognito access token", session.ExternalConfig{Issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI", Clients: []string{"1example23456789"}, Algorithms: rs256}, "",
 			map[string]any{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI", "sub": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", "client_id": "1example23456789",
 				"origin_jti": "o1", "event_id": "e1", "token_use": "access", "scope": "aws.cognito.signin.user.admin read:orders", "auth_time": now, "exp": now + 3600, "iat": now,
 				"jti": "j1", "username": "bob", "version": 2, "cognito:groups": []string{"admins"}},
 			[]map[string]any{{"client_id": "other"}, {"client_id": nil}, {"client_id": nil, "aud": "1example23456789", "token_use": "id"}, {"aud": "https://other-resource"}, {"client_id": []string{"1example23456789"}}}},
-		{"Cognito ID token", session.TrustConfig{Issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI", Audience: "1example23456789", Algorithms: rs256}, "",
+		{"Cognito ID token", session.ExternalConfig{Issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI", Audience: "1example23456789", Algorithms: rs256}, "",
 			map[string]any{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI", "sub": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", "aud": "1example23456789",
 				"token_use": "id", "auth_time": now, "exp": now + 3600, "iat": now, "jti": "j1", "cognito:username": "bob", "email": "bob@example.com", "email_verified": true,
 				"identities": []map[string]any{{"providerName": "Google", "primary": "true"}}},
 			[]map[string]any{{"aud": nil, "client_id": "1example23456789", "token_use": "access"}, {"aud": "other"}}},
-		{"Clerk session token", session.TrustConfig{Issuer: "https://clerk.example.com", Clients: []string{"https://app.example.com", "http://localhost:3000"}, Algorithms: rs256}, "JWT",
+		{"Clerk session token", session.ExternalConfig{Issuer: "https://clerk.example.com", Clients: []string{"https://app.example.com", "http://localhost:3000"}, Algorithms: rs256}, "JWT",
 			map[string]any{"azp": "https://app.example.com", "exp": now + 60, "fva": []int{1, -1}, "iat": now, "iss": "https://clerk.example.com", "jti": "j1", "nbf": now - 10,
 				"o": map[string]any{"id": "org_1", "rol": "admin", "slg": "acme"}, "role": "authenticated", "sid": "sess_1", "sts": "active", "sub": "user_1", "v": 2},
 			[]map[string]any{{"azp": "https://evil.example"}, {"azp": nil}, {"exp": now - 60}, {"nbf": now + 90}, {"aud": "template"}}},
-		{"Firebase ID token", session.TrustConfig{Issuer: "https://securetoken.google.com/my-project", Audience: "my-project", Algorithms: rs256}, "JWT",
+		{"Firebase ID token", session.ExternalConfig{Issuer: "https://securetoken.google.com/my-project", Audience: "my-project", Algorithms: rs256}, "JWT",
 			map[string]any{"iss": "https://securetoken.google.com/my-project", "aud": "my-project", "auth_time": now, "user_id": "uid1", "sub": "uid1", "iat": now, "exp": now + 3600,
 				"email": "bob@example.com", "email_verified": false, "firebase": map[string]any{"identities": map[string]any{"email": []string{"bob@example.com"}}, "sign_in_provider": "password"}},
 			[]map[string]any{{"aud": "other-project"}, {"iss": "https://securetoken.google.com/other-project"}, {"sub": ""}}},
@@ -77,19 +77,19 @@ func keySets(t *testing.T, key *rsa.PrivateKey) map[string]keys.Verifier {
 	}
 }
 
-// TestForeign_Vendors: tokens as the large issuers shape them, through authorizers of each kind.
-func TestForeign_Vendors(t *testing.T) {
+// TestExternal_Vendors: tokens as the large issuers shape them, through authorizers of each kind.
+func TestExternal_Vendors(t *testing.T) {
 	w := newWorld(t)
 	private := must(rsa.GenerateKey(rand.Reader, 2048))(t)
 	key := must(keys.NewSigningKey(private, keys.RS256, "k1"))(t)
 	ec := must(keys.NewSigningKey(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t), keys.ES256, "k1"))(t)
 	sets := keySets(t, private)
-	for _, v := range vendors(w.clock().Unix()) {
+	for _, v := range vendors(w.Now().Unix()) {
 		for how, set := range sets {
 			t.Run(v.name+", "+how, func(t *testing.T) {
 				c := v.trust
-				c.Keys, c.Now = set, w.clock
-				foreign := must(session.Trust[anyClaims](c))(t)
+				c.Keys, c.Now = set, w.Now
+				foreign := must(session.NewExternal[anyClaims](c))(t)
 				with := func(change map[string]any) map[string]any {
 					claims := map[string]any{}
 					for _, m := range []map[string]any{v.claims, change} {
@@ -135,19 +135,19 @@ func TestForeign_Vendors(t *testing.T) {
 	}
 }
 
-// TestForeign_JWTAuthorizer: the token of another issuer, checked by a JWT authorizer, as a typed session.
-func TestForeign_JWTAuthorizer(t *testing.T) {
+// TestExternal_JWTAuthorizer: the token of another issuer, checked by a JWT authorizer, as a typed session.
+func TestExternal_JWTAuthorizer(t *testing.T) {
 	w, jwt := newIssuer(t)
-	foreign := must(session.Trust[struct {
+	foreign := must(session.NewExternal[struct {
 		Email string `json:"email"`
-	}](session.TrustConfig{Issuer: jwt.Issuer, Audience: audience, Algorithms: []keys.Algorithm{keys.RS256}, Keys: downKeys{}, Now: w.clock}))(t)
-	h := gateway.Trusted(foreign).Require(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	}](session.ExternalConfig{Issuer: jwt.Issuer, Audience: audience, Algorithms: []keys.Algorithm{keys.RS256}, Keys: downKeys{}, Now: w.Now}))(t)
+	h := gateway.FromAuthorizer(foreign).Require(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		s, _ := foreign.From(r.Context())
 		_, _ = rw.Write([]byte(s.Subject + " " + s.Properties.Email))
 	}), session.Scope("read"))
 	f := lambdatest.Func(must(lambdahttp.New(h, lambdahttp.Config{}))(t).Invoke)
-	g := must(lambdatest.New(lambdatest.Config{Kind: lambdatest.HTTPAPI, Stage: "prod", Now: w.clock, Routes: []lambdatest.Route{{Path: "/a", Function: f, Authorizer: jwt}}}))(t)
-	token := w.sign(w.key, "JWT", map[string]any{"iss": jwt.Issuer, "aud": audience, "sub": "u9", "exp": w.clock().Unix() + 60, "scope": "read write", "email": "bob@example.com", "amr": []string{"pwd"}, "null": nil})
+	g := must(lambdatest.New(lambdatest.Config{Type: lambdatest.HTTPAPI, Stage: "prod", Now: w.Now, Routes: []lambdatest.Route{{Path: "/a", Function: f, Authorizer: jwt}}}))(t)
+	token := w.sign(w.key, "JWT", map[string]any{"iss": jwt.Issuer, "aud": audience, "sub": "u9", "exp": w.Now().Unix() + 60, "scope": "read write", "email": "bob@example.com", "amr": []string{"pwd"}, "null": nil})
 	name, value := bearer(token)
 	if rec := call(g, "GET", "/a", name, value); rec.Code != 200 || rec.Body.String() != "u9 bob@example.com" {
 		t.Errorf("%d %s", rec.Code, rec.Body)
