@@ -30,8 +30,8 @@ type demo struct {
 var ways = [...]struct{ provider, name, note string }{
 	{"google", "Continue with Google", "OpenID Connect"},
 	{"github", "Continue with GitHub", "OAuth 2"},
-	{"link", "Send me a link", "By mail, to the inbox here"},
-	{"code", "Send me a code", "Six digits, to the inbox here"},
+	{"link", "Email me a link", "To the inbox here"},
+	{"code", "Email me a code", "Six digits, to the inbox here"},
 }
 
 // routes registers the application on mux.
@@ -51,12 +51,12 @@ func (d *demo) home(w http.ResponseWriter, r *http.Request) {
 		d.signedOut(w)
 		return
 	}
-	list, err := d.sessions.List(r.Context(), s.Subject)
+	page, err := d.sessions.List(r.Context(), s.Subject, session.ListOptions{})
 	if err != nil {
 		unavailable(w)
 		return
 	}
-	d.signedIn(w, s, list)
+	d.signedIn(w, s, page.Sessions)
 }
 
 // me is a handler behind a guard: it reads who calls, typed.
@@ -102,9 +102,9 @@ func (d *demo) signedIn(w http.ResponseWriter, s *session.Session[person], list 
 	m.text("As " + who + ", by " + s.Properties.Provider + ".")
 	m.raw("</p>\n<dl>\n")
 	now := d.sessions.Now()
-	m.pair("Signed in", inWords(s.Auth.Time, now))
+	m.pair("Signed in", inWords(s.Authentication.Time, now))
 	m.pair("Access token", "expires "+inWords(s.Expires, now)+", then renews itself")
-	m.pair("Proven by", strings.Join(s.Auth.Methods, ", "))
+	m.pair("Proven by", strings.Join(s.Authentication.Methods, ", "))
 	m.raw(`</dl>
 <form class="actions" method="post" action="/auth/signout"><button>Sign out</button></form>
 </section>
@@ -142,14 +142,14 @@ func (d *demo) claims(m *markup, s *session.Session[person], now time.Time) {
 	for _, t := range []struct {
 		name, verb string
 		at         time.Time
-	}{{"auth_time", "signed in", s.Auth.Time}, {"iat", "issued", s.Issued}, {"exp", "expires", s.Expires}} {
+	}{{"auth_time", "signed in", s.Authentication.Time}, {"iat", "issued", s.Issued}, {"exp", "expires", s.Expires}} {
 		words := t.verb + " " + inWords(t.at, now) + ", " + stamp(t.at)
 		if t.name == "iat" {
 			words += "; back-dated 30 seconds for verifiers whose clocks are late"
 		}
 		m.claim(t.name, strconv.FormatInt(t.at.Unix(), 10), words)
 	}
-	m.claim("amr", strings.Join(s.Auth.Methods, " "), "how it was proven")
+	m.claim("amr", strings.Join(s.Authentication.Methods, " "), "how it was proven")
 	m.claim("scope", strings.Join(s.Scopes, " "), "")
 	m.claim("sid", s.ID, "this session")
 	m.claim("jti", s.TokenID, "this token")

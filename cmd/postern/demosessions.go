@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -12,9 +13,9 @@ import (
 )
 
 // sessionRoutes registers what the list of a person's own sessions needs. Its buttons are plain forms, so the page runs
-// without scripts; one with scripts would call DELETE /auth/sessions/{id} and its like instead. The guard turns away what
-// pages of other origins send, and asks the store, so that a session that was ended can end no other. Who is signed out
-// by now is led to the start.
+// without scripts; one with scripts would call DELETE /auth/sessions/{id} and its like instead. The guard turns away
+// what pages of other origins send, and asks the store, so that a session that was ended can end no other. Who is
+// signed out by now is led to the start.
 func (d *demo) sessionRoutes(mux *http.ServeMux) {
 	for path, do := range map[string]func(http.ResponseWriter, *http.Request, *session.Session[person]){
 		"end": d.endSession, "others": d.endOthers, "everywhere": d.endAll,
@@ -80,7 +81,7 @@ func (d *demo) sessionList(m *markup, list []session.Info, current string, now t
 	}
 	m.raw("<section class=\"card\">\n<h2>Your sessions</h2>\n<ul class=\"sessions\">\n")
 	for _, in := range list {
-		name := deviceName(in.Device)
+		name := cmp.Or(in.DeviceName(), "Unknown device")
 		m.raw("<li><div><b>")
 		m.text(name)
 		m.raw("</b>")
@@ -105,39 +106,16 @@ func (d *demo) sessionList(m *markup, list []session.Info, current string, now t
 `)
 }
 
-// sessionWords tells where a session is used, since when, and how long it may last.
+// sessionWords describes where a session is used, since when, and how long it may last.
 func sessionWords(in session.Info, now time.Time) string {
 	words := "Signed in " + inWords(in.Created, now)
-	if place, err := netip.ParseAddr(in.Place); err == nil && place.IsLoopback() {
+	if place, err := netip.ParseAddr(in.Address); err == nil && place.IsLoopback() {
 		words += " on this machine"
-	} else if in.Place != "" {
-		words += " from " + in.Place
+	} else if in.Address != "" {
+		words += " from " + in.Address
 	}
-	if len(in.Auth.Methods) > 0 {
-		words += ", by " + strings.Join(in.Auth.Methods, ", ")
+	if len(in.Authentication.Methods) > 0 {
+		words += ", by " + strings.Join(in.Authentication.Methods, ", ")
 	}
-	return words + ". Last seen " + inWords(in.Seen, now) + ". Ends " + inWords(in.Expires, now) + " if it is not used."
-}
-
-// deviceName makes a short name of the User-Agent that a session was born with. Every browser claims to be others as
-// well, so the order counts.
-func deviceName(agent string) string {
-	first := func(marks [][2]string) string {
-		i := slices.IndexFunc(marks, func(m [2]string) bool { return strings.Contains(agent, m[0]) })
-		if i < 0 {
-			return ""
-		}
-		return marks[i][1]
-	}
-	browser := first([][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"Chrome/", "Chrome"}, {"CriOS/", "Chrome"}, {"Safari/", "Safari"}})
-	system := first([][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"CrOS", "ChromeOS"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"}})
-	switch {
-	case browser != "" && system != "":
-		return browser + " on " + system
-	case browser != "":
-		return browser
-	case agent == "":
-		return "Unknown device"
-	}
-	return agent
+	return words + ". Last seen " + inWords(in.LastUsed, now) + ". Ends " + inWords(in.IdleExpiresAt, now) + " if it is not used."
 }

@@ -11,13 +11,21 @@ import (
 	"net/netip"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/posternauth/postern/internal/loopback"
 )
 
 type devCommand struct {
 	Addr string `default:"127.0.0.1:8420" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes any free one. Default: 127.0.0.1:8420"`
 	dataFlag
+
+	For      string   `placeholder:"URL" help:"Serve a program that runs beside, instead of the demo: the URL of its auth handler, such as http://localhost:8080/auth."`
+	Callback []string `sep:"none" placeholder:"URL" help:"With --for: one more callback address, of a provider that is not named google or github. May be given several times."`
+	SMTP     string   `name:"smtp" placeholder:"HOST:PORT" help:"With --for: where the inbox takes mail. Default: 127.0.0.1:1025, or any free port if a program is started."`
+	Program  []string `arg:"" optional:"" passthrough:"" placeholder:"PROGRAM" help:"With --for: a program to start with the settings in its environment, such as -- go run ."`
 }
 
 // Help is shown below the usage line.
@@ -26,16 +34,34 @@ func (devCommand) Help() string {
 
   /                 the demo page
   /auth             the auth handler: GET lists the providers
-  /auth/.well-known the metadata and the JWKS, for your own service to check tokens with
+  /auth/.well-known/jwks.json
+                    the keys, for your own service to check tokens with
   /inbox            the mail; /inbox.json is for scripts
-  /idp              the provider
+  /idp/google/.well-known/openid-configuration
+                    the metadata of the provider; the other one is below /idp/github
   /api/me           an endpoint that needs a session
 
-Users stay signed in over restarts: keys and database are kept in the data folder.`
+Users stay signed in over restarts: keys and database are kept in the data folder.
+
+With --for there is no demo. A program that runs on this machine, started by go run for example, gets a Google, a GitHub and an inbox that takes mail by SMTP. The settings that it needs are printed. This prints them and starts the program with them; both end together:
+
+  postern dev --for http://localhost:8080/auth -- go run .
+
+The callback addresses of the providers are URL/google/callback and URL/github/callback.`
 }
 
 // Run serves until the context ends.
 func (c devCommand) Run(ctx context.Context, w world) error {
+	switch {
+	case len(c.Program) > 0 && strings.HasPrefix(c.Program[0], "-") && c.Program[0] != "--":
+		return usagef("dev: unknown flag %s", calm(c.Program[0]))
+	case c.For != "":
+		return c.runFor(ctx, w)
+	case len(c.Program) > 0:
+		return usagef("dev: unexpected argument %s: a program to start goes with --for", c.Program[0])
+	case c.SMTP != "" || len(c.Callback) > 0:
+		return usagef("dev: --smtp and --callback go with --for")
+	}
 	listeners, url, err := listen(ctx, c.Addr, "dev", "it lets anybody be anybody")
 	if err != nil {
 		return err
@@ -51,7 +77,7 @@ func (c devCommand) Run(ctx context.Context, w world) error {
 	fmt.Fprintf(w.out, "  Open it to sign in. Mail arrives at %s/inbox\n", url)
 	fmt.Fprintf(w.out, "  The auth handler is %s/auth, data is kept in %s\n", url, c.Data)
 	if !listeners[0].Addr().(*net.TCPAddr).IP.IsLoopback() { // 0.0.0.0, for a container
-		fmt.Fprintln(w.out, "  Whoever can reach this machine can sign in as anybody and read the inbox.")
+		fmt.Fprintln(w.out, "  Everybody who can reach this machine can sign in as anybody and read the inbox.")
 	}
 	fmt.Fprint(w.out, "  Stop with Ctrl-C.\n\n")
 	return serve(ctx, listeners, newServer(d.handler, w.err))
@@ -68,7 +94,7 @@ func listen(ctx context.Context, addr, command, why string) ([]net.Listener, str
 		host = "localhost"
 	}
 	ip, err := netip.ParseAddr(host)
-	if host != "localhost" && (err != nil || !ip.IsLoopback() && !ip.IsUnspecified()) {
+	if !loopback.Host(host) && (err != nil || !ip.IsUnspecified()) {
 		return nil, "", usagef("--addr %s: %s is for this machine only, because %s; use 127.0.0.1 (or 0.0.0.0 inside a container)", addr, command, why)
 	}
 	var config net.ListenConfig
@@ -83,7 +109,7 @@ func listen(ctx context.Context, addr, command, why string) ([]net.Listener, str
 	port = strconv.Itoa(bound.Port)
 	listeners := []net.Listener{first}
 	if bound.IP.IsLoopback() {
-		// localhost may mean either address. Whoever holds the other one would get our visitors.
+		// localhost may mean either address. A program on the other one would get our visitors.
 		other := "::1"
 		if bound.IP.To4() == nil {
 			other = "127.0.0.1"
@@ -109,7 +135,7 @@ func siteURL(port int) string {
 	return "http://localhost:" + strconv.Itoa(port)
 }
 
-// inUse tells whether somebody listens there already. Windows has a number of its own for it (WSAEADDRINUSE).
+// inUse reports whether another program listens there already. Windows has another number for it (WSAEADDRINUSE).
 func inUse(err error) bool {
 	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, syscall.Errno(10048))
 }

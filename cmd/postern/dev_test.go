@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -111,8 +112,14 @@ func page(t *testing.T, c *http.Client, method, target string, form url.Values) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if m := leadsOn.FindSubmatch(body); m != nil {
+		return page(t, c, http.MethodGet, html.UnescapeString(string(m[1])), nil)
+	}
 	return resp.StatusCode, string(body)
 }
+
+// leadsOn is in the page between a form and the page of the application.
+var leadsOn = regexp.MustCompile(`<meta http-equiv="refresh" content="0;url=([^"]*)">`)
 
 var (
 	formAction = regexp.MustCompile(`<form[^>]* action="([^"]+)"`)
@@ -186,7 +193,7 @@ func TestDev(t *testing.T) {
 	}
 	rest := p.stop(t, os.Interrupt)
 	if !strings.Contains(rest, "sign-in  code") {
-		t.Errorf("the terminal does not tell of the sign-in: %s", rest)
+		t.Errorf("the terminal does not show the sign-in: %s", rest)
 	}
 	if strings.Contains(rest, mails[0].Code) || strings.Contains(p.errs.String(), mails[0].Code) {
 		t.Error("the code is in the output")

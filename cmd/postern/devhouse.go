@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,8 +12,8 @@ import (
 	_ "modernc.org/sqlite" // the database of dev
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/fakeidp"
-	"github.com/posternauth/postern/internal/inbox"
+	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/inbox"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/magic"
 	"github.com/posternauth/postern/oauth"
@@ -23,6 +21,9 @@ import (
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store/sqlstore"
 )
+
+// appName is the name of the demo on every page.
+const appName = "Postern demo"
 
 // audience is the API that sessions of the demo are for.
 const audience = "demo"
@@ -60,12 +61,18 @@ func openDev(ctx context.Context, f folder, url string, w world) (_ *devHouse, e
 		return nil, fmt.Errorf("opening the database %s: %w", f.file(databaseFile), err)
 	}
 	d.handler, err = d.build(ctx, f, url, w)
+	if err == nil {
+		err = f.keepIssuer(issuerOf(url))
+	}
 	if err != nil {
 		d.close()
 		return nil, err
 	}
 	return d, nil
 }
+
+// issuerOf is the issuer of the sessions of a server that people reach at url.
+func issuerOf(url string) string { return url + "/auth" }
 
 func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (http.Handler, error) {
 	logger := slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -74,7 +81,7 @@ func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (ht
 		return nil, err
 	}
 	sessions, err := session.New(session.Config{
-		Issuer: url + "/auth", Audience: audience, Keys: ring, Store: d.store, Now: w.now, Logger: logger,
+		Issuer: issuerOf(url), Audience: audience, Keys: ring, Store: d.store, Now: w.now, Logger: logger,
 		OnEvent: func(_ context.Context, e session.Event) { printEvent(w, e) },
 	})
 	if err != nil {
@@ -83,27 +90,28 @@ func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (ht
 	app := &demo{sessions: sessions, user: session.NewKind[person](sessions, "user"), url: url}
 
 	const secret = "not-a-secret: the provider is on this machine"
-	client := func(name string) fakeidp.Config {
+	client := func(name, label string) fakeidp.Config {
 		return fakeidp.Config{
-			Issuer: url + "/idp/" + name, Now: w.now,
-			Clients: []fakeidp.Client{{ID: "demo", Secret: secret, RedirectURIs: []string{url + "/auth/" + name + "/callback"}}},
+			Issuer: url + "/idp/" + name, Name: label, Now: w.now,
+			Clients: []fakeidp.Client{{ID: "demo", Secret: secret, Name: appName, RedirectURIs: []string{url + "/auth/" + name + "/callback"}}},
 		}
 	}
-	google, err := fakeidp.New(client("google"))
+	google, err := fakeidp.New(client("google", "Google"))
 	if err != nil {
 		return nil, err
 	}
-	github, err := fakeidp.New(client("github"))
+	github, err := fakeidp.New(client("github", "GitHub"))
 	if err != nil {
 		return nil, err
 	}
 	mail := inbox.New()
 	mail.Home = "/"
-	send := magic.Config{Name: "the Postern demo", Send: catchMail(mail, w.now), Logger: logger}
+	config := magic.Config{Logger: logger}
 
 	auth, err := postern.New(postern.Config{
 		Sessions:  sessions,
 		Redirects: []string{url + "/"},
+		Mail:      catchMail(mail, w.now),
 		Providers: map[string]postern.Provider{
 			"google": oidc.Google(oidc.Config{
 				Issuer: google.Issuer(), ClientID: "demo", ClientSecret: secret, AllowInsecure: true, Logger: logger,
@@ -112,10 +120,12 @@ func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (ht
 				Issuer: github.Issuer(), Endpoint: oauth.Endpoint{UserInfoURL: github.Issuer() + "/api/user"},
 				ClientID: "demo", ClientSecret: secret, AllowInsecure: true,
 			}),
-			"link": magic.Link(send),
-			"code": magic.Code(send),
+			"link": magic.Link(config),
+			"code": magic.Code(config),
 		},
-		Labels:    map[string]string{"google": "Google", "github": "GitHub", "link": "a mailed link", "code": "a mailed code"},
+		Name:      appName,
+		Order:     []string{"google", "github", "link", "code"},
+		Labels:    map[string]string{"github": "GitHub"},
 		OnSuccess: app.onSuccess,
 		Logger:    logger,
 	})
@@ -131,27 +141,26 @@ func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (ht
 	mux.Handle("/inbox", mail)
 	mux.Handle("/inbox.json", mail)
 	mux.Handle("/inbox/", mail)
-	return recoverPanics(onlyLocalhost(mux, url), w.err), nil
+	return recoverPanics(onlyLocalhost(mux, url, needsCookie), w.err), nil
 }
 
 // catchMail puts what would be sent into the inbox.
-func catchMail(mail *inbox.Inbox, now func() time.Time) func(context.Context, magic.Message) error {
-	return func(_ context.Context, m magic.Message) error {
-		mail.Add(inbox.Message{To: m.To, Subject: m.Subject, Text: m.Text, HTML: m.HTML, Link: m.Link, Code: m.Code, Time: now()})
+func catchMail(mail *inbox.Inbox, now func() time.Time) func(context.Context, postern.Mail) error {
+	return func(_ context.Context, m postern.Mail) error {
+		mail.Add(inbox.Message{To: m.To, Subject: m.Subject, Text: m.Text, HTML: m.HTML, Link: m.Arg("link"), Code: m.Arg("code"), Time: now()})
 		return nil
 	}
 }
 
-// onSuccess is step two of a sign-in, which is the application's own: find the user or make one. The key is issuer and
-// subject, never an address. The demo has no table of users; it makes the id from the key.
+// onSuccess is what an application does at a sign-in: find the user or create one, by Identity.Key. The demo has no
+// table of users, so the key is the id.
 func (d *demo) onSuccess(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-	sum := sha256.Sum256([]byte(in.Identity.Issuer + "\n" + in.Identity.Subject))
-	id := "user_" + hex.EncodeToString(sum[:8])
+	id := in.Identity.Key()
 	email, _ := in.Identity.Email()
 	return d.user.Cookie(w, r, session.Grant[person]{
-		Subject:    id,
-		Properties: person{UserID: id, Provider: in.Identity.Provider, Name: in.Identity.Name, Email: email},
-		Auth:       in.Auth,
+		Subject:        id,
+		Properties:     person{UserID: id, Provider: in.Identity.Provider, Name: in.Identity.Name, Email: email},
+		Authentication: in.Authentication,
 	}, in.Return)
 }
 

@@ -7,10 +7,16 @@
 //	postern token verify TOKEN     whether a token is genuine and valid
 //	postern sessions list|show     the sessions that are kept in a store
 //	postern sessions revoke        end sessions
+//	postern users list|show        the users that are kept in a store
+//	postern users add|invite       new users
+//	postern users roles|disable    change users; enable, delete
+//	postern users import|export    users of other systems, and users as lines of JSON
+//	postern passwords build LIST   the file of a list of common passwords
 //	postern schema                 the SQL that makes or upgrades the tables of a store
 //	postern lambda BOOTSTRAP       run a Lambda function on this machine, behind what would be API Gateway
 //	postern help [COMMAND]         what a command does, like --help after it
 //	postern version                the version
+//	postern completion SHELL       a script that completes commands and flags, for bash, zsh or fish
 //
 // Exit status: 0 all is well, 1 the command failed or a token is not valid,
 // 2 the command line is wrong.

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// keyIDsLast moves arguments that are key IDs, but start like a flag, behind a --. A key ID is a thumbprint (RFC 7638) in
-// base64url, and one in 64 starts with a hyphen.
-func keyIDsLast(args []string) []string {
-	const thumbprint = 43 // characters of a SHA-256
+// idsLast moves arguments that are IDs, but start like a flag, behind a --. A key ID is a thumbprint (RFC 7638), and so
+// long is Identity.Key; a session ID has two halves with a dot between. All are base64url, so one in 64 starts with a
+// hyphen.
+func idsLast(args []string) []string {
 	if slices.Contains(args, "--") {
 		return args
 	}
 	var others, ids []string
 	for _, arg := range args {
-		if len(arg) == thumbprint && arg[0] == '-' && strings.Trim(arg, base64url) == "" {
+		if arg != "" && arg[0] == '-' && isID(arg) {
 			ids = append(ids, arg)
 		} else {
 			others = append(others, arg)
@@ -27,6 +27,14 @@ func keyIDsLast(args []string) []string {
 		return args
 	}
 	return append(append(others, "--"), ids...)
+}
+
+func isID(s string) bool {
+	const thumbprint, half, tail = 43, 16, 22 // characters: of a SHA-256, and of the two halves of a session ID
+	if i := strings.IndexByte(s, '.'); i >= 0 {
+		return i == half && len(s) == half+1+tail && strings.Trim(s[:i]+s[i+1:], base64url) == ""
+	}
+	return len(s) == thumbprint && strings.Trim(s, base64url) == ""
 }
 
 const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

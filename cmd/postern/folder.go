@@ -15,7 +15,7 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// folder is a data folder: the sealed key ring, the key it is sealed with, and the database of `dev`.
+// folder is a data folder: the sealed key ring, the key it is sealed with, and the database and the issuer of `dev`.
 type folder string
 
 // Files of a data folder.
@@ -23,6 +23,7 @@ const (
 	vaultFile    = "keys.vault"
 	vaultKeyFile = "vault.key"
 	databaseFile = "postern.db"
+	issuerFile   = "issuer"
 )
 
 func (f folder) file(name string) string { return filepath.Join(string(f), name) }
@@ -39,7 +40,7 @@ func (f folder) create() error {
 	return nil
 }
 
-// hasKeys tells whether the folder holds a ring.
+// hasKeys reports whether the folder holds a ring.
 func (f folder) hasKeys() (bool, error) {
 	_, err := os.Stat(f.file(vaultFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,7 +59,7 @@ func (f folder) vault() (keys.FileVault, error) {
 }
 
 // vaultKey reads the 32 bytes the ring is sealed with. They lie beside it, so they protect a copy of the one file (a
-// backup, a commit by mistake), not the folder: whoever can read the folder can sign.
+// backup, a commit by mistake), not the folder: everybody who can read the folder can sign.
 func (f folder) vaultKey() ([]byte, error) {
 	path := f.file(vaultKeyFile)
 	text, err := os.ReadFile(path)
@@ -86,23 +87,64 @@ func (f folder) vaultKey() ([]byte, error) {
 	if err := private(path); err != nil {
 		return nil, err
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != 32 {
+	key, ok := decodeVaultKey(string(text))
+	if !ok {
 		return nil, fmt.Errorf("%s does not hold 32 bytes in base64; bring the right file back", path)
 	}
 	return key, nil
 }
 
-// private refuses a file that others than its owner may read.
+// decodeVaultKey reads the 32 bytes that a vault is sealed with from base64.
+func decodeVaultKey(text string) (key []byte, ok bool) {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	return key, err == nil && len(key) == 32
+}
+
+// private refuses the file of a key if others than its owner may read it.
 func private(path string) error {
+	return ownersAlone(path, "make it private (chmod 600) and rotate the keys (postern keys new)")
+}
+
+// ownersAlone refuses a file that others than its owner may read. then says what to do about it.
+func ownersAlone(path, then string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
+	if info.Mode()&(fs.ModeDevice|fs.ModeDir) != 0 {
+		return fmt.Errorf("%s is a device or a folder; name a file", path)
+	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s can be read by others (mode %04o); make it private (chmod 600) and rotate the keys (postern keys new)", path, info.Mode().Perm())
+		return fmt.Errorf("%s can be read by others (mode %04o); %s", path, info.Mode().Perm(), then)
 	}
 	return nil
+}
+
+// keepIssuer keeps the issuer of the sessions in the database. It depends on the port of `dev`, and the commands that
+// look into the database later need it.
+func (f folder) keepIssuer(issuer string) error {
+	tmp, err := os.CreateTemp(string(f), issuerFile+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.WriteString(issuer + "\n")
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), f.file(issuerFile))
+	}
+	return err
+}
+
+// issuer returns the issuer of the last `dev` with this folder.
+func (f folder) issuer() (string, error) {
+	text, err := os.ReadFile(f.file(issuerFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", usagef("the folder %s does not name the issuer of its sessions: run postern dev --data %[1]s once, or give --issuer", string(f))
+	}
+	return strings.TrimSpace(string(text)), err
 }
 
 // writeOnce writes a whole file of mode 0600, or nothing: fs.ErrExist if the file is there.

@@ -63,7 +63,7 @@ func FuzzInspect(f *testing.F) {
 	f.Add(`{}`, "{\"a\":\"\u202e\u0085\"}")
 	f.Fuzz(func(t *testing.T, header, payload string) {
 		var out strings.Builder
-		if err := inspect(&out, b64(header)+"."+b64(payload)+".", noon); err != nil {
+		if err := (inspectCommand{}).inspect(&out, b64(header)+"."+b64(payload)+".", noon); err != nil {
 			return
 		}
 		for line := range strings.SplitSeq(out.String(), "\n") {

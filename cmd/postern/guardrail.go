@@ -7,22 +7,25 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+
+	"github.com/posternauth/postern/internal/loopback"
 )
 
 // onlyLocalhost refuses requests under another name than this machine's own: a page on the internet whose name is made
-// to point here (DNS rebinding) must not read the inbox. What needs a cookie is led from the address to the name
-// localhost, since browsers keep the cookies of the two apart.
-func onlyLocalhost(next http.Handler, url string) http.Handler {
+// to point here (DNS rebinding) must not read the inbox, or call a function. Paths for which redirect is true are
+// redirected from the address to the name localhost, since browsers keep the cookies of the two apart.
+func onlyLocalhost(next http.Handler, url string, redirect func(path string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if h, _, err := net.SplitHostPort(host); err == nil {
 			host = h
 		}
-		switch strings.Trim(host, "[]") {
-		case "localhost":
+		host = strings.Trim(host, "[]")
+		switch {
+		case strings.EqualFold(host, "localhost"):
 			next.ServeHTTP(w, r)
-		case "127.0.0.1", "::1":
-			if needsCookie(r.URL.Path) {
+		case loopback.Host(host):
+			if redirect(r.URL.Path) {
 				http.Redirect(w, r, url+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 				return
 			}
@@ -33,7 +36,8 @@ func onlyLocalhost(next http.Handler, url string) http.Handler {
 	})
 }
 
-// needsCookie tells which paths are for browsers; the rest is for programs, which do not all follow redirects.
+// needsCookie reports whether a path of dev is for browsers; the rest is for programs, which do not all follow
+// redirects.
 func needsCookie(path string) bool {
 	switch {
 	case path == "/auth", path == "/auth/", path == "/auth/token", strings.HasPrefix(path, "/auth/.well-known/"):
@@ -41,6 +45,8 @@ func needsCookie(path string) bool {
 	}
 	return path == "/" || strings.HasPrefix(path, "/auth/") || strings.HasPrefix(path, "/idp/") && strings.HasSuffix(path, "/authorize")
 }
+
+func noRedirect(string) bool { return false }
 
 // recoverPanics answers a panic with a page, and shows it in the terminal.
 func recoverPanics(next http.Handler, errs io.Writer) http.Handler {

@@ -50,7 +50,7 @@ func TestDev_OnlyLocalhost(t *testing.T) {
 		location   string
 	}{
 		{"localhost:" + port, "/", 200, ""},
-		{"LOCALHOST:" + port, "/", 421, ""},
+		{"LOCALHOST:" + port, "/", 200, ""}, {"127.0.0.2:" + port, "/inbox", 200, ""}, {"127.1:" + port, "/", 421, ""},
 		{"127.0.0.1:" + port, "/", 307, base + "/"},
 		{"[::1]:" + port, "/auth/google/authorize?x=1", 307, base + "/auth/google/authorize?x=1"},
 		{"127.0.0.1:" + port, "/inbox.json", 200, ""},

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +79,33 @@ func TestInspect_Odd(t *testing.T) {
 	}
 }
 
+// TestInspect_JSON: the header and the claims are those of the token, and nothing claims that they were checked.
+func TestInspect_JSON(t *testing.T) {
+	key := newKey(t, keys.ES256, "k")
+	claims := `{"sub":"u1", "properties":{"b":2,"a":[1, null]}, "exp":1779022620, "name":"é \u0085 \U0001F9D1 "}`
+	claims = strings.ReplaceAll(claims, `\U0001F9D1`, "\U0001F9D1 \U000e0001")
+	out, errs, status := call(t, "", "token", "inspect", "--json", sign(t, key, goodHeader, claims))
+	var got struct {
+		Verified       *bool
+		Header, Claims any
+		Problem        string
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || status != 0 || errs != "" || strings.Count(out, "\n") != 1 {
+		t.Fatalf("status %d, %v, %s%s", status, err, out, errs)
+	}
+	var want any
+	if err := json.Unmarshal([]byte(claims), &want); err != nil {
+		t.Fatal(err)
+	}
+	if got.Verified == nil || *got.Verified || !reflect.DeepEqual(got.Claims, want) || got.Header.(map[string]any)["alg"] != "ES256" || got.Problem != "" {
+		t.Errorf("%s", out)
+	}
+	out, _, _ = call(t, "", "token", "inspect", "--json", b64(`{"alg":"none"}`)+"."+b64(`{"sub":"u1"}`)+".")
+	if out != `{"verified":false,"header":{"alg":"none"},"claims":{"sub":"u1"},"problem":"malformed token header: alg none is no signature"}`+"\n" {
+		t.Errorf("%s", out)
+	}
+}
+
 // TestL2_TokensCannotForgeTerminalOutput: what a token says reaches the terminal without control characters.
 func TestL2_TokensCannotForgeTerminalOutput(t *testing.T) {
 	key := newKey(t, keys.EdDSA, "k")
@@ -85,7 +114,7 @@ func TestL2_TokensCannotForgeTerminalOutput(t *testing.T) {
 	token2 := sign(t, key, `{"alg":"EdDSA","kid":"k"}`, evil)
 	jwks := jwksFile(t, key)
 	for _, args := range [][]string{
-		{"token", "inspect", token}, {"token", "verify", "--jwks", jwks, token2}, {"token", "verify", "--jwks", jwks, token},
+		{"token", "inspect", token}, {"token", "inspect", "--json", token}, {"token", "verify", "--jwks", jwks, token2}, {"token", "verify", "--jwks", jwks, token},
 		{"token", "verify", "--jwks", jwks, "x.\x1b[1m.y"},
 	} {
 		out, errs, _ := call(t, "", args...)
@@ -95,7 +124,7 @@ func TestL2_TokensCannotForgeTerminalOutput(t *testing.T) {
 			t.Errorf("%v: control character at %d: %q", args[1], i, (out + errs)[i:])
 		}
 		if strings.Contains(out, "\nvalid:") || strings.Contains(out, "a\nvalid") {
-			t.Errorf("a claim made a line of its own:\n%s", out)
+			t.Errorf("a claim made a line:\n%s", out)
 		}
 	}
 }
@@ -136,9 +165,14 @@ func TestKeys(t *testing.T) {
 	second := strings.Fields(out)[2]
 	out, _, _ = call(t, "", "keys", "list", "--data", dir)
 	lines := strings.Split(out, "\n")
-	if len(lines) != 4 || !strings.HasPrefix(lines[1], second+"  EdDSA      pending  just now  signs in 3 hours") ||
+	if len(lines) != 6 || !strings.HasPrefix(lines[1], second+"  EdDSA      pending  just now  signs in 3 hours") ||
 		!strings.HasPrefix(lines[2], first+"  ES256      signing  just now  signs until") {
 		t.Errorf("list:\n%s", out)
+	}
+	for i, want := range []string{"secret     pending  just now  seals in 3 hours", "secret     signing  just now  seals until"} {
+		if len(lines) == 6 && !strings.Contains(lines[3+i], want) {
+			t.Errorf("list, line %d does not have %q:\n%s", 3+i, want, out)
+		}
 	}
 	out, _, status = call(t, "", "keys", "jwks", "--data", dir)
 	if set, err := keys.ParseJWKS([]byte(out)); err != nil || len(set) != 2 || status != 0 || strings.Contains(out, `"d"`) {

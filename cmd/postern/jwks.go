@@ -15,8 +15,8 @@ const maxJWKS = 512 << 10
 // openJWKS makes a Verifier of a file or of what is at an address.
 func openJWKS(where string) (keys.Verifier, error) {
 	if strings.HasPrefix(where, "https://") || strings.HasPrefix(where, "http://") {
-		// The address was typed by the user, so it may be inside a company. http is for this machine only, and Remote holds
-		// us to that.
+		// The address was typed by the user, so it may be inside a company. http is for this machine only, and Remote
+		// holds us to that.
 		v, err := keys.Remote(keys.RemoteConfig{URL: where, AllowPrivate: true, AllowInsecure: true})
 		if err != nil {
 			return nil, fmt.Errorf("--jwks: %w", err)
@@ -33,7 +33,7 @@ func openJWKS(where string) (keys.Verifier, error) {
 	case err != nil:
 		return nil, fmt.Errorf("--jwks: %w", err)
 	case len(data) > maxJWKS:
-		return nil, fmt.Errorf("--jwks: %s is larger than %d KiB; that is no key set", where, maxJWKS>>10)
+		return nil, fmt.Errorf("--jwks: %s is larger than %d KiB; a key set is smaller", where, maxJWKS>>10)
 	}
 	set, err := keys.ParseJWKS(data)
 	if err != nil {

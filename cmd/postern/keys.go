@@ -1,8 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"text/tabwriter"
@@ -16,9 +17,9 @@ const keyAlgorithms = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, E
 
 type keysGroup struct {
 	New    keysNew    `cmd:"" help:"Add a key, and say when it takes over. Run it every few months."`
-	List   keysList   `cmd:"" help:"List the keys, what each does now and until when."`
+	List   keysList   `cmd:"" help:"List the keys and master secrets, what each does now and until when."`
 	JWKS   keysJWKS   `cmd:"" name:"jwks" help:"Print the public keys as a JWKS document (RFC 7517)."`
-	Revoke keysRevoke `cmd:"" help:"End a key at once: what it signed is refused."`
+	Revoke keysRevoke `cmd:"" help:"End a key: new processes refuse what it signed at once, running programs within five minutes."`
 }
 
 // dataFlag is the data folder on the command line.
@@ -26,41 +27,26 @@ type dataFlag struct {
 	Data string `default:"./.postern" placeholder:"DIR" help:"The data folder. Default: ./.postern"`
 }
 
-// ring opens the ring of a folder that must have one.
-func (d dataFlag) ring(ctx context.Context, w world) (*keys.Ring, error) {
-	f := folder(d.Data)
-	switch has, err := f.hasKeys(); {
-	case err != nil:
-		return nil, err
-	case !has:
-		return nil, fmt.Errorf("there are no keys in %s; make the first with: postern keys new --data %[1]s", d.Data)
-	}
-	return f.ring(ctx, keys.RingConfig{Now: w.now})
-}
-
 type keysNew struct {
-	dataFlag
+	vaultFlags
 	Alg string `default:"RS256" enum:"${algorithms}" placeholder:"ALG" help:"Algorithm of the key: ${algorithms}. Default: RS256, which every gateway accepts and which is the fastest to check."`
 }
 
 // Help is shown below the usage line.
 func (keysNew) Help() string {
-	return `The first key of a folder signs at once. A later one is published at once and begins to sign when it is three hours old, when every cache of the public keys knows it; until then the old one goes on. Nobody is signed out, and nothing has to be restarted: a running program reads its keys anew every five minutes.
+	return `The first key of a vault signs at once. A later one is published at once and begins to sign when it is three hours old, when every cache of the public keys knows it; until then the old one goes on. Nobody is signed out, and nothing has to be restarted: a running program reads its keys anew every five minutes. Each time a master secret is added as well; refresh tokens and sealed cookies rest on those.
 
-The keys are kept sealed in DIR/keys.vault; DIR/vault.key opens it. Keep copies of the two apart.`
+The keys of the data folder are kept sealed in DIR/keys.vault; DIR/vault.key opens it. Keep copies of the two apart. With --vault they are kept where your program keeps them; the store and its tables must be there already.`
 }
 
 // Run adds a key.
 func (c keysNew) Run(ctx context.Context, w world) error {
-	f := folder(c.Data)
-	if err := f.create(); err != nil {
-		return err
-	}
-	had, err := f.hasKeys()
+	vault, err := c.open(ctx, w, true)
 	if err != nil {
 		return err
 	}
-	ring, err := f.ring(ctx, keys.RingConfig{Algorithm: keys.Algorithm(c.Alg), Now: w.now})
+	defer vault.done()
+	ring, had, err := vault.ring(ctx, keys.RingConfig{Algorithm: keys.Algorithm(c.Alg), Now: w.now}, true)
 	if err != nil {
 		return err
 	}
@@ -83,40 +69,91 @@ func (c keysNew) Run(ctx context.Context, w world) error {
 	return nil
 }
 
-type keysList struct{ dataFlag }
+type keysList struct {
+	vaultFlags
+	JSON bool `name:"json" help:"Print JSON, one key a line."`
+}
 
-// Run lists the keys, the newest first.
+// A listedKey is a key or master secret as keys list --json prints it. Times that are not known yet are left out.
+type listedKey struct {
+	ID        string     `json:"id"`
+	Use       string     `json:"use"` // "signing" or "secret"
+	Algorithm string     `json:"algorithm,omitempty"`
+	State     keys.State `json:"state"`
+	Created   time.Time  `json:"created"`
+	Activates time.Time  `json:"activates,omitzero"`
+	Retires   time.Time  `json:"retires,omitzero"`
+	Revoked   time.Time  `json:"revoked,omitzero"`
+}
+
+// The values of listedKey.Use.
+const (
+	useSigning = "signing"
+	useSecret  = "secret"
+)
+
+// ringKeys returns the keys of a ring and then its master secrets, each the newest first.
+func ringKeys(ctx context.Context, ring *keys.Ring) (all []listedKey, err error) {
+	for _, part := range []struct {
+		use  string
+		list func(context.Context) ([]keys.KeyInfo, error)
+	}{{useSigning, ring.Keys}, {useSecret, ring.MasterSecrets}} {
+		infos, err := part.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		slices.Reverse(infos)
+		for _, k := range infos {
+			all = append(all, listedKey{k.ID, part.use, string(k.Algorithm), k.State, k.Created.UTC(), k.Activates.UTC(), k.Retires.UTC(), k.Revoked.UTC()})
+		}
+	}
+	return all, nil
+}
+
+// Run lists the keys and master secrets, the newest first.
 func (c keysList) Run(ctx context.Context, w world) error {
-	ring, err := c.ring(ctx, w)
+	ring, done, err := c.ring(ctx, w)
 	if err != nil {
 		return err
 	}
-	list, err := ring.Keys(ctx)
+	defer done()
+	list, err := ringKeys(ctx, ring)
 	if err != nil {
 		return err
 	}
-	slices.Reverse(list)
+	if c.JSON {
+		for _, k := range list {
+			if err := json.NewEncoder(w.out).Encode(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	now := w.now()
 	t := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "KEY\tALGORITHM\tSTATE\tCREATED\tNEXT")
 	for _, k := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Algorithm, k.State, inWords(k.Created, now), nextOf(k, now))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.ID, cmp.Or(k.Algorithm, "secret"), k.State, inWords(k.Created, now), k.next(now))
 	}
 	return t.Flush()
 }
 
-// nextOf says what will become of a key, or became of it.
-func nextOf(k keys.KeyInfo, now time.Time) string {
+// next says what will become of a key, or became of it.
+func (k listedKey) next(now time.Time) string {
+	protects, reads := "signs", "checks what it signed"
+	if k.Use == useSecret {
+		protects, reads = "seals", "opens what it sealed"
+	}
 	switch k.State {
 	case keys.StatePending:
-		return "signs " + inWords(k.Activates, now)
+		return protects + " " + inWords(k.Activates, now)
 	case keys.StateSigning:
-		return "signs until a newer key takes over"
+		return protects + " until a newer one takes over"
 	case keys.StatePassive:
 		if k.Retires.IsZero() {
-			return "checks what it signed"
+			return reads
 		}
-		return "checks what it signed, retires " + inWords(k.Retires, now)
+		return reads + ", retires " + inWords(k.Retires, now)
 	case keys.StateRetired:
 		return "retired " + inWords(k.Retires, now)
 	case keys.StateRevoked:
@@ -125,14 +162,15 @@ func nextOf(k keys.KeyInfo, now time.Time) string {
 	return ""
 }
 
-type keysJWKS struct{ dataFlag }
+type keysJWKS struct{ vaultFlags }
 
 // Run prints the key set.
 func (c keysJWKS) Run(ctx context.Context, w world) error {
-	ring, err := c.ring(ctx, w)
+	ring, done, err := c.ring(ctx, w)
 	if err != nil {
 		return err
 	}
+	defer done()
 	public, err := ring.PublicKeys(ctx)
 	if err != nil {
 		return err
@@ -146,30 +184,50 @@ func (c keysJWKS) Run(ctx context.Context, w world) error {
 }
 
 type keysRevoke struct {
-	Key string `arg:"" help:"The key to end, as keys list names it."`
-	dataFlag
+	Key string `arg:"" optional:"" help:"The key or master secret to end, as keys list names it."`
+	All bool   `help:"End every key and master secret of the ring, and make new ones. Everybody signs in again."`
+	vaultFlags
 }
 
 // Help is shown below the usage line.
 func (keysRevoke) Help() string {
-	return `For a key that may be known to somebody else. Every session it signed ends: here at once, in other running programs within five minutes, at gateways when their copy of the JWKS expires. If it was the one that signs, another takes its place in the same step.
+	return `For a key that may be known to somebody else. What it signed or sealed is refused: by new processes at once, by running programs within five minutes, by gateways when their copy of the JWKS expires. A key that is revoked already stays as it is. If it was the one that signs, another takes its place in the same step.
 
-To replace a key in peace, use "postern keys new" instead.`
+If the whole vault may be known, with the key that seals it, use --all, and then give the vault another sealing key: docs/keys.md has the program. To replace a key in peace, use "postern keys new" instead.`
 }
 
-// Run revokes a key.
+// Run revokes a key, or all.
 func (c keysRevoke) Run(ctx context.Context, w world) error {
-	ring, err := c.ring(ctx, w)
+	if (c.Key == "") != c.All {
+		return usagef("expected a key, as keys list names it, or --all")
+	}
+	ring, done, err := c.ring(ctx, w)
 	if err != nil {
 		return err
 	}
-	err = ring.Revoke(ctx, c.Key)
-	if errors.Is(err, keys.ErrUnknownKey) {
-		return fmt.Errorf("the ring has no key %q; see: postern keys list --data %s", c.Key, c.Data)
-	}
+	defer done()
+	list, err := ringKeys(ctx, ring)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w.out, "Revoked:  %s\nWhat it signed is refused from now on.\n", c.Key)
+	n := 0
+	for _, k := range list {
+		switch {
+		case !c.All && k.ID != c.Key, c.All && (k.State == keys.StateRetired || k.State == keys.StateRevoked):
+			continue
+		case k.State == keys.StateRevoked:
+			fmt.Fprintf(w.out, "%s was revoked before: %s (%s). Nothing has changed.\n", k.ID, inWords(k.Revoked, w.now()), stamp(k.Revoked))
+			return nil
+		}
+		if err := ring.Revoke(ctx, k.ID); err != nil {
+			return err
+		}
+		fmt.Fprintf(w.out, "Revoked:  %s\n", k.ID)
+		n++
+	}
+	if n == 0 {
+		return fmt.Errorf("the ring has no key %q; see: postern keys list, and the same flags", c.Key)
+	}
+	fmt.Fprintln(w.out, "New processes refuse what it protected at once, running programs within five minutes, gateways when their copy of the JWKS expires.")
 	return nil
 }

@@ -7,11 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/posternauth/postern/internal/loopback"
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
 )
 
@@ -22,9 +22,12 @@ type lambdaCommand struct {
 	Event     string   `default:"http" enum:"http,http-1.0,rest,url,alb,alb-multi" help:"What calls the function: an HTTP API (http, http-1.0), a REST API (rest), a function URL (url), a load balancer without or with multi-value headers (alb, alb-multi). Default: http"`
 	Stage     string   `placeholder:"NAME" help:"Put this stage in front of every path, as the generated URL of an API does. Default: no stage, as on a custom domain."`
 	Env       []string `short:"e" sep:"none" placeholder:"NAME=VALUE" help:"Set an environment variable of the function, or pass on the one of this name. May be given several times; nothing else is passed on."`
+	EnvFile   []string `name:"env-file" sep:"none" placeholder:"FILE" help:"Set the environment variables of a file: lines of NAME=value. May be given several times; a later file, and --env, win."`
 	Timeout   span     `default:"3s" placeholder:"TIME" help:"End a call that takes longer. Default: 3s, as on Lambda"`
-	Memory    int      `default:"128" placeholder:"MB" help:"What the function is told of its memory. Default: 128"`
+	Memory    int      `default:"128" placeholder:"MB" help:"The memory that the function sees in its environment. Default: 128"`
 	Processes int      `default:"1" placeholder:"N" help:"The largest number of processes. Lambda starts one for each call that finds none idle; here calls wait. Default: 1"`
+
+	Rebuild bool `default:"true" negatable:"" help:"Build a folder again when its files change, and go on with the new function once it is built. On unless --no-rebuild is given."`
 
 	Authorizer       string   `placeholder:"BOOTSTRAP" help:"Ask this function, a Lambda authorizer, before every call."`
 	AuthorizerType   string   `default:"request" enum:"request,token" help:"What a REST API sends it. Default: request"`
@@ -37,25 +40,27 @@ type lambdaCommand struct {
 
 // Help is shown below the usage line.
 func (lambdaCommand) Help() string {
-	return `Runs a function as Lambda does, in processes of its own behind an emulated Runtime API, and serves it over HTTP as API Gateway would: events, limits, authorizers and their caches included. Nothing is sent to AWS.
+	return `Runs a function as Lambda does, in separate processes behind an emulated Runtime API, and serves it over HTTP as API Gateway would: events, limits, authorizers and their caches included. Nothing is sent to AWS.
 
-A refusal that API Gateway keeps to its logs is explained here. What the function prints is printed.`
+A refusal that API Gateway keeps to its logs is explained here. What the function prints is printed.
+
+A file of variables has lines of NAME=value, comments that begin with #, and empty lines. A value with a space, a quote or one of ` + "` # $ \\" + ` stands in single quotes, as it is, or in double quotes, where \n, \r, \t, \", \$ and \\ are understood. Nothing is replaced, and a value is on one line.`
 }
 
 // eventKinds are the values of --event.
-var eventKinds = map[string]lambdatest.Kind{
+var eventKinds = map[string]lambdatest.APIType{
 	"http": lambdatest.HTTPAPI, "http-1.0": lambdatest.HTTPAPIv1, "rest": lambdatest.REST,
 	"url": lambdatest.FunctionURL, "alb": lambdatest.ALB, "alb-multi": lambdatest.ALBMultiValue,
 }
 
 // Run serves until the context ends.
 func (c lambdaCommand) Run(ctx context.Context, w world) error {
-	out := &oneAtATime{w: w.out}
+	out, errs := &oneAtATime{w: w.out}, &oneAtATime{w: w.err}
 	listeners, site, err := listen(ctx, c.Addr, "lambda", "it has none of the protection of AWS")
 	if err != nil {
 		return err
 	}
-	gateway, done, err := c.gateway(ctx, out)
+	gateway, done, err := c.gateway(ctx, out, errs)
 	if err != nil {
 		closeAll(listeners)
 		return err
@@ -65,16 +70,16 @@ func (c lambdaCommand) Run(ctx context.Context, w world) error {
 		site += "/" + c.Stage
 	}
 	fmt.Fprintf(out, "%s\n\n  It calls %s by events of %s.\n  Stop with Ctrl-C.\n\n", site, c.Function, article(eventKinds[c.Event]))
-	server := newServer(logged(gateway, out), w.err)
-	server.WriteTimeout = 0 // the gateway has a limit of its own
+	server := newServer(onlyLocalhost(logged(gateway, out), site, noRedirect), errs)
+	server.WriteTimeout = 0 // the gateway has its own limit
 	return serve(ctx, listeners, server)
 }
 
-func isAPI(k lambdatest.Kind) bool {
+func isAPI(k lambdatest.APIType) bool {
 	return k == lambdatest.HTTPAPI || k == lambdatest.HTTPAPIv1 || k == lambdatest.REST
 }
 
-func article(k lambdatest.Kind) string {
+func article(k lambdatest.APIType) string {
 	switch name := k.String(); {
 	case strings.HasPrefix(name, "HTTP"), strings.HasPrefix(name, "A"):
 		return "an " + name
@@ -83,8 +88,8 @@ func article(k lambdatest.Kind) string {
 	}
 }
 
-// gateway puts a gateway in front of the function. done ends all processes.
-func (c lambdaCommand) gateway(ctx context.Context, out io.Writer) (_ http.Handler, done func(), err error) {
+// gateway puts a gateway in front of the function. progress gets a line for each build. done ends all processes.
+func (c lambdaCommand) gateway(ctx context.Context, out, progress io.Writer) (_ http.Handler, done func(), err error) {
 	var ends []func()
 	end := func() {
 		for _, f := range ends {
@@ -102,16 +107,16 @@ func (c lambdaCommand) gateway(ctx context.Context, out io.Writer) (_ http.Handl
 	if c.Stage != "" && !isAPI(eventKinds[c.Event]) {
 		return nil, nil, usagef("lambda: %s has no stage", article(eventKinds[c.Event]))
 	}
-	env, err := functionEnv(c.Env)
+	env, err := functionEnv(c.EnvFile, c.Env)
 	if err != nil {
 		return nil, nil, err
 	}
-	start := func(what string) (*lambdatest.Runtime, error) {
-		rt, end, err := c.runtime(ctx, what, env, out)
+	start := func(what string) (lambdatest.Function, error) {
+		f, end, err := c.function(ctx, what, env, out, progress)
 		if err == nil {
 			ends = append(ends, end)
 		}
-		return rt, err
+		return f, err
 	}
 	guard, err := c.guard(start)
 	if err != nil {
@@ -122,7 +127,7 @@ func (c lambdaCommand) gateway(ctx context.Context, out io.Writer) (_ http.Handl
 		return nil, nil, err
 	}
 	cfg := lambdatest.Config{
-		Kind:   eventKinds[c.Event],
+		Type:   eventKinds[c.Event],
 		Stage:  c.Stage,
 		Routes: c.routes(function, guard),
 		OnDecision: func(d lambdatest.Decision) {
@@ -131,8 +136,8 @@ func (c lambdaCommand) gateway(ctx context.Context, out io.Writer) (_ http.Handl
 			}
 		},
 	}
-	if c.Stage == "" && isAPI(cfg.Kind) {
-		cfg.Domain = "localhost" // one of its own, so that no stage is in the path
+	if c.Stage == "" && isAPI(cfg.Type) {
+		cfg.Domain = "localhost" // a custom domain, so that no stage is in the path
 	}
 	gateway, err := lambdatest.New(cfg)
 	if err != nil {
@@ -142,7 +147,7 @@ func (c lambdaCommand) gateway(ctx context.Context, out io.Writer) (_ http.Handl
 }
 
 // guard is the authorizer that the command line asks for; nil if it asks for none.
-func (c lambdaCommand) guard(start func(string) (*lambdatest.Runtime, error)) (lambdatest.Authorizer, error) {
+func (c lambdaCommand) guard(start func(string) (lambdatest.Function, error)) (lambdatest.RouteAuthorizer, error) {
 	kind := eventKinds[c.Event]
 	switch {
 	case c.JWT == "" && len(c.Audience) > 0:
@@ -174,19 +179,19 @@ func (c lambdaCommand) guard(start func(string) (*lambdatest.Runtime, error)) (l
 	case kind == lambdatest.HTTPAPI:
 		a.SimpleResponses = true
 	}
-	rt, err := start(c.Authorizer)
-	a.Function = rt
+	f, err := start(c.Authorizer)
+	a.Function = f
 	return a, err
 }
 
-// onThisMachine tells whether a URL is one that need not be on https, because nothing of it goes over a network.
+// onThisMachine reports whether a URL is one that need not be on https, because nothing of it goes over a network.
 func onThisMachine(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
+	return err == nil && loopback.Host(u.Hostname())
 }
 
-// routes sends everything to the function, behind the authorizer but for what is open.
-func (c lambdaCommand) routes(f lambdatest.Function, guard lambdatest.Authorizer) []lambdatest.Route {
+// routes sends everything to the function, behind the authorizer except for the open paths.
+func (c lambdaCommand) routes(f lambdatest.Function, guard lambdatest.RouteAuthorizer) []lambdatest.Route {
 	paths := []string{"$default"}
 	if c.Event == "rest" {
 		paths = []string{"/", "/{proxy+}"} // a greedy path does not match the root
@@ -233,7 +238,7 @@ func (o *oneAtATime) Write(p []byte) (int, error) {
 	return o.w.Write(p)
 }
 
-// reported prints what API Gateway would not tell: starts of processes and failures of the function.
+// reported prints what API Gateway would not show: starts of processes and failures of the function.
 func reported(name string, out io.Writer) func(lambdatest.Report) {
 	return func(r lambdatest.Report) {
 		if r.Init > 0 {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -232,6 +233,84 @@ func TestLambda_JWT(t *testing.T) {
 	}
 }
 
+// TestX6_LocalServersRebinding: a name on the internet that was made to point to this machine gets nothing from any of
+// the local servers.
+func TestX6_LocalServersRebinding(t *testing.T) {
+	lambda, _ := startLambda(t, build(t, echo, "echo"))
+	for name, base := range map[string]string{"dev": devServer(t), "lambda": lambda} {
+		_, port, _ := strings.Cut(strings.TrimPrefix(base, "http://"), ":")
+		for host, want := range map[string]int{
+			"localhost:" + port: 200, "127.0.0.1:" + port: 200, "[::1]:" + port: 200,
+			"rebound.example": 421, "rebound.example:" + port: 421, "localhost.rebound.example:" + port: 421, "127.0.0.1.rebound.example": 421, "10.0.0.1:" + port: 421, "0.0.0.0:" + port: 421,
+		} {
+			r, err := http.NewRequest(http.MethodGet, base+"/inbox.json", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = host
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want {
+				t.Errorf("%s, Host %s: %d, want %d", name, host, res.StatusCode, want)
+			}
+		}
+	}
+}
+
+// TestX6_LocalServersPublicAddress: the local servers never listen where others reach them, and need both addresses
+// that localhost may mean.
+func TestX6_LocalServersPublicAddress(t *testing.T) {
+	for _, addr := range []string{"192.0.2.1:0", "10.0.0.1:0", "[2001:db8::1]:0", "example.com:0", "169.254.169.254:0", "127.0.0.1.example.com:0"} {
+		listeners, _, err := listen(t.Context(), addr, "dev", "it is a test")
+		var usage usageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), "for this machine only") {
+			closeAll(listeners)
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+	for _, pair := range [][2]string{{"[::1]", "127.0.0.1"}, {"127.0.0.1", "[::1]"}} {
+		held, err := net.Listen("tcp", pair[0]+":0")
+		if err != nil {
+			t.Logf("this machine has no %s", pair[0])
+			continue
+		}
+		_, port, _ := net.SplitHostPort(held.Addr().String())
+		listeners, _, err := listen(t.Context(), pair[1]+":"+port, "dev", "it is a test")
+		if err == nil || !strings.Contains(err.Error(), "port "+port+" is taken") {
+			closeAll(listeners)
+			t.Errorf("%s is taken and %s was asked for: %v", pair[0], pair[1], err)
+		}
+		held.Close()
+	}
+}
+
+// TestDev_HelpIsTrue: each path that the help of dev names is served.
+func TestDev_HelpIsTrue(t *testing.T) {
+	base := devServer(t)
+	paths := 0
+	for line := range strings.Lines(devCommand{}.Help()) {
+		path, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.HasPrefix(path, "/") || !strings.HasPrefix(line, "  /") {
+			continue
+		}
+		paths++
+		res, err := http.Get(base + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: %d", path, res.StatusCode)
+		}
+	}
+	if paths < 6 {
+		t.Errorf("only %d paths in the help", paths)
+	}
+}
+
 func TestLambda_Mistakes(t *testing.T) {
 	held, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -251,7 +330,8 @@ func TestLambda_Mistakes(t *testing.T) {
 		{"lambda", 2, "expected"},
 		{"lambda nowhere", 1, "there is no bootstrap"},
 		{"lambda " + notGo, 1, "a program that can be run"},
-		{"lambda " + empty, 1, "building"},
+		{"lambda " + empty, 1, "go.mod"},
+		{"lambda ../../store", 1, "is package store (github.com/posternauth/postern/store), which is not a program"},
 		{"lambda --event soap " + empty, 2, "--event must be one of"},
 		{"lambda --env =x " + empty, 2, "NAME=VALUE"},
 		{"lambda --env POSTERN_NO_SUCH_VARIABLE " + empty, 2, "no such variable"},

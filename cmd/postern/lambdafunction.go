@@ -8,14 +8,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
 )
 
-// runtime makes a function of a bootstrap, or of the folder of its main package. end stops its processes.
-func (c lambdaCommand) runtime(ctx context.Context, path string, env []string, out io.Writer) (rt *lambdatest.Runtime, end func(), err error) {
+// function makes a function of a bootstrap, or of the folder of its main package, which is built again when it changes.
+// end stops its processes.
+func (c lambdaCommand) function(ctx context.Context, path string, env []string, out, progress io.Writer) (f lambdatest.Function, end func(), err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("there is no bootstrap %s: name the program that goes into the zip, or the folder of its main package", calm(path))
@@ -23,29 +25,43 @@ func (c lambdaCommand) runtime(ctx context.Context, path string, env []string, o
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, nil, err
 	}
-	name := filepath.Base(path)
-	bootstrap, folder, remove := path, "", func() {}
-	if info.IsDir() {
-		if bootstrap, remove, err = buildBootstrap(ctx, path); err != nil {
-			return nil, nil, err
-		}
-		folder = path
-	} else if name == "bootstrap" { // they all are called so
-		name = filepath.Base(filepath.Dir(path))
-	}
-	rt, err = lambdatest.NewRuntime(lambdatest.RuntimeConfig{
-		Bootstrap: bootstrap, Dir: folder, Env: env, Name: name, Output: out, OnReport: reported(name, out),
+	cfg := lambdatest.RuntimeConfig{
+		Bootstrap: path, Env: env, Name: filepath.Base(path), Output: out,
 		Timeout: time.Duration(c.Timeout), Memory: c.Memory, Concurrency: c.Processes,
-	})
-	if err != nil {
-		remove()
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return rt, func() { rt.Close(); remove() }, nil
+	if !info.IsDir() && cfg.Name == "bootstrap" { // they all are called so
+		cfg.Name = filepath.Base(filepath.Dir(path))
+	}
+	cfg.OnReport = reported(cfg.Name, out)
+	if !info.IsDir() {
+		rt, err := lambdatest.NewRuntime(cfg)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return rt, func() { rt.Close() }, nil
+	}
+	cfg.Dir = path
+	b := &built{folder: path, cfg: cfg, progress: progress}
+	// The files are looked at first: a change during the build is then seen after it.
+	before := filesOf(ctx, path)
+	if err := b.build(ctx); err != nil {
+		return nil, nil, err
+	}
+	if !c.Rebuild {
+		return b, b.close, nil
+	}
+	ctx, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() { defer close(watched); b.watch(ctx, before) }()
+	return b, func() { stop(); <-watched; b.close() }, nil
 }
 
-// buildBootstrap builds a main package as for Lambda, but for this machine.
-func buildBootstrap(ctx context.Context, folder string) (path string, remove func(), err error) {
+// buildBootstrap builds a main package as for Lambda, for this machine.
+func buildBootstrap(ctx context.Context, folder string, progress io.Writer) (path string, remove func(), err error) {
+	if err := checkMain(ctx, folder); err != nil {
+		return "", nil, err
+	}
+	fmt.Fprintf(progress, "postern: building %s\n", calm(folder))
 	dir, err := os.MkdirTemp("", "postern-lambda-")
 	if err != nil {
 		return "", nil, err
@@ -67,22 +83,53 @@ func buildBootstrap(ctx context.Context, folder string) (path string, remove fun
 	return path, remove, nil
 }
 
-// functionEnv reads --env: NAME=VALUE, or the NAME of a variable to pass on.
-func functionEnv(flags []string) ([]string, error) {
+// checkMain refuses a folder without a program: go build makes an archive of any other package, which nothing can run.
+func checkMain(ctx context.Context, folder string) error {
+	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-f", "{{.Name}} {{.ImportPath}}", ".")
+	cmd.Dir = folder
+	text, err := cmd.Output()
+	if err != nil {
+		return nil // go build says why
+	}
+	name, path, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	switch name {
+	case "main":
+		return nil
+	case "":
+		return fmt.Errorf("%s has no Go package: name the folder of a main package, or the bootstrap", calm(folder))
+	}
+	return fmt.Errorf("%s is package %s (%s), which is not a program: name the folder of its main package", calm(folder), name, path)
+}
+
+// functionEnv reads --env-file, and --env: NAME=VALUE, or the NAME of a variable to pass on. The last value of a name
+// counts.
+func functionEnv(files, flags []string) ([]string, error) {
 	var env []string
+	set := func(name, value string) {
+		env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+		env = append(env, name+"="+value)
+	}
+	for _, path := range files {
+		list, err := readEnvFile(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range list {
+			set(v.name, v.value)
+		}
+	}
 	for _, flag := range flags {
-		name, _, set := strings.Cut(flag, "=")
+		name, value, given := strings.Cut(flag, "=")
 		if name == "" {
 			return nil, usagef("--env %q: want NAME=VALUE, or NAME to pass on a variable", flag)
 		}
-		if !set {
-			value, here := os.LookupEnv(name)
-			if !here {
+		if !given {
+			var here bool
+			if value, here = os.LookupEnv(name); !here {
 				return nil, usagef("--env %s: no such variable is set here; give NAME=VALUE", name)
 			}
-			flag = name + "=" + value
 		}
-		env = append(env, flag)
+		set(name, value)
 	}
 	return env, nil
 }

@@ -62,7 +62,7 @@ func TestVerify_EveryLineGetsALine(t *testing.T) {
 	}
 }
 
-// TestVerify_BareTokens: a list of tokens as it is copied from somewhere is told what it lacks, once.
+// TestVerify_BareTokens: a list of tokens as it is copied from somewhere gets one line about what it lacks.
 func TestVerify_BareTokens(t *testing.T) {
 	key := newKey(t, keys.ES256, "k")
 	good := sign(t, key, goodHeader, goodClaims())

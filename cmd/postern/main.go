@@ -8,10 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/posternauth/postern/users/foreign"
 )
 
 func main() {
@@ -41,12 +44,16 @@ type commands struct {
 	Keys  keysGroup  `cmd:"" help:"Make, list, publish and revoke signing keys."`
 	Token tokenGroup `cmd:"" help:"Look into tokens and check them."`
 
-	Lambda   lambdaCommand `cmd:"" help:"Run a Lambda function on this machine, behind what would be API Gateway."`
-	Sessions sessionsGroup `cmd:"" help:"List, show and end sessions that are kept in a store."`
-	Schema   schemaCommand `cmd:"" help:"Print the SQL that makes or upgrades the tables of a store."`
+	Lambda    lambdaCommand  `cmd:"" help:"Run a Lambda function on this machine, behind what would be API Gateway."`
+	Sessions  sessionsGroup  `cmd:"" help:"List, show and end sessions that are kept in a store."`
+	Users     usersGroup     `cmd:"" help:"List, add, change, import and export users that are kept in a store."`
+	Passwords passwordsGroup `cmd:"" help:"Make lists of common passwords."`
+	Schema    schemaCommand  `cmd:"" help:"Print the SQL that makes or upgrades the tables of a store."`
 
 	Help    helpCommand    `cmd:"" help:"Explain a command, like --help after it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print a script for bash, zsh or fish that completes commands and flags."`
 
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version and end." short:"V"`
 }
@@ -54,6 +61,15 @@ type commands struct {
 const about = `Authentication for Go: sign-in, sessions and keys.
 
 Start here:  postern dev`
+
+// vars are the words of the grammar above that the code knows.
+func vars() kong.Vars {
+	var formats []string
+	for _, f := range foreign.Formats() {
+		formats = append(formats, string(f))
+	}
+	return kong.Vars{"version": version(), "algorithms": keyAlgorithms, "formats": strings.Join(formats, ", ")}
+}
 
 type helpCommand struct {
 	Command []string `arg:"" optional:"" help:"The command, such as token verify. Default: the whole of postern."`
@@ -110,7 +126,7 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		kong.Writers(w.out, w.err),
 		kong.Exit(func(status int) { panic(ended{status}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Vars{"version": version(), "algorithms": keyAlgorithms},
+		vars(),
 	)
 	if err != nil { // the grammar above is wrong
 		fmt.Fprintln(w.err, "postern:", err)
@@ -119,14 +135,18 @@ func run(ctx context.Context, args []string, w world) (status int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(keyIDsLast(args))
+	k, err := parser.Parse(idsLast(args))
 	if err != nil {
-		fmt.Fprintf(w.err, "postern: %v\n", err)
-		where := "postern"
+		where, takesCommands := "postern", true
 		var p *kong.ParseError
 		if errors.As(err, &p) && p.Context.Selected() != nil {
-			where = p.Context.Selected().FullPath()
+			where, takesCommands = p.Context.Selected().FullPath(), len(p.Context.Selected().Children) > 0
 		}
+		text := err.Error()
+		if takesCommands {
+			text = strings.Replace(text, "unexpected argument", "unknown command", 1)
+		}
+		fmt.Fprintf(w.err, "postern: %s\n", text)
 		fmt.Fprintf(w.err, "Try: %s --help\n", where)
 		return statusUsage
 	}
@@ -139,7 +159,7 @@ func run(ctx context.Context, args []string, w world) (status int) {
 	case errors.Is(err, errInvalid):
 		return statusNo
 	case errors.As(err, &usage):
-		fmt.Fprintf(w.err, "postern: %v\n", err)
+		fmt.Fprintf(w.err, "postern: %v\nTry: %s --help\n", err, k.Selected().FullPath())
 		return statusUsage
 	default:
 		fmt.Fprintf(w.err, "postern: %v\n", err)
@@ -147,7 +167,14 @@ func run(ctx context.Context, args []string, w world) (status int) {
 	}
 }
 
+// release is the version of a released binary, set by the linker. It is empty in a binary built by go install or go
+// run, where the build information has the version of the module.
+var release string
+
 func version() string {
+	if release != "" {
+		return "postern " + release
+	}
 	v := "(devel)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		v = info.Main.Version

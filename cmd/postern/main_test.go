@@ -77,13 +77,17 @@ func TestHelp(t *testing.T) {
 	}{
 		{"", []string{"postern dev", "token verify", "keys new"}},
 		{"--help", []string{"postern dev", "token inspect"}},
-		{"dev --help", []string{"--addr", "127.0.0.1:8420", "--data"}},
+		{"dev --help", []string{"--addr", "127.0.0.1:8420", "--data", "postern dev --for http://localhost:8080/auth -- go run ."}},
 		{"lambda --help", []string{"--event", "--authorizer", "127.0.0.1:3000", "Nothing is sent to AWS"}},
 		{"keys new --help", []string{"three\nhours", "RS256"}},
 		{"token verify --help", []string{`{"valid":false,"reason":"expired","claims":null}`, "exit status", "--max-lifetime"}},
 		{"token inspect --help", []string{"Nothing is checked"}},
 		{"schema --help", []string{"one transaction", "psql -1 -v ON_ERROR_STOP=1", "sqlite3 -bail", "--from"}},
 		{"sessions revoke --help", []string{"redis://...?prefix=PREFIX", "exit status is 1", "session.CheckStore"}},
+		{"users add --help", []string{"An address that you type is not verified by that", "--verified", "postern users invite"}},
+		{"users import --help", []string{"auth0, better-auth, clerk, cognito, firebase, keycloak, supabase, postern", "Begin with --dry-run", "POSTERN_FIREBASE_HASH", "exit status is 1"}},
+		{"users invite --help", []string{"No mail is sent", "seven days", "--vault"}},
+		{"users delete --help", []string{"cannot be undone", "--yes"}},
 		{"--version", []string{"postern "}},
 		{"help", []string{"postern dev", "token verify", "keys new", "version"}},
 		{"help keys", []string{"keys new", "keys revoke"}},
@@ -109,7 +113,10 @@ func TestHelp(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{
-		{"tokn", `did you mean "token"`},
+		{"tokn", `unknown command tokn, did you mean "token"`},
+		{"frobnicate", "unknown command frobnicate"},
+		{"keys frobnicate", "unknown command frobnicate"},
+		{"dev x", "unexpected argument x: a program to start goes with --for"},
 		{"help tokn", "help: "},
 		{"help token verfy", "help: "},
 		{"version x", "unexpected"},

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/handover"
+	"github.com/posternauth/postern/internal/returnto"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store/sqlstore"
 )
@@ -38,7 +38,7 @@ func TestSessionsRevoke_CodeUnderWay(t *testing.T) {
 	redeem := func(revoked string) (status int, body string) {
 		t.Helper()
 		w := httptest.NewRecorder()
-		ret := handover.New("https://app.example.com/callback", "st", challenge, "web")
+		ret := returnto.New("https://app.example.com/callback", "st", challenge, "api")
 		if err := user.Code(w, httptest.NewRequest("GET", "/", nil), session.Grant[map[string]string]{Subject: "u1"}, ret); err != nil {
 			t.Fatal(err)
 		}
@@ -46,12 +46,12 @@ func TestSessionsRevoke_CodeUnderWay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out, errs, status := call(t, "", "sessions", "revoke", "--store", at, "--subject", revoked); status != 1 || out != "" || !strings.Contains(errs, "Codes that were not redeemed yet have ended") {
+		if out, errs, status := call(t, "", "sessions", "revoke", "--issuer", issuerURL, "--store", at, "--subject", revoked); status != 1 || out != "" || !strings.Contains(errs, "Codes that were not redeemed yet have ended") {
 			t.Errorf("revoke: %d %s%s", status, out, errs)
 		}
 		form := url.Values{
 			"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "code_verifier": {verifier},
-			"redirect_uri": {"https://app.example.com/callback"}, "client_id": {"web"},
+			"redirect_uri": {"https://app.example.com/callback"}, "client_id": {"api"},
 		}
 		r := httptest.NewRequest("POST", "https://api.example.com/auth/token", strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -81,7 +81,7 @@ func TestSessionsRevoke_DamagedRow(t *testing.T) {
 	if _, err := db.Exec("UPDATE postern_items SET value = '{' WHERE id = ?", tail); err != nil {
 		t.Fatal(err)
 	}
-	out, errs, status := call(t, "", "sessions", "revoke", "--store", at, "--subject", "u1")
+	out, errs, status := call(t, "", "sessions", "revoke", "--issuer", issuerURL, "--store", at, "--subject", "u1")
 	if status != 1 || out != "" || !strings.Contains(errs, "of u1 (kind user) have ended, but they could not be counted") || !strings.Contains(errs, "does not decode") {
 		t.Errorf("revoke: %d %s%s", status, out, errs)
 	}

@@ -8,7 +8,7 @@ import (
 
 type schemaCommand struct {
 	Dialect string `default:"postgres" enum:"postgres,sqlite" placeholder:"NAME" help:"The kind of database: postgres or sqlite. Default: postgres."`
-	From    int    `default:"0" placeholder:"VERSION" help:"The version of the tables that are there, which SELECT version FROM postern_schema tells. Default: 0, a database without them."`
+	From    int    `default:"0" placeholder:"VERSION" help:"The version of the tables that are there, which SELECT version FROM postern_schema returns. Default: 0, a database without them."`
 }
 
 // Help is shown below the usage line.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store/sqlstore"
 )
 
@@ -41,7 +41,7 @@ func TestSchemaCommand(t *testing.T) {
 				}
 			}
 			list := func() (string, string) {
-				out, errs, _ := call(t, "", "sessions", "list", "--store", e.url, "u1")
+				out, errs, _ := call(t, "", "sessions", "list", "--issuer", "https://api.example.com/auth", "--store", e.url, "u1")
 				return out, errs
 			}
 			apply(e.args...)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -31,13 +32,30 @@ func (nobody) PublicKey(context.Context, string) (*keys.PublicKey, error) {
 	return nil, keys.ErrUnknownKey
 }
 
-// admin opens the sessions of a store.
-func (f storeFlag) admin(ctx context.Context, w world, kinds []string) (*session.Sessions, func(), error) {
+// adminFlags name the sessions or users that a command is about: those of one issuer in one store.
+type adminFlags struct {
+	storeFlag
+	Issuer string `placeholder:"URL" env:"POSTERN_ISSUER" help:"Whose sessions and users: session.Config.Issuer of the program, such as https://api.example.com/auth. Default: that of the last postern dev with the data folder, if there is no --store."`
+}
+
+// admin opens the sessions of an issuer in a store.
+func (f adminFlags) admin(ctx context.Context, w world, kinds []string) (*session.Sessions, func(), error) {
 	st, done, err := f.open(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := session.New(session.Config{Issuer: "https://localhost", Audience: "postern", Keys: nobody{}, Store: st, Now: w.now})
+	if f.Issuer == "" && f.Store == "" {
+		if f.Issuer, err = folder(f.Data).issuer(); err != nil {
+			done()
+			return nil, nil, err
+		}
+	}
+	if f.Issuer == "" {
+		done()
+		return nil, nil, usagef("--issuer is missing: give session.Config.Issuer of the program, since a store may hold the sessions of several")
+	}
+	s, err := session.New(session.Config{Issuer: f.Issuer, Audience: "postern", Keys: nobody{}, Store: st, Now: w.now,
+		Logger: slog.New(slog.DiscardHandler)}) // a command prints its error
 	if err != nil {
 		done()
 		return nil, nil, err
@@ -51,7 +69,8 @@ func (f storeFlag) admin(ctx context.Context, w world, kinds []string) (*session
 	return s, done, nil
 }
 
-// newKind makes a kind of a name from the command line. Its sessions end when the store says so, hence the longest Idle.
+// newKind makes a kind of a name from the command line. Its sessions end when the store says so, hence the longest
+// Idle.
 func newKind(s *session.Sessions, name string) (err error) {
 	defer func() {
 		if why := recover(); why != nil {
@@ -63,40 +82,52 @@ func newKind(s *session.Sessions, name string) (err error) {
 }
 
 type sessionsList struct {
-	storeFlag
+	adminFlags
 	kindFlag
 	JSON    bool   `name:"json" help:"Print JSON, one session a line."`
 	Subject string `arg:"" help:"Whose: Grant.Subject, the application's id of the person."`
 }
 
-// Run lists sessions, the one used last first.
+// Run lists sessions by kind, the newest first, page by page.
 func (c sessionsList) Run(ctx context.Context, w world) error {
 	s, done, err := c.admin(ctx, w, c.Kind)
 	if err != nil {
 		return err
 	}
 	defer done()
-	list, err := s.List(ctx, c.Subject)
-	if err != nil {
-		return err
+	n, now := 0, w.now()
+	for page := (session.ListPage{}); n == 0 || page.Next != ""; {
+		if page, err = s.List(ctx, c.Subject, session.ListOptions{After: page.Next}); err != nil {
+			return err
+		}
+		if err := c.print(w, page.Sessions, n == 0, now); err != nil {
+			return err
+		}
+		if n += len(page.Sessions); n == 0 && page.Next == "" {
+			break
+		}
 	}
+	if n == 0 && !c.JSON {
+		fmt.Fprintf(w.out, "No live session of %s (kind %s, issuer %s).\n", calm(c.Subject), strings.Join(c.Kind, ", "), s.Issuer())
+	}
+	return nil
+}
+
+func (c sessionsList) print(w world, list []session.Info, first bool, now time.Time) error {
 	if c.JSON {
 		for _, i := range list {
-			if err := json.NewEncoder(w.out).Encode(asJSON(i)); err != nil {
+			if err := json.NewEncoder(w.out).Encode(i); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if len(list) == 0 {
-		fmt.Fprintf(w.out, "No live session of %s (kind %s).\n", calm(c.Subject), strings.Join(c.Kind, ", "))
-		return nil
-	}
-	now := w.now()
 	t := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SESSION\tKIND\tLAST SEEN\tSIGNED IN\tENDS\tPLACE\tDEVICE")
+	if first && len(list) > 0 {
+		fmt.Fprintln(t, "SESSION\tKIND\tLAST USED\tSIGNED IN\tENDS\tADDRESS\tDEVICE")
+	}
 	for _, i := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, calm(i.Kind), inWords(i.Seen, now), inWords(i.Created, now), inWords(i.Expires, now), orDash(i.Place), orDash(i.Device))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, calm(i.Kind), inWords(i.LastUsed, now), inWords(i.Created, now), inWords(i.IdleExpiresAt, now), orDash(i.Address), orDash(i.DeviceName()))
 	}
 	return t.Flush()
 }
@@ -109,7 +140,7 @@ func orDash(s string) string {
 }
 
 type sessionsShow struct {
-	storeFlag
+	adminFlags
 	JSON bool   `name:"json" help:"Print JSON."`
 	ID   string `arg:"" help:"The id of the session: sid in its tokens, SESSION in the list."`
 }
@@ -124,11 +155,11 @@ func (c sessionsShow) Run(ctx context.Context, w world) error {
 	i, err := s.Find(ctx, c.ID)
 	switch {
 	case errors.Is(err, session.ErrEnded):
-		return fmt.Errorf("there is no session %s, or no longer", calm(c.ID))
+		return fmt.Errorf("there is no session %s of %s, or no longer", calm(c.ID), s.Issuer())
 	case err != nil:
 		return err
 	case c.JSON:
-		return json.NewEncoder(w.out).Encode(asJSON(i))
+		return json.NewEncoder(w.out).Encode(i)
 	}
 	now := w.now()
 	state := "alive"
@@ -144,21 +175,21 @@ func (c sessionsShow) Run(ctx context.Context, w world) error {
 	line("Subject", calm(i.Subject))
 	line("Client", orDash(i.ClientID))
 	line("Device", orDash(i.Device))
-	line("Place", orDash(i.Place))
-	line("Proven by", orDash(strings.Join(i.Auth.Methods, ", ")))
+	line("Address", orDash(i.Address))
+	line("Proven by", orDash(strings.Join(i.Authentication.Methods, ", ")))
 	line("Scopes", orDash(strings.Join(i.Scopes, " ")))
 	line("Roles", orDash(strings.Join(i.Roles, " ")))
 	when("Signed in", i.Created)
-	when("Last seen", i.Seen)
+	when("Last used", i.LastUsed)
 	if i.Ended == "" {
-		when("Ends unused", i.Expires)
-		when("Ends anyway", i.Absolute)
+		when("Ends unused", i.IdleExpiresAt)
+		when("Ends anyway", i.ExpiresAt)
 	}
 	return t.Flush()
 }
 
 type sessionsRevoke struct {
-	storeFlag
+	adminFlags
 	kindFlag
 	Subject string   `placeholder:"WHO" help:"End all sessions of this person, of the given kinds."`
 	ID      []string `arg:"" optional:"" help:"Ids of sessions."`
@@ -186,7 +217,7 @@ func (c sessionsRevoke) Run(ctx context.Context, w world) error {
 	}
 	for _, id := range c.ID {
 		if _, err := s.Find(ctx, id); errors.Is(err, session.ErrEnded) {
-			return fmt.Errorf("there is no session %s, or no longer", calm(id))
+			return fmt.Errorf("there is no session %s of %s, or no longer", calm(id), s.Issuer())
 		} else if err != nil {
 			return err
 		}
@@ -201,7 +232,7 @@ func (c sessionsRevoke) Run(ctx context.Context, w world) error {
 // all ends the sessions of a person. Those found are only counted: it is the mark in the store that ends them, so it is
 // set whether they can be listed or not, and where there is none too: one may be in the making, or a code wait for it.
 func (c sessionsRevoke) all(ctx context.Context, w world, s *session.Sessions) error {
-	list, unlisted := s.List(ctx, c.Subject)
+	found, unlisted := countSessions(ctx, s, c.Subject)
 	if err := s.RevokeSubject(ctx, c.Subject); err != nil {
 		return err
 	}
@@ -209,29 +240,23 @@ func (c sessionsRevoke) all(ctx context.Context, w world, s *session.Sessions) e
 	switch {
 	case unlisted != nil:
 		return fmt.Errorf("what sessions there were of %s have ended, but they could not be counted: %w", whose, unlisted)
-	case len(list) == 0:
-		return fmt.Errorf("no live session of %s was found: check the subject, --kind and --store. Codes that were not redeemed yet have ended", whose)
+	case found == 0:
+		return fmt.Errorf("no live session of %s was found: check the subject, --issuer, --kind and --store. Codes that were not redeemed yet have ended", whose)
 	}
-	fmt.Fprintf(w.out, "All sessions of %s have ended (%s found).\n", whose, count(int64(len(list)), "live session"))
+	fmt.Fprintf(w.out, "All sessions of %s have ended (%s found).\n", whose, count(found, "live session"))
 	return nil
 }
 
-// asJSON is a session for programs. Times are those of RFC 3339.
-func asJSON(i session.Info) any {
-	return struct {
-		ID       string    `json:"id"`
-		Kind     string    `json:"kind"`
-		Subject  string    `json:"sub"`
-		ClientID string    `json:"client_id,omitempty"`
-		Device   string    `json:"device,omitempty"`
-		Place    string    `json:"place,omitempty"`
-		Created  time.Time `json:"created_at"`
-		Seen     time.Time `json:"last_seen_at"`
-		Expires  time.Time `json:"expires_at"`
-		Absolute time.Time `json:"absolute_end"`
-		Methods  []string  `json:"amr,omitempty"`
-		Scopes   []string  `json:"scopes,omitempty"`
-		Roles    []string  `json:"roles,omitempty"`
-		Ended    string    `json:"ended,omitempty"`
-	}{i.ID, i.Kind, i.Subject, i.ClientID, i.Device, i.Place, i.Created.UTC(), i.Seen.UTC(), i.Expires.UTC(), i.Absolute.UTC(), i.Auth.Methods, i.Scopes, i.Roles, i.Ended}
+// countSessions counts the live sessions of a person.
+func countSessions(ctx context.Context, s *session.Sessions, subject string) (n int64, err error) {
+	for o := (session.ListOptions{}); ; {
+		page, err := s.List(ctx, subject, o)
+		if err != nil {
+			return 0, err
+		}
+		n += int64(len(page.Sessions))
+		if o.After = page.Next; o.After == "" {
+			return n, nil
+		}
+	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
@@ -23,7 +23,9 @@ import (
 	"github.com/posternauth/postern/store/sqlstore"
 )
 
-// program is what uses the store that the commands look into.
+// A program uses the store that the commands look into.
+const issuerURL = "https://api.example.com/auth"
+
 func program(t *testing.T, st store.Store) (*session.Sessions, *session.Kind[map[string]string]) {
 	t.Helper()
 	secret, err := keys.NewSecret("s", bytes.Repeat([]byte{1}, 32))
@@ -39,7 +41,7 @@ func program(t *testing.T, st store.Store) (*session.Sessions, *session.Kind[map
 		t.Fatal(err)
 	}
 	s, err := session.New(session.Config{
-		Issuer: "https://api.example.com/auth", Audience: "api", Keys: signer, Secrets: secrets, Store: st, Now: func() time.Time { return noon },
+		Issuer: issuerURL, Audience: "api", Keys: signer, Secrets: secrets, Store: st, Now: func() time.Time { return noon },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +111,7 @@ func TestSessions(t *testing.T) {
 			s, user := program(t, st)
 			create := func(subject, device string) session.Tokens {
 				tokens, err := user.Create(t.Context(), session.Grant[map[string]string]{
-					Subject: subject, Device: device, Place: "192.0.2.7", Auth: session.Auth{Time: noon, Methods: []string{"link"}},
+					Subject: subject, Device: device, Address: "192.0.2.7", Authentication: session.Authentication{Time: noon, Methods: []string{"link"}},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -117,19 +119,19 @@ func TestSessions(t *testing.T) {
 				return tokens
 			}
 			one, two, three := create("u1", "Phone\u202e"), create("u1", "Laptop"), create("u2", "")
-			out, errs, status := call(t, "", "sessions", "list", "--store", url, "u1")
+			out, errs, status := call(t, "", "sessions", "list", "--issuer", issuerURL, "--store", url, "u1")
 			if status != 0 || strings.Count(out, "\n") != 3 || !strings.Contains(out, one.SessionID) || !strings.Contains(out, two.SessionID) ||
 				strings.Contains(out, three.SessionID) || !strings.Contains(out, "192.0.2.7") || !strings.Contains(out, "in 7 days") || strings.Contains(out, "\u202e") {
 				t.Fatalf("list: %d %s%s", status, out, errs)
 			}
-			out, errs, status = call(t, "", "sessions", "revoke", "--store", url, one.SessionID)
+			out, errs, status = call(t, "", "sessions", "revoke", "--issuer", issuerURL, "--store", url, one.SessionID)
 			if status != 0 || !strings.Contains(out, one.SessionID+" has ended.") {
 				t.Fatalf("revoke: %d %s%s", status, out, errs)
 			}
 			if _, err := s.Refresh(t.Context(), one.Refresh); session.Reason(err) != "ended" {
 				t.Errorf("after revoke: %v", err)
 			}
-			out, _, status = call(t, "", "sessions", "show", "--store", url, one.SessionID)
+			out, _, status = call(t, "", "sessions", "show", "--issuer", issuerURL, "--store", url, one.SessionID)
 			if status != 0 || !strings.Contains(out, "ended: revoked") || !strings.Contains(out, "u1") {
 				t.Errorf("show: %d %s", status, out)
 			}
@@ -138,16 +140,16 @@ func TestSessions(t *testing.T) {
 				AMR   []string `json:"amr"`
 				Ended string   `json:"ended"`
 			}
-			out, _, _ = call(t, "", "sessions", "show", "--json", "--store", url, two.SessionID)
+			out, _, _ = call(t, "", "sessions", "show", "--issuer", issuerURL, "--json", "--store", url, two.SessionID)
 			if err := json.Unmarshal([]byte(out), &shown); err != nil || shown.ID != two.SessionID || len(shown.AMR) != 1 || shown.Ended != "" {
 				t.Errorf("show --json: %s %v", out, err)
 			}
-			if out, errs, status = call(t, "", "sessions", "revoke", "--store", url, "--subject", "u1"); status != 0 || out != "All sessions of u1 (kind user) have ended (1 live session found).\n" {
+			if out, errs, status = call(t, "", "sessions", "revoke", "--issuer", issuerURL, "--store", url, "--subject", "u1"); status != 0 || out != "All sessions of u1 (kind user) have ended (1 live session found).\n" {
 				t.Fatalf("revoke --subject: %d %s%s", status, out, errs)
 			}
 			for _, nobody := range []string{"u1", "u3"} {
-				out, errs, status = call(t, "", "sessions", "revoke", "--store", url, "--subject", nobody)
-				if status != 1 || out != "" || !strings.Contains(errs, "no live session of "+nobody+" (kind user) was found: check the subject, --kind and --store") {
+				out, errs, status = call(t, "", "sessions", "revoke", "--issuer", issuerURL, "--store", url, "--subject", nobody)
+				if status != 1 || out != "" || !strings.Contains(errs, "no live session of "+nobody+" (kind user) was found: check the subject, --issuer, --kind and --store") {
 					t.Errorf("revoke --subject of %s, who has none: %d %s%s", nobody, status, out, errs)
 				}
 			}
@@ -157,10 +159,10 @@ func TestSessions(t *testing.T) {
 			if _, err := s.Refresh(t.Context(), three.Refresh); err != nil {
 				t.Errorf("another's session: %v", err)
 			}
-			if out, _, status = call(t, "", "sessions", "list", "--store", url, "u1"); status != 0 || !strings.HasPrefix(out, "No live session of u1") {
+			if out, _, status = call(t, "", "sessions", "list", "--issuer", issuerURL, "--store", url, "u1"); status != 0 || !strings.HasPrefix(out, "No live session of u1") {
 				t.Errorf("list after: %d %s", status, out)
 			}
-			if out, _, status = call(t, "", "sessions", "list", "--json", "--store", url, "u2"); status != 0 || strings.Count(out, "\n") != 1 || !json.Valid([]byte(out)) {
+			if out, _, status = call(t, "", "sessions", "list", "--issuer", issuerURL, "--json", "--store", url, "u2"); status != 0 || strings.Count(out, "\n") != 1 || !json.Valid([]byte(out)) {
 				t.Errorf("list --json: %d %s", status, out)
 			}
 		})
@@ -176,7 +178,7 @@ func TestSessions_Mistakes(t *testing.T) {
 		{"sessions list u1", 1, "there is no database"},
 		{"sessions list --store sqlite:nowhere.db u1", 1, "there is no database nowhere.db"},
 		{"sessions list --store nothing u1", 2, "begin it with sqlite:"},
-		{"sessions list --store mysql://a u1", 2, "is not known"},
+		{"sessions list --store mysql://a u1", 2, "scheme is not known"},
 		{"sessions list --store redis://a:secret@host:port/x u1", 2, "not a URL of Redis"},
 		{"sessions list --store redis://a:secret@host:1/x?prefix=a u1", 2, "not a URL of Redis"},
 		{"sessions list --store redis://a:secret@host:1?prefx=a u1", 2, "with ?prefix= or options of go-redis"},
@@ -206,11 +208,13 @@ func TestSessions_Mistakes(t *testing.T) {
 	}
 	defer st.Close()
 	for args, says := range map[string]string{
-		"sessions show --store sqlite:" + path + " nonsense":               "there is no session nonsense",
-		"sessions revoke --store sqlite:" + path + " nonsense":             "there is no session nonsense",
-		"sessions list --store sqlite:" + path + " --kind Bad u1":          "a name is a lower-case letter",
-		"sessions list --store sqlite:" + path + " --kind a --kind a u1":   "there is a kind",
-		"sessions list --store sqlite:" + path + " --kind user,public u1 ": "public",
+		"sessions show --issuer https://a --store sqlite:" + path + " nonsense":               "there is no session nonsense of https://a",
+		"sessions show --issuer https://a --store sqlite:" + path + " ABCD.EFGH":              "there is no session ABCD.EFGH of https://a",
+		"sessions list --store sqlite:" + path + " u1":                                        "--issuer is missing",
+		"sessions revoke --issuer https://a --store sqlite:" + path + " nonsense":             "there is no session nonsense",
+		"sessions list --issuer https://a --store sqlite:" + path + " --kind Bad u1":          "a name is a lower-case letter",
+		"sessions list --issuer https://a --store sqlite:" + path + " --kind a --kind a u1":   "there is a kind",
+		"sessions list --issuer https://a --store sqlite:" + path + " --kind user,public u1 ": "public",
 	} {
 		if _, errs, status := call(t, "", strings.Fields(args)...); status == 0 || !strings.Contains(errs, says) {
 			t.Errorf("%s: %d %s", args, status, errs)

@@ -14,12 +14,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store/redisstore"
 )
 
-// A program may keep its sessions under a prefix of its own. Without it they are not found, and the command says so.
+// A program may keep its sessions under another prefix. Without it they are not found, and the command says so.
 func TestStore_RedisPrefix(t *testing.T) {
 	addr := testserver.Redis(t).Addr()
 	client := redis.NewClient(&redis.Options{Addr: addr})
@@ -37,21 +37,21 @@ func TestStore_RedisPrefix(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := "redis://ann:p%40ss%2F%3Fw@" + addr + "/0?max_retries=1"
-	out, errs, status := call(t, "", "sessions", "revoke", "--store", at, "--subject", "u1")
+	out, errs, status := call(t, "", "sessions", "revoke", "--issuer", issuerURL, "--store", at, "--subject", "u1")
 	if status != 1 || out != "" || !strings.Contains(errs, "no live session of u1") {
 		t.Errorf("revoke without the prefix: %d %s%s", status, out, errs)
 	}
-	if _, errs, status = call(t, "", "sessions", "show", "--store", at, tokens.SessionID); status != 1 || !strings.Contains(errs, "there is no session") {
+	if _, errs, status = call(t, "", "sessions", "show", "--issuer", issuerURL, "--store", at, tokens.SessionID); status != 1 || !strings.Contains(errs, "there is no session") {
 		t.Errorf("show without the prefix: %d %s", status, errs)
 	}
 	if tokens, err = s.Refresh(t.Context(), tokens.Refresh); err != nil {
 		t.Fatalf("after a revoke that could not find it: %v", err)
 	}
 	at += "&prefix=shop+%26%20co%3A"
-	if out, errs, status = call(t, "", "sessions", "list", "--store", at, "u1"); status != 0 || !strings.Contains(out, tokens.SessionID) {
+	if out, errs, status = call(t, "", "sessions", "list", "--issuer", issuerURL, "--store", at, "u1"); status != 0 || !strings.Contains(out, tokens.SessionID) {
 		t.Errorf("list: %d %s%s", status, out, errs)
 	}
-	if out, errs, status = call(t, "", "sessions", "revoke", "--store", at, "--subject", "u1"); status != 0 || !strings.Contains(out, "(1 live session found)") {
+	if out, errs, status = call(t, "", "sessions", "revoke", "--issuer", issuerURL, "--store", at, "--subject", "u1"); status != 0 || !strings.Contains(out, "(1 live session found)") {
 		t.Errorf("revoke: %d %s%s", status, out, errs)
 	}
 	if _, err := s.Refresh(t.Context(), tokens.Refresh); session.Reason(err) != "ended" {
@@ -88,7 +88,7 @@ func TestStore_NotPosterns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, errs, status := call(t, "", "sessions", "list", "--store", "sqlite:"+path, "u1")
+		_, errs, status := call(t, "", "sessions", "list", "--issuer", issuerURL, "--store", "sqlite:"+path, "u1")
 		if status != 1 || !strings.Contains(errs, want) || strings.Contains(errs, "SkipMigrations") || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%s: %d %s", name, status, errs)
 		}
@@ -101,7 +101,7 @@ func TestStore_NotPosterns(t *testing.T) {
 	}
 
 	dsn := testserver.Postgres(t).DSN()
-	_, errs, status := call(t, "", "sessions", "list", "--store", dsn, "u1")
+	_, errs, status := call(t, "", "sessions", "list", "--issuer", issuerURL, "--store", dsn, "u1")
 	if status != 1 || errs != "postern: this database has no tables of Postern: name the one your program uses with --store\n" {
 		t.Errorf("Postgres: %d %s", status, errs)
 	}
@@ -119,7 +119,7 @@ func TestStore_Unreachable(t *testing.T) {
 		"redis://127.0.0.1:1?max_retries=-1": "127.0.0.1:1: connect",
 		"dynamodb:sessions":                  "get credentials",
 	} {
-		cmd := exec.Command(binary, "sessions", "list", "--store", url, "u1")
+		cmd := exec.Command(binary, "sessions", "list", "--issuer", issuerURL, "--store", url, "u1")
 		cmd.Env = env
 		var errs bytes.Buffer
 		cmd.Stderr = &errs

@@ -7,11 +7,15 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/posternauth/postern/internal/jose"
 )
 
 type inspectCommand struct {
+	JSON  bool   `name:"json" help:"Print one line of JSON: verified (always false), header, claims, and problem if Postern would refuse the token."`
 	Token string `arg:"" help:"The token, or - to read it from standard input (which keeps it out of the shell's history)."`
 }
 
@@ -30,10 +34,18 @@ func (c inspectCommand) Run(w world) error {
 	if err != nil {
 		return err
 	}
-	return inspect(w.out, token, w.now())
+	return c.inspect(w.out, token, w.now())
 }
 
-func inspect(out io.Writer, token string, now time.Time) error {
+// inspected is a token as --json prints it. Header and Claims are as they are in the token.
+type inspected struct {
+	Verified bool            `json:"verified"` // false: nothing is checked
+	Header   json.RawMessage `json:"header"`
+	Claims   json.RawMessage `json:"claims"`
+	Problem  string          `json:"problem,omitempty"`
+}
+
+func (c inspectCommand) inspect(out io.Writer, token string, now time.Time) error {
 	parts := strings.Split(token, ".")
 	switch {
 	case len(token) > jose.MaxToken:
@@ -44,6 +56,7 @@ func inspect(out io.Writer, token string, now time.Time) error {
 		return fmt.Errorf("this is not a signed token: those have three parts with dots between, and this has %d", len(parts))
 	}
 	var shown [2][]row
+	var raw [2]json.RawMessage
 	for i, name := range []string{"header", "payload"} {
 		text, ok := jose.DecodeBase64(nil, parts[i])
 		if !ok {
@@ -53,6 +66,19 @@ func inspect(out io.Writer, token string, now time.Time) error {
 		if shown[i], err = rows(string(text), now); err != nil {
 			return fmt.Errorf("the %s is not a JSON object: %w", name, err)
 		}
+		raw[i] = text
+	}
+	problem := ""
+	if _, err := jose.Parse(token); err != nil {
+		problem = err.Error()
+	}
+	if c.JSON {
+		line, err := json.Marshal(inspected{Header: raw[0], Claims: raw[1], Problem: problem})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%s\n", escaped(line))
+		return err
 	}
 	fmt.Fprintln(out, "NOT VERIFIED: this is what the token says of itself.")
 	fmt.Fprintln(out, "\nHeader")
@@ -62,10 +88,28 @@ func inspect(out io.Writer, token string, now time.Time) error {
 	if life := lifeInWords(shown[1], now); life != "" {
 		fmt.Fprintf(out, "\n%s.\n", life)
 	}
-	if _, err := jose.Parse(token); err != nil {
-		fmt.Fprintf(out, "\nPostern would refuse this token: %s.\n", calm(err.Error()))
+	if problem != "" {
+		fmt.Fprintf(out, "\nPostern would refuse this token: %s.\n", calm(problem))
 	}
 	return nil
+}
+
+// escaped writes what is not printable in JSON as escapes of JSON: nothing of a token may steer a terminal. Without
+// white space between its members, JSON has such characters in strings alone.
+func escaped(line []byte) []byte {
+	var b []byte
+	for _, r := range string(line) {
+		switch {
+		case unicode.IsPrint(r):
+			b = utf8.AppendRune(b, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+	}
+	return b
 }
 
 // row is one member of a header or a payload.

@@ -97,7 +97,7 @@ func (c verifyCommand) unchecked(out io.Writer) {
 }
 
 func (c verifyCommand) checker(now func() time.Time) (*checker, error) {
-	const maxLeeway = time.Minute // more than that is no clock difference but an outage
+	const maxLeeway = time.Minute // a larger difference of clocks is an outage
 	if time.Duration(c.Leeway) > maxLeeway {
 		return nil, usagef("--leeway is at most 60s")
 	}
@@ -115,8 +115,8 @@ func (c verifyCommand) checker(now func() time.Time) (*checker, error) {
 	}, nil
 }
 
-// verifyLines answers each line of the input with one line. What it answers is for programs; whoever forgot the quotes is
-// told so beside it.
+// verifyLines answers each line of the input with one line. What it answers is for programs; for a person who forgot
+// the quotes there is a hint beside it.
 func verifyLines(ctx context.Context, c *checker, w world) error {
 	all, bare := true, 0
 	input, output := newLines(w.in), bufio.NewWriter(w.out)
@@ -140,8 +140,8 @@ func verifyLines(ctx context.Context, c *checker, w world) error {
 		}
 		all = all && refused == nil
 		buf = appendVerdict(buf[:0], claims, refused)
-		_, _ = output.Write(buf)     // Flush tells
-		if input.r.Buffered() == 0 { // whoever writes one token at a time gets one answer at a time
+		_, _ = output.Write(buf)     // Flush returns the error
+		if input.r.Buffered() == 0 { // a program that writes one token at a time gets one answer at a time
 			if err := output.Flush(); err != nil {
 				return fmt.Errorf("writing results: %w", err)
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/posternauth/postern/internal/jose"
@@ -61,12 +60,12 @@ func (c *checker) check(ctx context.Context, token string) (claims string, err *
 	}
 	tok, perr := jose.Parse(token)
 	if perr != nil {
-		return "", &refusal{reasonMalformed, "this is no signed token in the strict compact form", perr}
+		return "", &refusal{reasonMalformed, "this is not a signed token in the strict compact form", perr}
 	}
 	if err := c.signature(ctx, tok); err != nil {
 		return "", err
 	}
-	if c.typ != "" && !sameType(tok.Typ, c.typ) {
+	if c.typ != "" && !jose.HasType(tok.Typ, c.typ) {
 		return "", refuse(reasonType, "the header typ is another one")
 	}
 	if err := c.claims(tok.Payload); err != nil {
@@ -78,32 +77,18 @@ func (c *checker) check(ctx context.Context, token string) (claims string, err *
 // signature checks that a key of the set made the token. The header names key and algorithm and chooses neither: the
 // algorithm is the key's (RFC 8725 section 3.1).
 func (c *checker) signature(ctx context.Context, tok jose.Token) *refusal {
-	key, err := c.keys.PublicKey(ctx, tok.Kid)
+	_, err := keys.Verify(ctx, c.keys, tok.Kid, keys.Algorithm(tok.Alg), tok.Input, tok.Signature)
 	switch {
 	case errors.Is(err, keys.ErrUnknownKey):
 		return refuse(reasonUnknownKey, "the JWKS has no key with this kid")
+	case errors.Is(err, keys.ErrAlgorithm):
+		return refuse(reasonAlgorithm, "the token is signed with another algorithm than its key is for")
+	case errors.Is(err, keys.ErrSignature):
+		return refuse(reasonSignature, "the signature does not fit the token and the key")
 	case err != nil:
 		return &refusal{reasonKeys, "the JWKS could not be read, so nothing is known about the token", err}
-	case string(key.Algorithm()) != tok.Alg:
-		return refuse(reasonAlgorithm, "the token is signed with another algorithm than its key is for")
-	case key.Verify(tok.Input, tok.Signature) != nil:
-		return refuse(reasonSignature, "the signature does not fit the token and the key")
 	}
 	return nil
-}
-
-// sameType compares media types without case and without the prefix "application/" that RFC 7515 section 4.1.9 lets
-// writers leave out.
-func sameType(got, want string) bool {
-	return strings.EqualFold(shortType(got), shortType(want))
-}
-
-func shortType(t string) string {
-	const prefix = "application/"
-	if len(t) > len(prefix) && strings.EqualFold(t[:len(prefix)], prefix) && !strings.Contains(t[len(prefix):], "/") {
-		return t[len(prefix):]
-	}
-	return t
 }
 
 // claims checks the payload: types of all registered claims (RFC 7519 section 4.1), a subject, an expiry, and what was
@@ -114,7 +99,7 @@ func (c *checker) claims(payload string) *refusal {
 		exp, iat, nbf time.Time
 		audience      bool
 	)
-	err := jose.Object(payload, func(name, value string) (err error) {
+	err := jose.FoldedObject(payload, func(name, value string) (err error) {
 		switch name {
 		case "iss":
 			iss, err = jose.String(value)

@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// inWords tells how far t is from now: "just now", "3 minutes ago", "in 57 minutes". It rounds to the unit it names,
+// inWords returns how far t is from now: "just now", "3 minutes ago", "in 57 minutes". It rounds to the unit it names,
 // and names only one.
 func inWords(t, now time.Time) string {
 	d := t.Sub(now)
