@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/gateway"
-	"github.com/posternauth/postern/internal/functiontest"
+	"github.com/posternauth/postern/internal/test/functiontest"
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
 )
 
@@ -29,7 +29,7 @@ func TestAPI(t *testing.T) {
 	authorizer, _ := functiontest.Start(t, functiontest.Build(t, "authorizer"), env...)
 	function, _ := functiontest.Start(t, functiontest.Build(t, "api"), env...)
 	guard := &lambdatest.LambdaAuthorizer{Function: authorizer, Type: lambdatest.TokenAuthorizer, IdentityValidation: gateway.IdentityValidation, TTL: gateway.TTL}
-	api := functiontest.Gateway(t, lambdatest.Config{Kind: lambdatest.REST, Routes: []lambdatest.Route{
+	api := functiontest.Gateway(t, lambdatest.Config{Type: lambdatest.REST, Routes: []lambdatest.Route{
 		{Method: "GET", Path: "/api/public", Function: function},
 		{Method: "GET", Path: "/api/private", Function: function, Authorizer: guard},
 		{Method: "GET", Path: "/api/orders", Function: function, Authorizer: guard},
@@ -40,7 +40,7 @@ func TestAPI(t *testing.T) {
 		status            int
 		says              string
 	}{
-		{"public", "/api/public", "", 200, `{"message":"Hello, whoever you are."}`},
+		{"public", "/api/public", "", 200, `{"message":"Hello, everybody."}`},
 		{"no token", "/api/private", "", 401, ""},
 		{"a token", "/api/private", plain, 200, `{"permissions":["read:orders"],"scopes":["openid","profile"],"subject":"auth0|5f7c8ec7c33c6c004bbafe82"}`},
 		{"without the scope", "/api/orders", plain, 403, ""},

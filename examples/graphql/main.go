@@ -1,6 +1,6 @@
 // Command graphql serves a GraphQL schema whose resolvers know who is asking.
 //
-//	go run ./examples/graphql
+//	go run -C examples/graphql .
 package main
 
 import (
@@ -26,7 +26,7 @@ type User struct {
 }
 
 func main() {
-	handler, err := newHandler("http://localhost:8080", func(_ context.Context, m magic.Message) error {
+	handler, err := newHandler("http://localhost:8080", func(_ context.Context, m postern.Mail) error {
 		fmt.Printf("To: %s\n\n%s\n", m.To, m.Text)
 		return nil
 	})
@@ -37,7 +37,7 @@ func main() {
 	log.Fatal(http.ListenAndServe("localhost:8080", handler))
 }
 
-func newHandler(origin string, send func(context.Context, magic.Message) error) (http.Handler, error) {
+func newHandler(origin string, send func(context.Context, postern.Mail) error) (http.Handler, error) {
 	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: &keys.MemoryVault{}})
 	if err != nil {
 		return nil, err
@@ -50,13 +50,14 @@ func newHandler(origin string, send func(context.Context, magic.Message) error) 
 	auth, err := postern.New(postern.Config{
 		Sessions:  sessions,
 		Redirects: []string{"/graphql?query=%7Bme%7Bemail%7D%7D"},
-		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{Send: send})},
+		Mail:      send,
+		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{})},
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
 			email, ok := in.Identity.Email()
 			if !ok {
 				return postern.Deny("no_email", "This account has no verified mail address.")
 			}
-			return user.Cookie(w, r, session.Grant[User]{Subject: in.Identity.Subject, Properties: User{Email: email}, Auth: in.Auth}, in.Return)
+			return user.Cookie(w, r, session.Grant[User]{Subject: in.Identity.Key(), Properties: User{Email: email}, Authentication: in.Authentication}, in.Return)
 		},
 	})
 	if err != nil {

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posternauth/postern/internal/functiontest"
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/test/functiontest"
+	"github.com/posternauth/postern/magic"
 	"github.com/posternauth/postern/posterntest"
 )
 
@@ -44,11 +46,12 @@ func TestGraphQL(t *testing.T) {
 
 	form := posterntest.SignIn(t, browser, site+"/auth/link/authorize")
 	posterntest.Submit(t, browser, form, url.Values{"email": {"ada@example.com"}})
-	page := posterntest.Submit(t, browser, posterntest.SignIn(t, browser, mail.Last(t, "ada@example.com").Link), nil)
+	page := posterntest.Submit(t, browser, posterntest.SignIn(t, browser, mail.Last(t, "ada@example.com").Arg("link")), nil)
 	if body, _ := io.ReadAll(page.Body); strings.TrimSpace(string(body)) != `{"data":{"me":{"email":"ada@example.com"}}}` {
 		t.Errorf("after the sign-in: %s", body)
 	}
-	if got := ask("{orders me{id}}"); got != `{"data":{"me":{"id":"ada@example.com"},"orders":["a book for ada@example.com"]}}` {
+	key := postern.Identity{Issuer: magic.Issuer, Subject: "ada@example.com"}.Key()
+	if got := ask("{orders me{id}}"); got != `{"data":{"me":{"id":"`+key+`"},"orders":["a book for ada@example.com"]}}` {
 		t.Errorf("orders: %s", got)
 	}
 

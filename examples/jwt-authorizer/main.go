@@ -33,7 +33,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	function, err := lambdahttp.New(handler, lambdahttp.Config{AllowLocalStore: true})
+	function, err := lambdahttp.New(handler, lambdahttp.Config{AllowLocal: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -59,13 +59,14 @@ func newHandler(origin string) (http.Handler, error) {
 	auth, err := postern.New(postern.Config{
 		Sessions:  sessions,
 		Redirects: []string{"/auth"},
-		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{Send: printMail})},
+		Mail:      printMail,
+		Providers: map[string]postern.Provider{"link": magic.Link(magic.Config{})},
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
 			email, ok := in.Identity.Email()
 			if !ok {
 				return postern.Deny("no_email", "This account has no verified mail address.")
 			}
-			grant := session.Grant[User]{Subject: in.Identity.Subject, Properties: User{Email: email}, Scopes: []string{"orders:read"}, Auth: in.Auth}
+			grant := session.Grant[User]{Subject: in.Identity.Key(), Properties: User{Email: email}, Scopes: []string{"orders:read"}, Authentication: in.Authentication}
 			tokens, err := user.Create(r.Context(), grant)
 			if err != nil {
 				return err
@@ -83,7 +84,7 @@ func newHandler(origin string) (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	auth.Mount(mux)
-	behind := gateway.Trusted(user) // believes the authorizer; the needs of a route are still its own
+	behind := gateway.FromAuthorizer(user) // believes the authorizer; the needs of a route are still its own
 	mux.Handle("GET /api/me", behind.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, _ := user.From(r.Context()) // *session.Session[User], of the claims that API Gateway passes on
 		fmt.Fprintf(w, "%s, %v\n", s.Properties.Email, s.Scopes)
@@ -96,7 +97,7 @@ func newHandler(origin string) (http.Handler, error) {
 	return mux, nil
 }
 
-func printMail(_ context.Context, m magic.Message) error {
+func printMail(_ context.Context, m postern.Mail) error {
 	fmt.Printf("To: %s\n\n%s\n", m.To, m.Text)
 	return nil
 }

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posternauth/postern/internal/functiontest"
+	"github.com/posternauth/postern/internal/test/functiontest"
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
 	"github.com/posternauth/postern/posterntest"
 )
 
-// TestFunction: Ada gets a token by the real bootstrap, the gateway checks it with the keys that the bootstrap publishes,
-// and the API knows her.
+// TestFunction: Ada gets a token from the real bootstrap, the gateway checks it with the keys that the bootstrap
+// publishes, and the API knows her.
 func TestFunction(t *testing.T) {
 	bootstrap := functiontest.Build(t, ".")
 	var printed *functiontest.Output

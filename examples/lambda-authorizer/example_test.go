@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/gateway"
-	"github.com/posternauth/postern/internal/functiontest"
+	"github.com/posternauth/postern/internal/test/functiontest"
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
 )
 
@@ -24,7 +24,7 @@ func TestAPI(t *testing.T) {
 	authorizer, _ := functiontest.Start(t, functiontest.Build(t, "authorizer"), env)
 	orders, _ := functiontest.Start(t, functiontest.Build(t, "api"), env)
 	guard := &lambdatest.LambdaAuthorizer{Function: authorizer, Type: lambdatest.TokenAuthorizer, IdentityValidation: gateway.IdentityValidation, TTL: gateway.TTL}
-	api := functiontest.Gateway(t, lambdatest.Config{Kind: lambdatest.REST, Routes: []lambdatest.Route{
+	api := functiontest.Gateway(t, lambdatest.Config{Type: lambdatest.REST, Routes: []lambdatest.Route{
 		{Method: "GET", Path: "/orders", Function: orders, Authorizer: guard},
 		{Method: "GET", Path: "/orders/{id}", Function: orders, Authorizer: guard},
 		{Method: "POST", Path: "/orders", Function: orders, Authorizer: guard},
@@ -59,7 +59,7 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// tokens is the command that makes tokens, with a key of its own.
+// tokens runs the command that makes tokens, with a new key.
 func tokens(t *testing.T) func(args ...string) string {
 	key := filepath.Join(t.TempDir(), "key.pem")
 	binary := filepath.Join(t.TempDir(), "token")

@@ -5,11 +5,10 @@
 //
 // Its environment:
 //
-//	ORIGIN       where people reach it, such as https://app.example.com
-//	TABLE        the DynamoDB table for sign-ins and sessions
-//	SIGNING_KEY  what tokens are signed with: an RSA key in PEM
-//	SECRET       what everything else is protected with: 32 random bytes in base64
-//	SMTP         the mail server, host:port, with SMTP_USER and SMTP_PASSWORD
+//	ORIGIN     where people reach it, such as https://app.example.com
+//	TABLE      the DynamoDB table for sign-ins, sessions and keys
+//	VAULT_KEY  what the keys in the table are sealed with: 32 random bytes in base64
+//	SMTP       the mail server, host:port, with SMTP_USER and SMTP_PASSWORD
 //
 // On http://localhost what is missing is made up, in memory, and mail is printed.
 package main
@@ -39,7 +38,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	function, err := lambdahttp.New(handler, lambdahttp.Config{Logger: slog.Default(), AllowLocalStore: s.local()})
+	function, err := lambdahttp.New(handler, lambdahttp.Config{Logger: slog.Default(), AllowLocal: s.local()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -47,36 +46,40 @@ func main() {
 }
 
 func newHandler(s settings) (http.Handler, error) {
-	parts, err := s.parts()
+	st, ring, err := s.parts()
 	if err != nil {
 		return nil, err
 	}
 	sessions, err := session.New(session.Config{
 		Issuer:   s.origin + "/auth",
 		Audience: "api",
-		Keys:     parts.keys,
-		Secrets:  parts.secrets,
-		Store:    parts.store,
+		Keys:     ring,
+		Store:    st,
 		Logger:   slog.Default(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	user := session.NewKind[User](sessions, "user")
+	send, err := s.sender()
+	if err != nil {
+		return nil, err
+	}
 
 	auth, err := postern.New(postern.Config{
 		Sessions:  sessions,
 		Redirects: []string{"/"},
+		Mail:      send,
 		Providers: map[string]postern.Provider{
-			"link": magic.Link(magic.Config{Send: s.send, Name: "Example", Logger: slog.Default()}),
+			"link": magic.Link(magic.Config{Name: "Example", Logger: slog.Default()}),
 		},
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-			email, ok := in.Identity.Email() // proven, or not at all
+			email, ok := in.Identity.Email() // a proven address, or ok is false
 			if !ok {
 				return postern.Deny("no_email", "This account has no verified mail address.")
 			}
 			return user.Cookie(w, r, session.Grant[User]{
-				Subject: in.Identity.Subject, Properties: User{Email: email}, Auth: in.Auth,
+				Subject: in.Identity.Key(), Properties: User{Email: email}, Authentication: in.Authentication,
 			}, in.Return)
 		},
 		Logger: slog.Default(),
@@ -104,7 +107,7 @@ func newHandler(s settings) (http.Handler, error) {
 
 func settingsFromEnvironment() settings {
 	return settings{
-		origin: os.Getenv("ORIGIN"), table: os.Getenv("TABLE"), signingKey: os.Getenv("SIGNING_KEY"), secret: os.Getenv("SECRET"),
+		origin: os.Getenv("ORIGIN"), table: os.Getenv("TABLE"), vaultKey: os.Getenv("VAULT_KEY"),
 		smtp: os.Getenv("SMTP"), smtpUser: os.Getenv("SMTP_USER"), smtpPassword: os.Getenv("SMTP_PASSWORD"),
 	}
 }

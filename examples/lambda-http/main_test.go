@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posternauth/postern/internal/functiontest"
+	"github.com/posternauth/postern/internal/test/functiontest"
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
 	"github.com/posternauth/postern/posterntest"
 )
@@ -54,11 +54,14 @@ func TestSettings(t *testing.T) {
 	for _, s := range []settings{
 		{},
 		{origin: "https://app.example.com"},
-		{origin: "https://app.example.com", table: "auth", signingKey: "key", secret: "secret"},
-		{origin: "https://app.example.com", signingKey: "key", secret: "secret", smtp: "mail:587"},
-		{origin: "https://app.example.com", table: "auth", signingKey: "not-a-key", secret: "AAAA", smtp: "mail:587"},
+		{origin: "https://app.example.com", table: "auth", smtp: "mail:587"},
+		{origin: "https://app.example.com", table: "auth", vaultKey: "AAAA"},
+		{origin: "https://app.example.com", vaultKey: "AAAA", smtp: "mail:587"},
+		{origin: "https://app.example.com", table: "auth", vaultKey: "c2hvcnQ=", smtp: "mail:587"},
+		{origin: "https://app.example.com", table: "auth", vaultKey: "not-a-key", smtp: "mail:587"},
+		{origin: "http://localhost:3000", table: "auth"},
 	} {
-		if _, err := newHandler(s); err == nil || strings.Contains(err.Error(), "not-a-key") {
+		if _, err := newHandler(s); err == nil || s.vaultKey != "" && strings.Contains(err.Error(), s.vaultKey) {
 			t.Errorf("%+v: %v", s, err)
 		}
 	}

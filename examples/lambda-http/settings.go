@@ -5,77 +5,54 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"mime"
-	"mime/quotedprintable"
-	"net"
-	"net/smtp"
 	"os"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/keys"
-	"github.com/posternauth/postern/magic"
+	"github.com/posternauth/postern/smtpmail"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/dynamostore"
 )
 
 type settings struct {
-	origin, table, signingKey, secret, smtp, smtpUser, smtpPassword string
+	origin, table, vaultKey, smtp, smtpUser, smtpPassword string
 }
 
 // local reports that this is a developer's machine.
 func (s settings) local() bool { return strings.HasPrefix(s.origin, "http://") }
 
-// parts are what sessions are made of.
-type parts struct {
-	keys    keys.Signer
-	secrets keys.Secrets
-	store   store.Store
-}
-
-func (s settings) parts() (parts, error) {
+// parts opens what sessions are made of: the store, and in it the ring of keys. Every process opens the same ring; the
+// first of all makes it.
+func (s settings) parts() (store.Store, *keys.Ring, error) {
 	switch {
 	case s.origin == "":
-		return parts{}, errors.New("set ORIGIN to where people reach this function")
-	case !s.local() && (s.table == "" || s.signingKey == "" || s.secret == "" || s.smtp == ""):
-		return parts{}, errors.New("set TABLE, SIGNING_KEY, SECRET and SMTP: only on http://localhost something takes their place")
+		return nil, nil, errors.New("set ORIGIN to where people reach this function")
+	case !s.local() && (s.table == "" || s.vaultKey == "" || s.smtp == ""):
+		return nil, nil, errors.New("set TABLE, VAULT_KEY and SMTP: only on http://localhost something takes their place")
 	}
-	p := parts{store: &store.Memory{}}
+	var st store.Store = &store.Memory{}
+	var vault keys.Vault = &keys.MemoryVault{}
 	if s.table != "" {
-		st, err := dynamostore.New(dynamostore.Config{Client: newDynamoDB(), Table: s.table})
+		table, err := dynamostore.New(dynamostore.Config{Client: newDynamoDB(), Table: s.table})
 		if err != nil {
-			return parts{}, err
+			return nil, nil, err
 		}
-		p.store = st
+		sealing, err := base64.StdEncoding.DecodeString(s.vaultKey)
+		if err != nil {
+			return nil, nil, errors.New("VAULT_KEY is not base64")
+		}
+		st, vault = table, keys.StoreVault{Store: table, Key: sealing}
 	}
-	if s.signingKey == "" || s.secret == "" {
-		ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: &keys.MemoryVault{}})
-		p.keys, p.secrets = ring, ring
-		return p, err
-	}
-	key, err := keys.ParsePrivatePEM([]byte(s.signingKey), keys.RS256, "")
-	if err != nil {
-		return parts{}, fmt.Errorf("SIGNING_KEY: %w", err)
-	}
-	if p.keys, err = keys.StaticSigner(key); err != nil {
-		return parts{}, err
-	}
-	master, err := base64.StdEncoding.DecodeString(s.secret)
-	if err != nil {
-		return parts{}, errors.New("SECRET is not base64")
-	}
-	secret, err := keys.NewSecret("1", master)
-	if err != nil {
-		return parts{}, fmt.Errorf("SECRET: %w", err)
-	}
-	p.secrets, err = keys.StaticSecrets(secret)
-	return p, err
+	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: vault})
+	return st, ring, err
 }
 
-// newDynamoDB makes a client of what Lambda puts into the environment. The config package of the SDK would find the same,
-// and make a cold start three times as long.
+// newDynamoDB returns a client for the settings that Lambda puts into the environment. The config package of the SDK
+// would find the same, and make a cold start three times as long.
 func newDynamoDB() *dynamodb.Client {
 	o := dynamodb.Options{
 		Region: os.Getenv("AWS_REGION"),
@@ -93,26 +70,19 @@ func newDynamoDB() *dynamodb.Client {
 	return dynamodb.New(o)
 }
 
-// send sends a mail.
-func (s settings) send(_ context.Context, m magic.Message) error {
+// sender returns the function that sends mails.
+func (s settings) sender() (func(context.Context, postern.Mail) error, error) {
 	if s.smtp == "" {
-		fmt.Printf("To: %s\n\n%s\n", m.To, m.Text)
-		return nil
+		return func(_ context.Context, m postern.Mail) error {
+			fmt.Printf("To: %s\n\n%s\n", m.To, m.Text)
+			return nil
+		}, nil
 	}
-	host, _, err := net.SplitHostPort(s.smtp)
+	mails, err := smtpmail.New(smtpmail.Config{
+		Addr: s.smtp, Username: s.smtpUser, Password: s.smtpPassword, From: "no-reply@" + strings.TrimPrefix(s.origin, "https://"),
+	})
 	if err != nil {
-		return fmt.Errorf("SMTP: %w", err)
+		return nil, fmt.Errorf("SMTP: %w", err)
 	}
-	from := "no-reply@" + strings.TrimPrefix(s.origin, "https://")
-	var b strings.Builder
-	fmt.Fprintf(&b, "From: %s\r\nTo: %s\r\nSubject: %s\r\nMIME-Version: 1.0\r\n", from, m.To, mime.QEncoding.Encode("utf-8", m.Subject))
-	b.WriteString("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
-	w := quotedprintable.NewWriter(&b)
-	if _, err := w.Write([]byte(m.Text)); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return smtp.SendMail(s.smtp, smtp.PlainAuth("", s.smtpUser, s.smtpPassword, host), from, []string{m.To}, []byte(b.String()))
+	return mails.Send, nil
 }

@@ -16,14 +16,14 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// User is what a session of this program knows about a person.
+// User is what a session of this program holds about a person.
 type User struct {
 	Email string `json:"email"`
 }
 
 func main() {
-	handler, err := newHandler("http://localhost:8080", func(_ context.Context, m magic.Message) error {
-		fmt.Printf("To: %s\n\n%s\n", m.To, m.Text) // a real program hands it to its mail service
+	handler, err := newHandler("http://localhost:8080", func(_ context.Context, m postern.Mail) error {
+		fmt.Printf("To: %s\n\n%s\n", m.To, m.Text) // a real program passes it to its mail service
 		return nil
 	})
 	if err != nil {
@@ -33,8 +33,8 @@ func main() {
 	log.Fatal(http.ListenAndServe("localhost:8080", handler))
 }
 
-func newHandler(origin string, send func(context.Context, magic.Message) error) (http.Handler, error) {
-	// Keys that die with the program; keys.FileVault keeps them.
+func newHandler(origin string, send func(context.Context, postern.Mail) error) (http.Handler, error) {
+	// These keys end with the program. keys.FileVault keeps them.
 	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: &keys.MemoryVault{}})
 	if err != nil {
 		return nil, err
@@ -53,19 +53,20 @@ func newHandler(origin string, send func(context.Context, magic.Message) error) 
 	auth, err := postern.New(postern.Config{
 		Sessions:  sessions,
 		Redirects: []string{"/me"},
+		Mail:      send,
 		Providers: map[string]postern.Provider{
-			"link": magic.Link(magic.Config{Send: send, Name: "Quick Start"}),
+			"link": magic.Link(magic.Config{Name: "Quick Start"}),
 		},
 		OnSuccess: func(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-			email, ok := in.Identity.Email() // proven, or not at all
+			email, ok := in.Identity.Email() // a proven address, or ok is false
 			if !ok {
 				return postern.Deny("no_email", "This account has no verified mail address.")
 			}
-			// Here your program finds or creates the user.
+			// Here your program finds or creates the user, by in.Identity.Key().
 			return user.Cookie(w, r, session.Grant[User]{
-				Subject:    in.Identity.Subject,
-				Properties: User{Email: email},
-				Auth:       in.Auth,
+				Subject:        in.Identity.Key(),
+				Properties:     User{Email: email},
+				Authentication: in.Authentication,
 			}, in.Return)
 		},
 	})

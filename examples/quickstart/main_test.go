@@ -42,7 +42,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	posterntest.Submit(t, browser, page, url.Values{"email": {"ada@example.com"}})
-	page, err = browser.Get(mail.Last(t, "ada@example.com").Link)
+	page, err = browser.Get(mail.Last(t, "ada@example.com").Arg("link"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -16,17 +16,17 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	private := gateway.Trusted(auth0)
+	private := gateway.FromAuthorizer(auth0)
 	who := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, _ := auth0.From(r.Context()) // *session.Session[tenant.Claims]
 		answer(w, map[string]any{"subject": s.Subject, "scopes": s.Scopes, "permissions": s.Properties.Permissions})
 	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/public", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, map[string]any{"message": "Hello, whoever you are."})
+		answer(w, map[string]any{"message": "Hello, everybody."})
 	})
 	mux.Handle("GET /api/private", private.Require(who))
-	mux.Handle("GET /api/orders", private.Require(who)) // its scope is asked for by the authorizer
+	mux.Handle("GET /api/orders", private.Require(who)) // the authorizer requires its scope
 	lambdahttp.Start(mux)
 }
 

@@ -15,9 +15,9 @@ type Claims struct {
 	Permissions []string `json:"permissions"` // with RBAC and "Add Permissions in the Access Token"
 }
 
-// FromEnvironment trusts the tenant in ISSUER, such as https://example.eu.auth0.com/ with the slash at the end, for the API
-// that has the identifier AUDIENCE.
-func FromEnvironment() (*session.Foreign[Claims], error) {
+// FromEnvironment trusts the tenant in ISSUER, such as https://example.eu.auth0.com/ with the slash at the end, for the
+// API with the identifier AUDIENCE.
+func FromEnvironment() (*session.External[Claims], error) {
 	issuer, audience := os.Getenv("ISSUER"), os.Getenv("AUDIENCE")
 	if issuer == "" || audience == "" {
 		return nil, errors.New("set ISSUER to https://{your tenant}.auth0.com/ and AUDIENCE to the identifier of your API")
@@ -30,7 +30,7 @@ func FromEnvironment() (*session.Foreign[Claims], error) {
 	if err != nil {
 		return nil, err
 	}
-	return session.Trust[Claims](session.TrustConfig{
+	return session.NewExternal[Claims](session.ExternalConfig{
 		Issuer: issuer, Audience: audience, Algorithms: []keys.Algorithm{keys.RS256}, Keys: remote,
 	})
 }

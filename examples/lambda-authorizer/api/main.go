@@ -17,7 +17,7 @@ func main() {
 		log.Fatal(err)
 	}
 	handle := func(text string) http.Handler {
-		return gateway.Trusted(key).Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		return gateway.FromAuthorizer(key).Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, _ := key.From(r.Context()) // *session.Session[partner.Partner]
 			fmt.Fprintf(w, text+"\n", s.Properties.Name)
 		}))

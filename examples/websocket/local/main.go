@@ -1,5 +1,5 @@
-// Command local runs the two functions behind a simulated WebSocket API, and connects to it: each line that is typed is a
-// message.
+// Command local runs the two functions behind a simulated WebSocket API, and connects to it: each line that you type is
+// a message.
 //
 //	go run ./examples/websocket/local
 package main

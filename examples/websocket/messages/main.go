@@ -42,7 +42,7 @@ func handle(ctx context.Context, members *session.Kind[chat.Member], event []byt
 	if e.Context.Route == "$disconnect" {
 		return response{StatusCode: 200}, nil
 	}
-	// A connection lives for two hours, its token perhaps for one: who speaks after that is told to connect again.
+	// A connection lives for two hours, its token perhaps for one: after that, the client must connect again.
 	s, err := gateway.Read(ctx, members, event)
 	if err != nil {
 		return response{StatusCode: 401, Body: session.Reason(err)}, nil

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/password"
+	"github.com/posternauth/postern/password/hash"
+	"github.com/posternauth/postern/password/policy"
+	"github.com/posternauth/postern/store"
+)
+
+// hashed returns the row of a new password, for the write that makes the user.
+func (a *app) hashed(ctx context.Context, typed string) (func(userID string) []store.Change, error) {
+	encoded, err := a.hasher.Hash(ctx, typed)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return func(userID string) []store.Change {
+		change, err := password.Row(a.users.Pool(), userID, encoded)
+		if err != nil {
+			panic(err) // encoded is a string of the hasher
+		}
+		return []store.Change{change}
+	}, nil
+}
+
+// errWrong is the one answer to a wrong password, an unknown address and a disabled user.
+var errWrong = refuse(http.StatusUnauthorized, "wrong_password", "That address and password do not belong together.")
+
+func refuse(status int, code, text string) *postern.Error {
+	return &postern.Error{Status: status, Code: code, Text: text}
+}
+
+// refusal is the answer for an error of users, passwords or sessions. It is 503 if the store does not answer.
+func refusal(err error) error {
+	var refused *postern.Error
+	var weak *policy.Error
+	var full *hash.BusyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		return refused
+	case errors.Is(err, password.ErrWrong):
+		return errWrong
+	case errors.As(err, &weak):
+		return refuse(http.StatusBadRequest, "weak_password", weak.Error())
+	case errors.Is(err, password.ErrLimited):
+		return &postern.Error{Status: http.StatusTooManyRequests, Code: "rate_limited", RetryAfter: 15 * time.Minute, Err: err,
+			Text: "That was tried too often. Please wait a while and try again."}
+	}
+	wait := 5 * time.Second
+	if errors.As(err, &full) {
+		wait = full.RetryAfter
+	}
+	return &postern.Error{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", RetryAfter: wait, Err: err,
+		Text: "This is not possible at this moment. Please try again shortly."}
+}
