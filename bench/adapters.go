@@ -25,22 +25,22 @@ import (
 type adapter struct {
 	name string
 	// of makes one for a kind, which only some want to know.
-	of func(kind lambdatest.Kind, h http.Handler) (lambdatest.Function, error)
+	of func(kind lambdatest.APIType, h http.Handler) (lambdatest.Function, error)
 }
 
 // adapters are the contenders, ours first.
 var adapters = []adapter{
-	{"postern", func(_ lambdatest.Kind, h http.Handler) (lambdatest.Function, error) {
+	{"postern", func(_ lambdatest.APIType, h http.Handler) (lambdatest.Function, error) {
 		return lambdahttp.New(h, lambdahttp.Config{})
 	}},
-	{"algnhsa", func(_ lambdatest.Kind, h http.Handler) (lambdatest.Function, error) {
+	{"algnhsa", func(_ lambdatest.APIType, h http.Handler) (lambdatest.Function, error) {
 		return algnhsa.New(h, nil), nil
 	}},
 	{"api-proxy", apiProxy},
 }
 
 // apiProxy is aws-lambda-go-api-proxy, which leaves decoding, and the choice of a kind, to the program.
-func apiProxy(kind lambdatest.Kind, h http.Handler) (lambdatest.Function, error) {
+func apiProxy(kind lambdatest.APIType, h http.Handler) (lambdatest.Function, error) {
 	switch kind {
 	case lambdatest.HTTPAPI, lambdatest.FunctionURL:
 		return typed(httpadapter.NewV2(h).ProxyWithContext), nil
@@ -71,7 +71,7 @@ func typed[E, R any](serve func(context.Context, E) (R, error)) lambdatest.Funct
 }
 
 // decoding is what reading an event into AWS's own type costs, without serving it: the measure for all.
-func decoding(kind lambdatest.Kind) lambdatest.Function {
+func decoding(kind lambdatest.APIType) lambdatest.Function {
 	switch kind {
 	case lambdatest.HTTPAPI:
 		return typed(func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
@@ -92,14 +92,14 @@ func decoding(kind lambdatest.Kind) lambdatest.Function {
 	}
 }
 
-var adapterKinds = []lambdatest.Kind{
+var adapterKinds = []lambdatest.APIType{
 	lambdatest.HTTPAPI, lambdatest.HTTPAPIv1, lambdatest.REST, lambdatest.FunctionURL, lambdatest.ALB, lambdatest.ALBMultiValue,
 }
 
 // sampleEvent is what a gateway makes of a request that a browser could send.
-func sampleEvent(kind lambdatest.Kind) ([]byte, error) {
+func sampleEvent(kind lambdatest.APIType) ([]byte, error) {
 	nobody := lambdatest.Func(func(context.Context, []byte) ([]byte, error) { return nil, nil })
-	g, err := lambdatest.New(lambdatest.Config{Kind: kind, Routes: []lambdatest.Route{{Path: "/{proxy+}", Function: nobody}}})
+	g, err := lambdatest.New(lambdatest.Config{Type: kind, Routes: []lambdatest.Route{{Path: "/{proxy+}", Function: nobody}}})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func sampleHandler(w http.ResponseWriter, r *http.Request) {
 }
 
 // adapterContenders are all adapters on the events of a kind, and the bare reading of them.
-func adapterContenders(kind lambdatest.Kind) ([]contender, error) {
+func adapterContenders(kind lambdatest.APIType) ([]contender, error) {
 	event, err := sampleEvent(kind)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,8 @@ func adapterContenders(kind lambdatest.Kind) ([]contender, error) {
 		if err != nil {
 			return nil, err
 		}
-		// An adapter that does not do the work is no contender: algnhsa fails on load balancers without multi-value headers.
+		// An adapter that does not do the work is no contender: algnhsa fails on load balancers without multi-value
+		// headers.
 		out, err := f.Invoke(context.Background(), event)
 		if err != nil || !strings.Contains(string(out), `"statusCode":200`) {
 			continue

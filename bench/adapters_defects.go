@@ -17,11 +17,11 @@ import (
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
 )
 
-// A defect is a request that an adapter people use was seen to get wrong. Gateway and client are simulated: what counts is
-// what the handler sees and what the client gets.
+// A defect is a request that an adapter people use was seen to get wrong. Gateway and client are simulated: what
+// counts is what the handler sees and what the client gets.
 type defect struct {
 	name    string
-	kinds   []lambdatest.Kind
+	kinds   []lambdatest.APIType
 	config  lambdatest.Config // Kind and Routes are filled in
 	target  string            // "/" if empty
 	header  []string          // "Name: value"
@@ -39,9 +39,9 @@ type sight struct {
 
 var (
 	everyKind = adapterKinds
-	ofHTTP2   = []lambdatest.Kind{lambdatest.HTTPAPI}
-	ofURL     = []lambdatest.Kind{lambdatest.FunctionURL}
-	ofALB     = []lambdatest.Kind{lambdatest.ALB, lambdatest.ALBMultiValue}
+	ofHTTP2   = []lambdatest.APIType{lambdatest.HTTPAPI}
+	ofURL     = []lambdatest.APIType{lambdatest.FunctionURL}
+	ofALB     = []lambdatest.APIType{lambdatest.ALB, lambdatest.ALBMultiValue}
 )
 
 // unserved is the worst of them, and rules out the others.
@@ -119,7 +119,7 @@ var defects = []defect{
 }
 
 // look sends the request of a defect through gateway and adapter.
-func (d defect) look(kind lambdatest.Kind, a adapter) (s sight, err error) {
+func (d defect) look(kind lambdatest.APIType, a adapter) (s sight, err error) {
 	handler := d.handler
 	if handler == nil {
 		handler = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
@@ -134,7 +134,7 @@ func (d defect) look(kind lambdatest.Kind, a adapter) (s sight, err error) {
 	// Func makes a function error of a panic, as Lambda does when it ends the process.
 	f = lambdatest.Func(f.Invoke)
 	c := d.config
-	c.Kind = kind
+	c.Type = kind
 	c.Routes = []lambdatest.Route{{Path: "$default", Function: f}}
 	if kind == lambdatest.REST {
 		c.Domain = "example.com" // no stage in the path
@@ -161,7 +161,7 @@ func (d defect) look(kind lambdatest.Kind, a adapter) (s sight, err error) {
 }
 
 // wrongOn are the kinds on which an adapter has a defect, of those that were looked at.
-func (d defect) wrongOn(a adapter) (kinds []lambdatest.Kind, of int, err error) {
+func (d defect) wrongOn(a adapter) (kinds []lambdatest.APIType, of int, err error) {
 	for _, kind := range d.kinds {
 		s, err := unserved.look(kind, a)
 		if err != nil {
@@ -183,7 +183,7 @@ func (d defect) wrongOn(a adapter) (kinds []lambdatest.Kind, of int, err error) 
 	return kinds, of, nil
 }
 
-// printDefects tells who has which.
+// printDefects prints which adapter has which defect.
 func printDefects(out io.Writer) error {
 	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil { // api-proxy prints to standard output
 		defer func(old *os.File) { os.Stdout = old; null.Close() }(os.Stdout)

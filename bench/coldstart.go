@@ -77,8 +77,8 @@ func buildCold(c cold, path string, env ...string) error {
 	return nil
 }
 
-// coldstart measures how long functions take from their start to the first question for work and to the first answer, and
-// what memory they take, behind an endpoint that speaks the Runtime API.
+// coldstart measures how long functions take from their start to the first question for work and to the first answer,
+// and what memory they take, behind an endpoint that speaks the Runtime API.
 func coldstart(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench coldstart", flag.ContinueOnError)
 	starts := flags.Int("starts", 50, "how often each function is started")

@@ -4,15 +4,23 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store/dynamostore"
 )
 
 // coldMaterial is what the functions of coldstart are given: keys in their environment, and events with good tokens.
@@ -54,32 +62,34 @@ func newColdMaterial() (coldMaterial, error) {
 	return m, m.auth()
 }
 
-// auth prepares examples/lambda-http, with a table that this event does not touch.
+// auth prepares examples/lambda-http. Its ring of keys is in a stand-in for DynamoDB, which the event does not touch
+// besides.
 func (m *coldMaterial) auth() error {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return err
-	}
-	signing, err := keys.NewSigningKey(private, keys.RS256, "")
-	if err != nil {
-		return err
-	}
 	const origin = "https://app.example.com"
+	endpoint := httptest.NewServer(&oneItem{}).URL // until the process ends
+	table, err := dynamostore.New(dynamostore.Config{Table: "auth", Client: dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
+	})})
+	if err != nil {
+		return err
+	}
+	sealing := make([]byte, 32)
+	rand.Read(sealing) // never fails
+	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: keys.StoreVault{Store: table, Key: sealing}})
+	if err != nil {
+		return err
+	}
+	signing, err := ring.SigningKey(context.Background(), 5*time.Minute)
+	if err != nil {
+		return err
+	}
 	token, err := coldToken(signing, session.Config{Issuer: origin + "/auth", Audience: "api"}, "user", 5*time.Minute, map[string]string{"email": "ada@example.com"})
 	if err != nil {
 		return err
 	}
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails
 	m.authEnv = []string{
-		"ORIGIN=" + origin, "TABLE=auth", "SMTP=mail.example.com:587",
-		"SIGNING_KEY=" + string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-		"SECRET=" + base64.StdEncoding.EncodeToString(secret),
-		"AWS_ACCESS_KEY_ID=any", "AWS_SECRET_ACCESS_KEY=any",
+		"ORIGIN=" + origin, "TABLE=auth", "SMTP=mail.example.com:587", "VAULT_KEY=" + base64.StdEncoding.EncodeToString(sealing),
+		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=any", "AWS_SECRET_ACCESS_KEY=any", "AWS_ENDPOINT_URL=" + endpoint,
 	}
 	m.authEvent, err = json.Marshal(map[string]any{
 		"version": "2.0", "routeKey": "$default", "rawPath": "/api/me", "rawQueryString": "",
@@ -107,4 +117,31 @@ func coldToken(signing keys.SigningKey, c session.Config, kind string, life time
 	k := session.NewKindConfig(sessions, session.KindConfig[map[string]string]{Name: kind, Stateless: true, Access: life})
 	t, err := k.Create(context.Background(), session.Grant[map[string]string]{Subject: "ada", Properties: properties, Scopes: []string{"orders:read"}})
 	return t.Access, err
+}
+
+// oneItem answers PutItem and GetItem as DynamoDB does, for a table of one item.
+type oneItem struct {
+	mu   sync.Mutex
+	item json.RawMessage
+}
+
+func (o *oneItem) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Item json.RawMessage }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	if in.Item != nil {
+		o.item = in.Item
+		io.WriteString(w, "{}")
+		return
+	}
+	if o.item == nil {
+		io.WriteString(w, "{}")
+		return
+	}
+	fmt.Fprintf(w, `{"Item":%s}`, o.item)
 }

@@ -21,7 +21,7 @@ type oneStart struct {
 	poll   time.Duration // from the start of the process to its first question for work
 	first  time.Duration // from the first event to its answer
 	warm   time.Duration // the same for later ones, the median
-	memory int64         // bytes at the peak (VmHWM); 0 where the system does not tell
+	memory int64         // bytes at the peak (VmHWM); 0 where the system does not report it
 }
 
 const warmCalls = 20
@@ -149,7 +149,8 @@ func wait[T any](ctx context.Context, c <-chan T, ended <-chan struct{}) (v T, e
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// peak is the most memory a process has had. The figure that a parent gets of its child (ru_maxrss) includes the parent.
+// peak is the most memory a process has had. The figure that a parent gets of its child (ru_maxrss) includes the
+// parent.
 func peak(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	m := highWater.FindSubmatch(text)

@@ -8,8 +8,8 @@ import (
 )
 
 // TestGuard keeps verification near the bare signature check, and a hit far below it. The figures measured on a quiet
-// machine leave much room to these bounds, since other work may share the one this runs on. That the measurement can tell
-// one contender from another shows in golang-jwt, which is known to cost more than the check.
+// machine leave much room to these bounds, since other work may share the one this runs on. golang-jwt,
+// which is known to cost more than the check, shows that the measurement separates the contenders.
 func TestGuard(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time for some seconds; run without -short")
@@ -21,11 +21,8 @@ func TestGuard(t *testing.T) {
 			if got := vsBare["postern"]; got > 1.35 {
 				t.Errorf("verification takes %.2f times the bare signature check; at most 1.35", got)
 			}
-			if got := vsBare["postern, hit, a session of its own"]; alg == keys.RS256 && got > 0.15 {
-				t.Errorf("a hit takes %.3f times the bare signature check; at most 0.15", got)
-			}
 			if got := vsBare["postern, hit"]; alg == keys.RS256 && got > 0.15 {
-				t.Errorf("a hit into a session takes %.3f times the bare signature check; at most 0.15", got)
+				t.Errorf("a hit takes %.3f times the bare signature check; at most 0.15", got)
 			}
 			if got := vsBare["golang-jwt"]; got <= 1.01 {
 				t.Errorf("golang-jwt takes %.3f times the bare signature check: this measures something else", got)
@@ -75,7 +72,7 @@ func guardRatios(t *testing.T, alg keys.Algorithm) map[string]float64 {
 	for _, r := range results {
 		vsBare[r.Impl] = *r.VsBare
 	}
-	for _, name := range []string{"postern", "postern, hit", "postern, hit, a session of its own", "golang-jwt"} {
+	for _, name := range []string{"postern", "postern, hit", "golang-jwt"} {
 		if vsBare[name] <= 0 {
 			t.Fatalf("%q was not measured", name)
 		}

@@ -17,8 +17,8 @@ const (
 	connections  = 16
 )
 
-// overHTTP measures servers at saturation, each a process of its own on one core, with the load coming from another core.
-// Every request carries a token; the bare server does not look at it.
+// overHTTP measures servers at saturation, each in a separate process on one core, with the load coming from another
+// core. Every request carries a token; the bare server does not look at it.
 func overHTTP(o options) (out []result, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, alg := range o.algs {
@@ -99,7 +99,7 @@ type server struct {
 	stop func()
 }
 
-// An order is what a child is told first.
+// An order is the first message to a child process.
 type order struct {
 	Impl, Alg, PEM string
 	Secret         []byte

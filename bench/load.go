@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A load asks a server the same few things over kept connections, as fast as it answers. It does as little work for each
-// request as it can, so that one core of it is enough to keep one core of a server busy.
+// A load asks a server the same few things over kept connections, as fast as it answers. It does as little work for
+// each request as it can, so that one core of it is enough to keep one core of a server busy.
 type load struct {
 	requests [][]byte
 	conns    int

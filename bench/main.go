@@ -37,7 +37,7 @@ type options struct {
 	svg  string
 	algs []keys.Algorithm
 	node bool
-	note func(format string, args ...any) // what people should know, which is no result
+	note func(format string, args ...any) // prints a remark that is not a result
 }
 
 func run(args []string, out io.Writer) error {

@@ -32,7 +32,7 @@ type User struct {
 	TenantID string `json:"tenantID,omitempty"`
 }
 
-// Claims are those that contenders without types of their own add to the registered ones.
+// Claims are those that contenders without their own types add to the registered ones.
 type Claims struct {
 	Type       string   `json:"type"`
 	Properties User     `json:"properties"`
@@ -44,7 +44,7 @@ var (
 	roles = []string{"owner", "editor", "viewer"}
 )
 
-// right tells whether a contender read what the token says: one that decodes less has less to do.
+// right reports whether a contender read the claims of the token: one that decodes less has less to do.
 func right(kind string, properties User, read []string) error {
 	if kind != "user" || properties != alice || len(read) != len(roles) || read[2] != roles[2] {
 		return fmt.Errorf("the token was read wrongly: %s %v %v", kind, properties, read)

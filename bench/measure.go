@@ -31,8 +31,8 @@ type result struct {
 	Allocs   *float64 `json:"allocs"` // null where they cannot be counted: on Node
 	Bytes    *float64 `json:"bytes"`
 
-	// Of http only: median_ns is the time between two answers, these are the server's CPU time for a request, what of it is
-	// not the bare server's, and requests a second as a part of the bare server's.
+	// Of http only: median_ns is the time between two answers, these are the server's CPU time for a request, what of
+	// it is not the bare server's, and requests a second as a part of the bare server's.
 	CPU        float64 `json:"cpu_ns,omitempty"`
 	AddedCPU   float64 `json:"added_cpu_ns,omitempty"`
 	RateVsBare float64 `json:"rate_vs_bare,omitempty"`

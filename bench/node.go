@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// nodePeers are the contenders on Node. The first is the bare check of its own cryptography.
+// nodePeers are the contenders on Node. The first is the bare check of Node's cryptography.
 var nodePeers = [...]string{"node:crypto", "jose", "fast-jwt", "jsonwebtoken", "aws-jwt-verify"}
 
 // nodeMissing says what is to be done before peers on Node can take part; nil if nothing is.
@@ -25,7 +25,7 @@ func nodeMissing() error {
 	return nil
 }
 
-// startNode starts a peer on Node in a process of its own. ok is false if it does not do the algorithm.
+// startNode starts a peer on Node in a separate process. ok is false if it does not do the algorithm.
 func startNode(impl string, m *material) (c contender, ok bool, err error) {
 	cmd := exec.Command("node", "peer.mjs", impl)
 	cmd.Dir, cmd.Stderr = "node", os.Stderr

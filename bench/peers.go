@@ -18,9 +18,9 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// A peer is a library under test, set up as its documentation has it: keys and parsers are made once, and issuer, audience
-// and expiry are checked. verify reads the token into typed values; sign makes a token of the same content. Either is nil
-// if the library does not do it for the algorithm.
+// A peer is a library under test, set up as its documentation has it: keys and parsers are made once, and issuer,
+// audience and expiry are checked. verify reads the token into typed values; sign makes a token of the same content.
+// Either is nil if the library does not do it for the algorithm.
 type peer struct {
 	name   string
 	verify func(token string) error

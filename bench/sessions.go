@@ -30,8 +30,8 @@ const (
 	ownWrite   = "one item, Store.Write"
 )
 
-// sessions measures what it costs to create, check and refresh sessions in each store, beside alexedwards/scs on the same
-// engine. All tasks of an engine take turns in one run.
+// sessions measures what it costs to create, check and refresh sessions in each store, beside alexedwards/scs on the
+// same engine. All tasks of an engine take turns in one run.
 func sessions(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench sessions", flag.ContinueOnError)
 	rounds := flags.Int("rounds", 9, "how often each task has its turn")

@@ -19,7 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	_ "modernc.org/sqlite"
 
-	"github.com/posternauth/postern/internal/testserver"
+	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/dynamostore"
 	"github.com/posternauth/postern/store/redisstore"
@@ -38,7 +38,7 @@ type engine struct {
 	written [8][crowd / 8]store.Item // what one write after the other goes to, by worker
 }
 
-// engines start a database in a folder of its own.
+// engines start a database in a new folder.
 var engines = map[string]func(dir string) (*engine, error){
 	"memory":   inMemory,
 	"sqlite":   onSQLite,

@@ -66,7 +66,7 @@ func (e *engine) tasks(alg string) ([]task, error) {
 	grant := func(n int) session.Grant[person] {
 		return session.Grant[person]{
 			Subject: fmt.Sprint("u", n), Properties: person{fmt.Sprint("u", n), "acme"}, Roles: []string{"admin", "editor", "viewer"},
-			Device: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", Place: "192.0.2.7",
+			Device: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", Address: "192.0.2.7",
 		}
 	}
 	people := make([]session.Tokens, crowd)
@@ -120,7 +120,7 @@ func (e *engine) tasks(alg string) ([]task, error) {
 			}
 		}},
 	}
-	// Rows that are there are written anew, as refreshes do: each worker has some of its own.
+	// Rows that are there are written anew, as refreshes do: each worker has its own.
 	list = append(list, task{name: ownWrite, worker: func(n int) func(context.Context) error {
 		items := &e.written[n]
 		return func(ctx context.Context) error {

@@ -14,8 +14,9 @@ import (
 	"github.com/supertokens/supertokens-golang/supertokens"
 )
 
-// superTokens verifies a token of its own form (its claims have other names) with the same key: what its middleware does
-// for a request, without the HTTP around it. It signs on a server of its own, so there is nothing to compare there.
+// superTokens verifies a token in its own form (its claims have other names) with the same key: what its middleware
+// does for a request, without the HTTP around it. It signs on a separate server, so there is nothing to compare
+// there.
 func superTokens(m *material) (peer, error) {
 	if m.alg != keys.RS256 { // the only algorithm of its core
 		return peer{name: "supertokens-golang"}, nil

@@ -19,7 +19,7 @@ func printJSON(w io.Writer, results []result) error {
 	return nil
 }
 
-// against is the contender that people know, for a column of its own.
+// against is the contender that people know, for a separate column.
 const against = "golang-jwt"
 
 // printTable writes the results of one algorithm for people.

@@ -9,11 +9,11 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern/internal/jose"
-	"github.com/posternauth/postern/internal/testneed"
+	"github.com/posternauth/postern/internal/test/testneed"
 )
 
-// exact are the texts that are no UTF-8. The package keeps its texts as strings, in which such bytes are lost; here they
-// are again, made after what their names say.
+// exact are the texts that are no UTF-8. The package keeps its texts as strings, in which such bytes are lost; here
+// they are again, made after what their names say.
 var exact = map[string]string{
 	"i_string_UTF-16LE_with_BOM":                                "\xff\xfe[\x00\"\x00\xe9\x00\"\x00]\x00",
 	"i_string_UTF-8_invalid_sequence":                           "[\"\xe6\x97\xa5\xd1\x88\xfa\"]",
@@ -42,7 +42,7 @@ var exact = map[string]string{
 	"n_structure_single_eacute":                                 "\xe9",
 }
 
-// texts installs the package into a folder of its own and has node print what is in it.
+// texts installs the package into a new folder and has node print what is in it.
 func texts(t *testing.T) map[string]string {
 	t.Helper()
 	npm := testneed.Binary(t, "npm", "Debian packages nodejs and npm")
@@ -94,9 +94,9 @@ var stricter = map[string]string{
 	"y_object_duplicated_key_and_value": "a member named twice",
 }
 
-// TestJ10_JSONTestSuite: of the texts that every parser must take (y) all are taken but for names given twice; of those
-// that none may take (n) none is; of those left to the parser (i) only numbers are, however large: whoever reads one
-// as a time refuses it there.
+// TestJ10_JSONTestSuite: of the texts that every parser must take (y) all are taken except names given twice; of
+// those that none may take (n) none is; of those left to the parser (i) only numbers are, however large: a
+// reader that needs a time refuses it there.
 func TestJ10_JSONTestSuite(t *testing.T) {
 	seen := map[byte]int{}
 	for name, text := range texts(t) {

@@ -13,12 +13,12 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 	jwxjwt "github.com/lestrrat-go/jwx/v3/jwt"
 
-	"github.com/posternauth/postern/internal/hostile"
+	"github.com/posternauth/postern/internal/test/hostile"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 )
 
-// A verifier tells whether it accepts a token of the corpus.
+// A verifier reports whether it accepts a token of the corpus.
 type verifier func(token string) bool
 
 // The verifiers below are set up as their documentation recommends: algorithms pinned, issuer, audience and expiry
@@ -123,9 +123,10 @@ func jwx(t *testing.T, c *hostile.Corpus, jwks []byte, leeway time.Duration) ver
 	}
 }
 
-// TestJ10_CorpusPeers shows the corpus of hostile tokens to Postern and to others. What Postern accepts, one of the others
-// accepts too, so its strictness is not a private idea of what a token is. -v prints who accepts how many hostile tokens,
-// by the layer that has to notice: those of the profile, and of header typ, are the application's own business there.
+// TestJ10_CorpusPeers shows the corpus of hostile tokens to Postern and to others. What Postern accepts, one of the
+// others accepts too, so its strictness is not a private idea of what a token is. -v prints who accepts how many
+// hostile tokens, by the layer that has to notice: those of the profile, and of header typ, are the application's own
+// business there.
 func TestJ10_CorpusPeers(t *testing.T) {
 	c, err := hostile.Load()
 	if err != nil {

@@ -85,9 +85,9 @@ var defects = map[int]struct {
 	why    string
 }{
 	346: {false, "the key is for PS256, the token says PS384"},
-	347: {false, `the key is for "ES521", which is no algorithm`},
+	347: {false, `the key is for "ES521", not an algorithm`},
 	350: {false, "the key is for PS256, the token says PS384"},
-	351: {false, `the key is for "ES521", which is no algorithm`},
+	351: {false, `the key is for "ES521", not an algorithm`},
 	367: {true, "byte for byte the same token as 357, which is valid: its padding was lost"},
 	370: {true, "byte for byte the same token as 357, which is valid: its padding was lost"},
 	372: {false, "a ? in the header"},
