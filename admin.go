@@ -53,7 +53,7 @@ func (f *Flow) Actor(w http.ResponseWriter, r *http.Request, k SessionKind, maxA
 		a.refuseJSON(w, r, errRightsChanged())
 		return actor, false
 	}
-	if maxAge > 0 && !l.fresh(a.sessions.Now(), maxAge) {
+	if maxAge > 0 && !a.fresh(l, h, maxAge) {
 		a.refuseJSON(w, r, a.errStepUp(w, maxAge))
 		return actor, false
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/posternauth/postern/internal/clientip"
 	"github.com/posternauth/postern/internal/limit"
@@ -67,6 +68,10 @@ type Auth struct {
 	signUpFields []Field
 	admin        http.Handler // of Config.Admin; nil: not served
 	usernames    bool
+
+	factors       []factor // in the order of the configuration; those of Providers first
+	requireFactor func(ctx context.Context, p Person, auth session.Authentication) (Requirement, error)
+	rememberFor   time.Duration
 
 	document document // at {base}/openapi.json
 

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/posternauth/postern/internal/clientip"
@@ -135,6 +136,27 @@ type Config struct {
 	//
 	// Defaults to false.
 	Usernames bool
+
+	// Factors are what can be asked for after a first proof, by name, such as {"totp": totp.New(totp.Config{})}. The
+	// name is part of their URLs, {base}/factors/{name}/..., and of what the store keeps: do not change it. A provider
+	// of Providers can be a factor too, such as a passkey. A person who has a factor is asked for it at each sign-in. A
+	// person whose factor is not in the configuration any more cannot sign in. It needs Session.
+	//
+	// Defaults to none.
+	Factors map[string]Provider
+
+	// RequireFactor demands a second factor of people who would not be asked for one: of some roles, of everybody. It
+	// is asked at each sign-in and at each refresh, with how the person has proved who they are. It adds to what is due
+	// anyway, and cannot take away. An error is answered with 503. It needs Session.
+	//
+	// Defaults to nil: a factor is asked for where the person has one.
+	RequireFactor func(ctx context.Context, p Person, auth session.Authentication) (Requirement, error)
+
+	// Remember is how long a browser can stand in for the second factor, if the person asks for it. A browser is
+	// forgotten at each change of the person's security. Negative: never. It needs Session.
+	//
+	// Defaults to 30 days.
+	Remember time.Duration
 
 	// OnSuccess answers a finished sign-in: it finds or creates the user by in.Identity, and starts a session with
 	// Kind.Cookie or Kind.Code and in.Return. To refuse the person, return Deny. It runs for many people at once.
@@ -320,6 +342,7 @@ func New(c Config) (*Auth, error) {
 	if c.Usernames && len(a.faults) == 0 && !slices.ContainsFunc(a.names, enrolls) {
 		errs = append(errs, errors.New("postern: Config.Usernames needs a provider whose credential people choose, such as password.New: a username alone proves nothing"))
 	}
+	errs = append(errs, a.setFactors(c)...)
 	if c.Admin != nil {
 		a.admin = c.Admin.Handler(&Flow{auth: a, name: flowAdmin})
 	}

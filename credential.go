@@ -161,8 +161,8 @@ func (f *Flow) Replace(w http.ResponseWriter, r *http.Request, userID string, me
 		return err
 	}
 	proof := session.Authentication{Time: f.auth.sessions.Now(), Methods: methods}
-	if x := exchangeOf(r); len(methods) == 0 && x != nil {
-		proof = x.live.auth
+	if x := exchangeOf(r); x != nil && (len(methods) == 0 || x.head != nil && x.head.Due()) {
+		proof = x.live.auth // a password in a form is no new proof of a person who has a second factor
 	}
 	return f.auth.session.replace(w, r, p, proof)
 }

@@ -37,7 +37,7 @@ func (a *Auth) show(w http.ResponseWriter, r *http.Request, p Page) {
 		// prove where it comes from. Other sites see no referrer under same-origin either.
 		h.Set("Referrer-Policy", "same-origin")
 	}
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+a.style+"; base-uri 'none'; frame-ancestors 'none'; form-action "+target)
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+a.style+"; base-uri 'none'; frame-ancestors 'none'; form-action "+target+a.scriptPolicy(p))
 	if a.render != nil {
 		a.render(w, r, p)
 		return
@@ -48,6 +48,14 @@ func (a *Auth) show(w http.ResponseWriter, r *http.Request, p Page) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write([]byte(body)) // a client that has gone needs no page
 	}
+}
+
+// scriptPolicy allows the script of a page, if it has one.
+func (a *Auth) scriptPolicy(p Page) string {
+	if p.Script == "" || !linkable(p.Script) || strings.ContainsAny(p.Script, "; ,") {
+		return ""
+	}
+	return "; script-src " + a.origin + p.Script + "; require-trusted-types-for 'script'; trusted-types 'none'"
 }
 
 // harden sets the headers of every answer. Pages, and the handlers of other packages, replace some of them.
@@ -87,6 +95,9 @@ func draw(p Page) string {
 		b.WriteString(`<meta http-equiv="refresh" content="0;url=` + html.EscapeString(p.Next) + "\">\n")
 	}
 	tag("<title>", title, "</title>\n")
+	if strings.HasPrefix(p.Script, "/") {
+		b.WriteString(`<script src="` + html.EscapeString(p.Script) + "\" defer></script>\n")
+	}
 	b.WriteString("<style>" + pagestyle.CSS + "</style>\n</head>\n<body>\n<main>\n")
 	if name == "" {
 		tag("<h1>", p.Title, "</h1>\n")
@@ -99,6 +110,7 @@ func draw(p Page) string {
 	}
 	tag(`<p id="error" class="error" role="alert">`, p.Error, "</p>\n")
 	d := drawing{Builder: &b, next: p.Next}
+	d.figure(p.Figure)
 	d.lines(p.Lines)
 	d.links(p.Ways)
 	for i, f := range p.Forms {
@@ -150,6 +162,18 @@ func (d *drawing) links(links []Link) {
 	d.WriteString("</ul>\n")
 }
 
+func (d *drawing) figure(f *Figure) {
+	if f == nil {
+		return
+	}
+	size := strconv.Itoa(f.Size)
+	d.WriteString(`<svg class="figure" role="img" viewBox="0 0 ` + size + " " + size + `" shape-rendering="crispEdges"`)
+	d.attr("aria-label", f.Text)
+	d.WriteString(`><rect width="100%" height="100%" fill="#fff"/><path fill="#000"`)
+	d.attr("d", f.Path)
+	d.WriteString("/></svg>\n")
+}
+
 // lines draws a list of labels and values. What can be done about a line stands in its group.
 func (d *drawing) lines(lines []Line) {
 	if len(lines) == 0 {
@@ -182,6 +206,7 @@ func (d *drawing) form(f Form, failed, focus bool) {
 	d.WriteString(`<form method="post"`)
 	d.attr("action", f.Action)
 	d.attr("aria-labelledby", heading)
+	d.attr("data-options", string(f.Data))
 	d.WriteString(">\n")
 	for _, name := range slices.Sorted(maps.Keys(f.Hidden)) {
 		d.WriteString(`<input type="hidden"`)
@@ -202,7 +227,15 @@ func (d *drawing) form(f Form, failed, focus bool) {
 func (d *drawing) field(f Field, failed, focus bool) {
 	id := "field-" + strconv.Itoa(d.fields)
 	d.fields++
-	d.WriteString(`<label for="` + id + `">` + html.EscapeString(f.Label) + "</label>\n<input id=\"" + id + `"`)
+	label := `<label for="` + id + `">` + html.EscapeString(f.Label) + "</label>\n"
+	if f.Type == "checkbox" {
+		d.WriteString("<div class=\"check\">\n<input id=\"" + id + `" type="checkbox"`)
+		d.attr("name", f.Name)
+		d.attr("value", f.Value)
+		d.WriteString(">\n" + label + "</div>\n")
+		return
+	}
+	d.WriteString(label + "<input id=\"" + id + `"`)
 	kind := f.Type
 	if kind == "" {
 		kind = "text"

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/httperr"
 	"github.com/posternauth/postern/session"
 )
@@ -49,6 +50,9 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 	c.Pool = core.pool
 	c.OnRefresh = func(ctx context.Context, id string, g *session.Grant[T]) error {
 		p, err := core.person(ctx, g.Subject)
+		if err == nil {
+			err = core.holds(ctx, p, g.Authentication)
+		}
 		if err != nil {
 			return err
 		}
@@ -105,6 +109,9 @@ type kindCore struct {
 	sessions *session.Sessions
 	users    Users
 
+	// demand is the policy of the Auth that has the kind; nil in a program without one, see holds.
+	demand func(ctx context.Context, p Person, h head.Head, auth session.Authentication) (Requirement, error)
+
 	deliver func(w http.ResponseWriter, r *http.Request, p Person, in *SignIn, how delivery) error
 
 	// current returns the session of a request, after the store was asked; ok is false if the request is answered
@@ -157,6 +164,25 @@ func (k *kindCore) person(ctx context.Context, userID string) (Person, error) {
 	return p, nil
 }
 
+// holds returns session.ErrEnded for a session that does not meet the policy any more: its person has a second factor
+// by now, or needs one, and has shown none in this session.
+func (k *kindCore) holds(ctx context.Context, p Person, auth session.Authentication) error {
+	h, err := head.Get(ctx, k.sessions.Store(), k.pool, p.ID)
+	if err != nil {
+		return err
+	}
+	need := Requirement{Factor: h.Due()}
+	if k.demand != nil {
+		if need, err = k.demand(ctx, p, h, auth); err != nil {
+			return err
+		}
+	}
+	if !need.met(auth) {
+		return session.ErrEnded
+	}
+	return nil
+}
+
 // writeTokens answers with tokens, as a token endpoint does (RFC 6749 section 5.1).
 func writeTokens(w http.ResponseWriter, t session.Tokens) error {
 	body, err := json.Marshal(t)
@@ -174,11 +200,14 @@ func writeTokens(w http.ResponseWriter, t session.Tokens) error {
 
 // fresh reports whether the person of a session proved who they are within maxAge, in a way that counts for changes of
 // the account: a password, or a step-up. An earlier sign-in by mail or by a provider does not count, however young it
-// is: a thief of the browser can repeat it silently.
-func (l live) fresh(now time.Time, maxAge time.Duration) bool {
-	t := l.auth.Time
+// is: a thief of the browser can repeat it silently. Of a person who has a second factor, only that factor counts.
+func (a *Auth) fresh(l live, h head.Head, maxAge time.Duration) bool {
+	t, now := l.auth.Time, a.sessions.Now()
 	if t.IsZero() || t.After(now.Add(time.Minute)) || now.Sub(t) > maxAge {
 		return false
+	}
+	if h.Due() || a.factorShown(l.auth.Methods) {
+		return a.factorShown(l.auth.Methods)
 	}
 	return slices.Contains(l.auth.Methods, methodPassword) || slices.Contains(l.auth.Methods, MethodStepUp)
 }

@@ -230,15 +230,15 @@ func (a *Auth) joining(r *http.Request, in *SignIn, h head.Head) (*attempt, link
 	return t, s
 }
 
-// beforeSession lets a sign-in wait for an answer of the person, where one is due. waits reports that the request is
-// answered.
-func (a *Auth) beforeSession(w http.ResponseWriter, r *http.Request, in *SignIn, h head.Head) (waits bool, err error) {
+// askJoin lets a sign-in wait for the answer whether an identity is added, where one is to be. waits reports that the
+// request is answered.
+func (a *Auth) askJoin(w http.ResponseWriter, r *http.Request, in *SignIn, h head.Head) (waits bool, err error) {
 	t, s := a.joining(r, in, h)
 	if t == nil {
 		return false, nil
 	}
 	a.attempts.clear(w, t)
-	wait, err := a.wait(w, r, in, h, s)
+	wait, err := a.wait(w, r, in, h, waitRow{For: waitJoin, Join: s})
 	if err != nil {
 		return false, err
 	}
@@ -248,11 +248,14 @@ func (a *Auth) beforeSession(w http.ResponseWriter, r *http.Request, in *SignIn,
 
 // postJoin ends a sign-in that waited for the answer whether an identity is added.
 func (a *Auth) postJoin(w http.ResponseWriter, r *http.Request) error {
-	in, row, err := a.resumeWaiting(w, r)
+	wt, err := a.findWaiting(r, waitJoin)
 	if err != nil {
 		return err
 	}
-	s := row.Join
+	if err := a.useWaiting(r, wt, wt.head.Check()); err != nil {
+		return err
+	}
+	in, s := wt.signIn(), wt.row.Join
 	if r.PostForm.Get("choice") == "add" {
 		// The address must still be that of the user: its owner may be another by now.
 		if u, err := a.session.users.Find(r.Context(), mailIdentity(s.Address)); err != nil || u != in.UserID {
@@ -265,7 +268,7 @@ func (a *Auth) postJoin(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	(&Flow{auth: a, name: in.Identity.Provider}).finishWaiting(w, r, in, row.Sec)
+	a.goOn(w, r, wt, in, wt.row.Sec)
 	return nil
 }
 
@@ -275,10 +278,16 @@ func (a *Auth) notify(ctx context.Context, userID, name, text string, args map[s
 	if a.mail == nil {
 		return
 	}
+	if err := a.mailNotice(ctx, userID, name, text, args); err != nil {
+		a.emitOf(ctx, Event{Name: "notice not sent", UserID: userID, Reason: name, Err: err})
+	}
+}
+
+// mailNotice mails a notice to every verified address of a user. It tries each of them.
+func (a *Auth) mailNotice(ctx context.Context, userID, name, text string, args map[string]any) error {
 	p, err := a.session.users.Get(ctx, userID)
 	if err != nil {
-		a.emitOf(ctx, Event{Name: "notice not sent", UserID: userID, Reason: name, Err: err})
-		return
+		return err
 	}
 	if args == nil {
 		args = map[string]any{}
@@ -290,8 +299,7 @@ func (a *Auth) notify(ctx context.Context, userID, name, text string, args map[s
 		}
 		m := Mail{To: address.Value, Name: name, Language: p.Locale, Args: args, Subject: "A change of your account at " + a.name,
 			Text: text + "\n\nIf it was not you, sign in and undo it now, or write to the people who run this site.\n"}
-		if err := a.sendMail(ctx, m); err != nil {
-			a.emitOf(ctx, Event{Name: "notice not sent", UserID: userID, Reason: name, Err: err})
-		}
+		err = errors.Join(err, a.sendMail(ctx, m))
 	}
+	return err
 }

@@ -15,6 +15,8 @@ func (a *Auth) roomRoutes() map[string]roomSteps {
 		"/step-up":      {"GET": a.showStepUp},
 		"/step-up/code": {"GET": a.mailStepUp, "POST": a.postStepUpCode},
 		"/step-up/":     {"GET": a.beginStepUp, "POST": a.beginStepUp},
+		"/factors":      {"GET": a.listFactors},
+		"/factors/":     {"POST": a.postFactors},
 		"/link":         {"POST": a.postLink},
 		"/join":         {"POST": a.postJoin},
 		"/account/stop": {"GET": a.stopChange, "POST": a.postStopChange}, // for people who come from a mail
@@ -23,6 +25,9 @@ func (a *Auth) roomRoutes() map[string]roomSteps {
 
 // userRoom serves the rooms that need users, and reports whether the path belongs to one.
 func (a *Auth) userRoom(w http.ResponseWriter, r *http.Request, path string) bool {
+	if a.factorPath(path) {
+		return false // a provider serves it
+	}
 	routes := a.roomRoutes()
 	steps := routes[path]
 	if cut := strings.LastIndexByte(path, '/') + 1; steps == nil && cut < len(path) {
@@ -32,7 +37,7 @@ func (a *Auth) userRoom(w http.ResponseWriter, r *http.Request, path string) boo
 	switch {
 	case steps != nil:
 		a.room(w, r, steps)
-	case name == flowSignUp, name == flowStepUp:
+	case name == flowSignUp, name == flowStepUp, name == flowFactors:
 		a.fail(w, r, nil, errNotFound())
 	case a.admin != nil && name == flowAdmin:
 		a.adminPaths(w, r)
@@ -90,7 +95,7 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 		post("/account", "/account/")
 		others("/account", "/account/")
 		options("/account", "/account/")
-		rooms := []string{pathDocument, "/sign-up", "/sign-up/", "/step-up", "/step-up/", "/link", "/join"}
+		rooms := []string{pathDocument, "/sign-up", "/sign-up/", "/step-up", "/step-up/", "/factors", "/factors/", "/link", "/join"}
 		get(rooms...)
 		post(rooms...)
 		options(rooms...)

@@ -22,9 +22,16 @@ type pageJSON struct {
 	Error       string         `json:"error,omitempty"` // the code, as in every refusal
 	Description string         `json:"error_description,omitempty"`
 	Lines       []lineJSON     `json:"lines,omitempty"`
+	Figure      *figureJSON    `json:"figure,omitempty"`
 	Forms       []formJSON     `json:"forms"`
 	Links       []linkJSON     `json:"links"`
 	Next        string         `json:"next,omitempty"`
+}
+
+type figureJSON struct {
+	Text string `json:"text"`
+	Size int    `json:"size"`
+	Path string `json:"path"`
 }
 
 type lineJSON struct {
@@ -41,6 +48,7 @@ type formJSON struct {
 	Hidden map[string]string `json:"hidden,omitempty"`
 	Fields []fieldJSON       `json:"fields"`
 	Submit string            `json:"submit,omitempty"`
+	Data   json.RawMessage   `json:"data,omitempty"`
 }
 
 type fieldJSON struct {
@@ -103,6 +111,9 @@ func (a *Auth) encodePage(r *http.Request, p Page) ([]byte, error) {
 		}
 		j.Lines = append(j.Lines, line)
 	}
+	if p.Figure != nil {
+		j.Figure = &figureJSON{p.Figure.Text, p.Figure.Size, p.Figure.Path}
+	}
 	for _, f := range p.Forms {
 		j.Forms = append(j.Forms, e.form(f))
 	}
@@ -133,7 +144,7 @@ func (e pageEncoder) absolute(link string) string {
 }
 
 func (e pageEncoder) form(f Form) formJSON {
-	j := formJSON{Name: f.Name, Title: f.Title, URL: e.base.String(), Hidden: f.Hidden, Fields: []fieldJSON{}, Submit: f.Submit}
+	j := formJSON{Name: f.Name, Title: f.Title, URL: e.base.String(), Hidden: f.Hidden, Fields: []fieldJSON{}, Submit: f.Submit, Data: f.Data}
 	if f.Action != "" {
 		j.URL = e.absolute(f.Action)
 	}

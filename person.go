@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/posternauth/postern/internal/head"
@@ -16,18 +17,41 @@ import (
 // errAnswered is the error of a step whose request is answered already.
 var errAnswered = errors.New("postern: the request is answered")
 
-// Person returns the user who is signed in in this browser, after the store was asked. With a maxAge above zero, the
-// person must have proved who they are within it, by a password or by a step-up; an earlier sign-in by mail or by
-// another site does not count.
+// Person returns the user who is signed in in this browser, after the store was asked. In a step by which a person
+// begins to have a factor it is also the user of a sign-in that waits for that, by the parameter "state". With a maxAge
+// above zero, the person must have proved who they are within it, by a password or by a step-up; an earlier sign-in by
+// mail or by another site does not count.
 //
 // With ok false, Person has answered the request: with 401 "not_signed_in", with 401
 // "insufficient_user_authentication" (RFC 9470) and the URL of the step-up, or, for a page, with a redirect to the
 // step-up, which leads back to back, a URL of this handler or of the application.
 func (f *Flow) Person(w http.ResponseWriter, r *http.Request, maxAge time.Duration) (p Person, ok bool) {
-	a := f.auth
-	l, _, answered, err := a.signedIn(w, r, maxAge)
-	if x := exchangeOf(r); x != nil && err == nil {
-		x.live = l
+	a, x := f.auth, exchangeOf(r)
+	if x != nil && a.session != nil && f.enrolls(r) {
+		wt, err := a.enrolling(r)
+		if wt != nil && err == nil {
+			if p, err = a.comesIn(r.Context(), wt.row.User, wt.head); err == nil {
+				x.enroll, x.head = wt, &wt.head
+				return p, true
+			}
+		}
+		if err != nil {
+			f.Fail(w, r, err)
+			return p, false
+		}
+	}
+	l, h, answered, err := a.signedIn(w, r, maxAge)
+	if maxAge > 0 && err == nil && !answered {
+		// Once more, after the head was read: so the session had the Sec of that head.
+		var again live
+		if again, ok = a.session.current(w, r); !ok {
+			return p, false
+		} else if again.id != l.id || again.subject != l.subject {
+			err = errSignedOut()
+		}
+	}
+	if x != nil && err == nil {
+		x.live, x.head = l, &h
 	}
 	switch {
 	case answered:
@@ -45,6 +69,13 @@ func (f *Flow) Person(w http.ResponseWriter, r *http.Request, maxAge time.Durati
 	return p, true
 }
 
+// enrolls reports whether a request is for a step by which a person begins to have a factor.
+func (f *Flow) enrolls(r *http.Request) bool {
+	_, ok := f.auth.factorOf(f)
+	step, _, _ := strings.Cut(f.Step(r), "/")
+	return ok && step == "enroll"
+}
+
 // freshSession is signedIn for a change of the account.
 func (a *Auth) freshSession(w http.ResponseWriter, r *http.Request) (l live, h head.Head, answered bool, err error) {
 	return a.signedIn(w, r, stepUpLife)
@@ -59,7 +90,7 @@ func (a *Auth) signedIn(w http.ResponseWriter, r *http.Request, maxAge time.Dura
 	if answered || err != nil {
 		return l, h, answered, err
 	}
-	if maxAge > 0 && !l.fresh(a.sessions.Now(), maxAge) {
+	if maxAge > 0 && !a.fresh(l, h, maxAge) {
 		return l, h, false, a.errStepUp(w, maxAge)
 	}
 	return l, h, false, nil

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"time"
 
 	"github.com/posternauth/postern/internal/form"
+	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/httperr"
 	"github.com/posternauth/postern/internal/shortcookie"
 	"github.com/posternauth/postern/session"
@@ -45,6 +47,10 @@ type exchange struct {
 	addr     netip.Addr     // of the client
 	json     bool           // the form came as JSON
 	live     live           // the session that Person found
+	head     *head.Head     // of the person whom Person found; the session had its Sec
+	enroll   *waiting       // the sign-in in which Person found the person
+	waiting  *waiting       // after Guess
+	guessAt  time.Time      // when Guess counted
 }
 
 type exchangeKey struct{}

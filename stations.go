@@ -18,7 +18,7 @@ import (
 
 // With Config.Session every sign-in passes the same stations, whatever its provider:
 //
-//	identity -> user, or sign-up -> may the user come in? -> session
+//	identity -> user, or sign-up -> may the user come in? -> a second factor, where one is due -> session
 //
 // arrive is where a proof arrives. Its purpose decides which stations follow.
 func (a *Auth) arrive(w http.ResponseWriter, r *http.Request, in *SignIn) error {
@@ -191,8 +191,13 @@ func (a *Auth) enter(w http.ResponseWriter, r *http.Request, in *SignIn) error {
 	if err != nil {
 		return err
 	}
-	if waits, err := a.beforeSession(w, r, in, h); waits || err != nil {
-		return cmp.Or(err, errAnswered)
+	for _, ask := range []func() (waits bool, err error){
+		func() (bool, error) { return a.askFactor(w, r, in, p, h) },
+		func() (bool, error) { return a.askJoin(w, r, in, h) },
+	} {
+		if waits, err := ask(); waits || err != nil {
+			return cmp.Or(err, errAnswered)
+		}
 	}
 	a.unlockPassword(ctx, in, h)
 	r = r.WithContext(head.Loaded(head.Expect(ctx, h.Sec), h.Rights))

@@ -54,10 +54,15 @@ func errSignedOut() *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: "not_signed_in", Text: "You are not signed in any more. Please sign in again."}
 }
 
-// proofs lists the names of providers by which a person can prove again who they are: the strongest class that the
-// person has, and a mailed code only where there is nothing else.
+// proofs lists the names of providers and factors by which a person can prove again who they are: a factor where the
+// person has one, else a passkey, a password or a provider, and a mailed code only where there is nothing else.
 func (a *Auth) proofs(r *http.Request, l live, h head.Head) (names []string, mailed string, err error) {
 	ctx := r.Context()
+	for _, k := range a.answers(Requirement{}, h) {
+		if !k.way && !k.info.Backup {
+			names = append(names, k.name)
+		}
+	}
 	var ids []Identity
 	if lister, ok := a.session.users.(IdentityLister); ok {
 		if ids, err = lister.Identities(ctx, l.subject); err != nil {
@@ -70,17 +75,21 @@ func (a *Auth) proofs(r *http.Request, l live, h head.Head) (names []string, mai
 			continue
 		}
 		switch s.StepUp() {
+		case "passkey":
+			if h.Ways.Passkeys > 0 {
+				names = append(names, name)
+			}
 		case "password":
-			if h.Ways.Passwords > 0 {
+			if h.Ways.Passwords > 0 && !h.Due() {
 				names = append(names, name)
 			}
 		case "provider":
-			if slices.ContainsFunc(ids, func(id Identity) bool { return id.Provider == name }) {
+			if !h.Due() && slices.ContainsFunc(ids, func(id Identity) bool { return id.Provider == name }) {
 				names = append(names, name)
 			}
 		}
 	}
-	if len(names) > 0 || a.mail == nil {
+	if len(names) > 0 || a.mail == nil || h.Due() {
 		return names, "", nil
 	}
 	p, err := a.session.users.Get(ctx, l.subject)
@@ -113,11 +122,10 @@ func (a *Auth) showStepUp(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := Page{Name: "postern.step-up", Title: "Confirm that it is you", Text: "What you are about to do needs a fresh proof of who you are."}
 	for _, name := range names {
-		text := "Continue with " + strings.ToUpper(name[:1]) + name[1:]
-		if a.labels[name] != "" {
-			text = "Continue with " + a.labels[name]
-		}
-		if name == "code" {
+		text := "Continue with " + a.label(name)
+		if k, ok := a.ownFactor(name); ok {
+			text = "Use " + k.label
+		} else if name == "code" {
 			text = "Mail me a code"
 		}
 		p.Ways = append(p.Ways, Link{Name: "provider:" + name, Text: text, URL: a.issuer + "/step-up/" + name + q})
@@ -152,7 +160,8 @@ func maxAgeOf(r *http.Request) int64 {
 // beginStepUp begins an attempt of a provider with the purpose of a step-up.
 func (a *Auth) beginStepUp(w http.ResponseWriter, r *http.Request) error {
 	name := strings.TrimPrefix(r.URL.Path, a.base+"/"+flowStepUp+"/")
-	if _, err := a.returnFor(r); err != nil {
+	ret, err := a.returnFor(r)
+	if err != nil {
 		return err
 	}
 	l, h, answered, err := a.stepUpOf(w, r)
@@ -168,7 +177,30 @@ func (a *Auth) beginStepUp(w http.ResponseWriter, r *http.Request) error {
 	}
 	x := exchangeOf(r)
 	x.purpose, x.whose = purposeStepUp, whose{User: l.subject, Session: l.id, Sec: h.Sec, MaxAge: maxAgeOf(r)}
+	if k, ok := a.ownFactor(name); ok {
+		return a.stepUpBy(w, r, k, ret, h)
+	}
 	return a.authorizeBy(w, r, name)
+}
+
+// ownFactor returns a factor of Config.Factors.
+func (a *Auth) ownFactor(name string) (factor, bool) {
+	i := slices.IndexFunc(a.factors, func(k factor) bool { return k.name == name && !k.way })
+	if i < 0 {
+		return factor{}, false
+	}
+	return a.factors[i], true
+}
+
+// stepUpBy lets a step-up wait for a factor.
+func (a *Auth) stepUpBy(w http.ResponseWriter, r *http.Request, k factor, ret session.Return, h head.Head) error {
+	x := exchangeOf(r)
+	t, err := a.wait(w, r, &SignIn{UserID: x.whose.User, Return: ret}, h, waitRow{For: waitStepUp, Need: Requirement{Of: []string{k.name}}})
+	if err != nil {
+		return err
+	}
+	a.leadTo(w, r, k, "verify", t.ID)
+	return nil
 }
 
 // authorizeBy passes a request to the authorize step of a provider. The purpose is in the exchange of the request.
@@ -276,6 +308,9 @@ func (a *Auth) endStepUp(w http.ResponseWriter, r *http.Request, in *SignIn, who
 	if h.Sec != who.Sec {
 		return errChanged()
 	}
+	if _, ok := a.factorNamed(in.Identity.Provider); h.Due() && !ok { // it has begun since
+		return errChanged()
+	}
 	if in.Identity.Issuer == MailIssuer { // a stronger proof that the person has by now is not replaced by a code
 		if _, mailed, err := a.proofs(r, l, h); err != nil || mailed == "" {
 			return cmp.Or(err, error(errChanged()))
@@ -286,7 +321,15 @@ func (a *Auth) endStepUp(w http.ResponseWriter, r *http.Request, in *SignIn, who
 		return err
 	}
 	r = r.WithContext(head.Loaded(head.Expect(ctx, h.Sec), h.Rights))
+	// auth_time and amr are of one proof, this one: an older proof must not look as new. "mfa" stays where this is a
+	// factor, since the session has had a first proof.
 	auth := session.Authentication{Time: in.Authentication.Time, Methods: append(slices.Clone(in.Authentication.Methods), MethodStepUp)}
+	if k, ok := a.factorNamed(in.Identity.Provider); ok {
+		auth.Factors = []string{k.name}
+		if slices.Contains(l.auth.Methods, MethodMultiFactor) || slices.Contains(proved(l.auth, k, in.Authentication.Methods, auth.Time).Methods, MethodMultiFactor) {
+			auth.Methods = union(auth.Methods, []string{MethodMultiFactor})
+		}
+	}
 	if err := a.session.replace(w, r, p, auth); err != nil {
 		return err
 	}

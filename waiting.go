@@ -1,9 +1,13 @@
 package postern
 
 import (
+	"cmp"
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/posternauth/postern/internal/head"
@@ -21,41 +25,65 @@ const (
 
 // waitRow is what the store keeps of a waiting sign-in, sealed.
 type waitRow struct {
-	User     string    `json:"u"`
-	Sec      int64     `json:"sec"`
-	Methods  []string  `json:"amr,omitempty"`
-	Time     time.Time `json:"at"`
-	Provider string    `json:"p,omitempty"`
-	Issuer   string    `json:"i,omitempty"`
-	Subject  string    `json:"s,omitempty"`
-	New      bool      `json:"new,omitempty"`
-	Addr     string    `json:"addr,omitempty"`
-	Join     linkState `json:"join,omitzero"`
-	Used     bool      `json:"used,omitempty"`
+	User       string    `json:"u"`
+	Sec        int64     `json:"sec"`
+	Methods    []string  `json:"amr,omitempty"`
+	Factors    []string  `json:"factors,omitempty"` // shown so far
+	Remembered bool      `json:"remembered,omitempty"`
+	Time       time.Time `json:"at"`
+	Provider   string    `json:"p,omitempty"`
+	Issuer     string    `json:"i,omitempty"`
+	Subject    string    `json:"s,omitempty"`
+	New        bool      `json:"new,omitempty"`
+	Addr       string    `json:"addr,omitempty"`
+
+	For    waitFor     `json:"for"`
+	Join   linkState   `json:"join,omitzero"`
+	Need   Requirement `json:"need,omitzero"`
+	Tries  int         `json:"tries,omitempty"`
+	Proved bool        `json:"proved,omitempty"` // of waitEnroll: the person may begin to have a factor
+	Used   string      `json:"used,omitempty"`   // by which request
+}
+
+// waitFor is what a sign-in waits for. An answer to something else is refused.
+type waitFor string
+
+const (
+	waitJoin   waitFor = "join"    // whether an identity is added
+	waitFactor waitFor = "factor"  // a factor of the person
+	waitStepUp waitFor = "step-up" // a factor of the person, who is signed in
+	waitEnroll waitFor = "enroll"  // a factor that the person begins to have
+)
+
+// A waiting is a waiting sign-in, as a request finds it.
+type waiting struct {
+	attempt *attempt
+	row     waitRow
+	item    store.Item
+	head    head.Head
 }
 
 func (a *Auth) waitKey(userID, id string) store.Key {
 	return store.Key{Part: a.partOfUser(userID), ID: "wait:" + a.attempts.place(id)}
 }
 
-// wait writes a waiting sign-in, and gives its name to the browser.
-func (a *Auth) wait(w http.ResponseWriter, r *http.Request, in *SignIn, h head.Head, join linkState) (*attempt, error) {
+// wait writes a waiting sign-in, and gives its name to the browser. more says what it waits for.
+func (a *Auth) wait(w http.ResponseWriter, r *http.Request, in *SignIn, h head.Head, more waitRow) (*attempt, error) {
 	x := exchangeOf(r)
-	x.whose = whose{User: in.UserID, Sec: h.Sec}
+	x.whose.User, x.whose.Sec = in.UserID, h.Sec
 	t, err := a.beginOwn(w, r, in.Return, flowWait, purposeWait, nil)
 	if err != nil {
 		return nil, err
 	}
-	key := a.waitKey(in.UserID, t.ID)
-	value, err := a.sealRow(r.Context(), key, waitRow{
-		User: in.UserID, Sec: h.Sec, Methods: in.Authentication.Methods, Time: in.Authentication.Time, Provider: in.Identity.Provider,
-		Issuer: in.Identity.Issuer, Subject: in.Identity.Subject, New: in.New, Addr: in.Return.Addr(), Join: join,
-	})
+	row := more
+	row.User, row.Sec = in.UserID, h.Sec
+	row.Methods, row.Factors, row.Remembered, row.Time = in.Authentication.Methods, in.Authentication.Factors, in.Authentication.Remembered, in.Authentication.Time
+	row.Provider, row.Issuer, row.Subject, row.New, row.Addr = in.Identity.Provider, in.Identity.Issuer, in.Identity.Subject, in.New, in.Return.Addr()
+	put, err := a.putWait(r.Context(), store.Item{Key: a.waitKey(in.UserID, t.ID), Expires: attemptGone(t)}, row)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	item := store.Item{Key: key, Value: value, Expires: attemptGone(t)}
-	if err := a.store.Write(r.Context(), store.Put(item), h.Check()); errors.Is(err, store.ErrConflict) {
+	if err := a.store.Write(r.Context(), put, h.Check()); errors.Is(err, store.ErrConflict) {
 		return nil, errChanged()
 	} else if err != nil {
 		return nil, unavailable(err)
@@ -63,64 +91,113 @@ func (a *Auth) wait(w http.ResponseWriter, r *http.Request, in *SignIn, h head.H
 	return t, nil
 }
 
-// resumeWaiting finds the waiting sign-in of a request and uses it up. A waiting sign-in whose user's security has
-// changed is refused.
-func (a *Auth) resumeWaiting(w http.ResponseWriter, r *http.Request) (*SignIn, waitRow, error) {
-	fail := func(err error) (*SignIn, waitRow, error) { return nil, waitRow{}, err }
+// putWait returns the change that writes a row.
+func (a *Auth) putWait(ctx context.Context, item store.Item, row waitRow) (store.Change, error) {
+	value, err := a.sealRow(ctx, item.Key, row)
+	if err != nil {
+		return store.Change{}, unavailable(err)
+	}
+	item.Value = value
+	return store.Put(item), nil
+}
+
+// findWaiting returns the waiting sign-in of a request's state, if it waits for one of these. One whose user's security
+// has changed is refused.
+func (a *Auth) findWaiting(r *http.Request, kinds ...waitFor) (*waiting, error) {
 	ctx := r.Context()
+	if a.session == nil {
+		return nil, errNotFound()
+	}
 	t, err := a.attempts.find(r, flowWait)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	if t.Purpose != purposeWait {
-		return fail(errPurpose())
+		return nil, errPurpose()
 	}
 	key, headKey := a.waitKey(t.Whose.User, t.ID), head.Key(a.session.pool, t.Whose.User)
 	items, err := a.store.Get(ctx, key, headKey)
 	if err != nil {
-		return fail(unavailable(err))
+		return nil, unavailable(err)
 	}
-	h, err := head.Find(items, headKey)
-	if err != nil {
-		return fail(unavailable(err))
+	wt := &waiting{attempt: t}
+	if wt.head, err = head.Find(items, headKey); err != nil {
+		return nil, unavailable(err)
 	}
-	var row waitRow
-	var item store.Item
 	for _, it := range items {
 		if it.Key == key {
-			item = it
-			if err := a.openRow(ctx, it, &row); err != nil {
-				return fail(unavailable(fmt.Errorf("postern: the row of a waiting sign-in does not open: %w", err)))
+			wt.item = it
+			if err := a.openRow(ctx, it, &wt.row); err != nil {
+				return nil, unavailable(fmt.Errorf("postern: the row of a waiting sign-in does not open: %w", err))
 			}
 		}
 	}
-	switch {
-	case item.Version == "" || row.User != t.Whose.User:
-		return fail(errState(errors.New("there is no such waiting sign-in")))
-	case row.Used:
-		return fail(errUsed())
-	case row.Sec != h.Sec || h.Gone != "":
-		return fail(errChanged())
+	switch row := wt.row; {
+	case wt.item.Version == "" || row.User != t.Whose.User:
+		return nil, errState(errors.New("there is no such waiting sign-in"))
+	case row.Used != "":
+		return nil, errUsed()
+	case !slices.Contains(kinds, row.For):
+		return nil, errPurpose()
+	case row.Sec != wt.head.Sec || wt.head.Gone != "":
+		return nil, errChanged()
 	}
-	row.Used = true
-	if item.Value, err = a.sealRow(ctx, key, row); err != nil {
-		return fail(unavailable(err))
+	return wt, nil
+}
+
+// useWaiting uses up a waiting sign-in, together with other changes. guard is what it does with the head: check it, or
+// write it.
+func (a *Auth) useWaiting(r *http.Request, wt *waiting, guard store.Change, changes ...store.Change) error {
+	ctx := r.Context()
+	row := wt.row
+	row.Used = rand.Text()
+	put, err := a.putWait(ctx, wt.item, row)
+	if err != nil {
+		return err
 	}
-	if err := a.store.Write(ctx, store.Put(item), h.Check()); errors.Is(err, store.ErrConflict) {
-		return fail(errUsed())
-	} else if err != nil {
-		return fail(unavailable(err))
+	err = a.store.Write(ctx, append([]store.Change{put, guard}, changes...)...)
+	if err == nil {
+		wt.row, wt.item = row, put.Item
+		return nil
 	}
-	a.attempts.clear(w, t)
-	exchangeOf(r).attempt = t
-	ret := t.ret()
+	now := waitRow{} // the write may have taken effect, or somebody else was faster
+	if items, e := a.store.Get(ctx, wt.item.Key); e == nil && len(items) == 1 && a.openRow(ctx, items[0], &now) == nil {
+		switch {
+		case now.Used == row.Used:
+			wt.row, wt.item = row, items[0]
+			return nil
+		case now.Used != "":
+			return errUsed()
+		}
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return errAtOnce()
+	}
+	return unavailable(err)
+}
+
+// errAtOnce refuses a deed that lost a race.
+func errAtOnce() *Error {
+	return &Error{Status: http.StatusConflict, Code: "changed", Text: "Something about this account was changed at the same time. Please look at it and try again."}
+}
+
+// signIn returns the sign-in that waits.
+func (wt *waiting) signIn() *SignIn {
+	row, ret := wt.row, wt.attempt.ret()
 	if row.Addr != "" {
 		ret = ret.From(row.Addr)
 	}
 	return &SignIn{
 		Identity: Identity{Provider: row.Provider, Issuer: row.Issuer, Subject: row.Subject}, UserID: row.User, New: row.New,
-		Authentication: session.Authentication{Time: row.Time, Methods: row.Methods}, Return: ret,
-	}, row, nil
+		Authentication: session.Authentication{Time: row.Time, Methods: row.Methods, Factors: row.Factors, Remembered: row.Remembered}, Return: ret,
+	}
+}
+
+// goOn ends a waiting sign-in that was used up: the stations go on with it. sec is that of the head by now.
+func (a *Auth) goOn(w http.ResponseWriter, r *http.Request, wt *waiting, in *SignIn, sec int64) {
+	a.attempts.clear(w, wt.attempt)
+	exchangeOf(r).attempt = wt.attempt
+	(&Flow{auth: a, name: cmp.Or(in.Identity.Provider, wt.row.Provider)}).finishWaiting(w, r, in, sec)
 }
 
 // leave redirects to where an attempt leads, for a step that ends no sign-in.

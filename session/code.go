@@ -79,7 +79,7 @@ func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret R
 	expires := s.now().Add(codeLife)
 	sealed, err := s.sealFor(ctx, code, codeGrant{
 		Kind: k.name, Epoch: u.epoch.number, Sec: u.head.Sec, Rights: rights, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
-		AuthTime: b.auth.Time, Methods: b.auth.Methods, Claims: b.claims.with(nil, false),
+		AuthTime: b.auth.Time, Methods: b.auth.Methods, Factors: b.auth.Factors, Remembered: b.auth.Remembered, Claims: b.claims.with(nil, false),
 		Device: b.device, Address: b.address,
 		codeBinding: codeBinding{s.clientID, ret.Target(), ret.Challenge(), expires},
 	})
@@ -117,6 +117,8 @@ type codeGrant struct {
 	Roles      []string        `json:"roles,omitempty"`
 	AuthTime   time.Time       `json:"auth_time"`
 	Methods    []string        `json:"amr,omitempty"`
+	Factors    []string        `json:"factors,omitempty"`
+	Remembered bool            `json:"remembered,omitempty"`
 	Claims     claimed         `json:"claims,omitempty"`
 	Device     string          `json:"device,omitempty"`
 	Address    string          `json:"address,omitempty"`
@@ -255,7 +257,7 @@ func (s *Sessions) readHead(ctx context.Context, p *policy, u *subjectRows, o co
 
 // sessionOfCode makes the session that a codeGrant describes. It writes nothing.
 func (p *policy) sessionOfCode(ctx context.Context, o codeGrant) (n newborn, err error) {
-	b := encodedGrant{o.Subject, o.Properties, o.Scopes, o.Roles, Authentication{o.AuthTime, o.Methods}, o.Device, o.Address, o.Claims, 0}
+	b := encodedGrant{o.Subject, o.Properties, o.Scopes, o.Roles, Authentication{o.AuthTime, o.Methods, o.Factors, o.Remembered}, o.Device, o.Address, o.Claims, 0}
 	if !p.stateless {
 		return p.newRecord(ctx, b, o.ClientID, nil, o.Rights)
 	}

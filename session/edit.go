@@ -97,7 +97,8 @@ func (k *Kind[T]) change(r *row, fn func(*Grant[T]) error) (row, error) {
 // Replace trades a refresh token for a new session of the same subject. One write creates the new session and ends the
 // old one. Use it for a step up, such as a second factor: a copied token of the old session gives no access to the new
 // session (OWASP ASVS 7.2.4). The new session keeps the server's data of the old one (see [Sessions.Data]), the Device
-// and Address if g has none, and the claims that g neither sets nor clears (see [Claim]). For a browser with cookies
+// and Address if g has none, the Factors and Remembered of its Authentication beside those of g, and the claims that g
+// neither sets nor clears (see [Claim]). For a browser with cookies
 // use [Kind.ReplaceCookies].
 //
 // Replace takes the refresh token and not the session of the request, because an access token alone must not be enough
@@ -173,6 +174,12 @@ func (k *Kind[T]) Replace(ctx context.Context, refresh string, g Grant[T]) (Toke
 func (b encodedGrant) over(old *row) encodedGrant {
 	b.device, b.address = cmp.Or(b.device, old.Device), cmp.Or(b.address, old.Address)
 	b.claims = old.Grant.Claims.with(b.claims, false)
+	b.auth.Remembered = b.auth.Remembered || old.Grant.Remembered
+	for _, name := range old.Grant.Factors {
+		if !slices.Contains(b.auth.Factors, name) {
+			b.auth.Factors = append(slices.Clip(b.auth.Factors), name)
+		}
+	}
 	return b
 }
 

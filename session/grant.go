@@ -11,6 +11,12 @@ import (
 type Authentication struct {
 	Time    time.Time // auth_time; zero means unknown, which never meets [Fresh]
 	Methods []string  // amr, RFC 8176: "pwd", "otp", "mca"..., and Postern's "link", "code", "oidc", "oauth"
+
+	// Factors are the names of the second factors that the person has shown, and Remembered reports that a remembered
+	// browser stood in for one. The store keeps both; no token has them, so they are zero in the Session of a request.
+	// A new session has those of the session that it replaces, too (see [Kind.Replace]).
+	Factors    []string
+	Remembered bool
 }
 
 // A Grant holds the data of a new session.
@@ -68,7 +74,7 @@ func encodeGrant[T any](g Grant[T]) (encodedGrant, error) {
 	for _, list := range []struct {
 		name   string
 		values []string
-	}{{"Scopes", g.Scopes}, {"Roles", g.Roles}, {"Authentication.Methods", g.Authentication.Methods}} {
+	}{{"Scopes", g.Scopes}, {"Roles", g.Roles}, {"Authentication.Methods", g.Authentication.Methods}, {"Authentication.Factors", g.Authentication.Factors}} {
 		for _, v := range list.values {
 			if !scopeToken(v) {
 				return encodedGrant{}, fmt.Errorf("%w: Grant.%s: %q is not allowed: use visible ASCII without space, quote or backslash", ErrGrant, list.name, v)
@@ -84,7 +90,8 @@ func encodeGrant[T any](g Grant[T]) (encodedGrant, error) {
 
 // saved returns the part of a grant that its row stores.
 func (b encodedGrant) saved(clientID string) *savedGrant {
-	g := &savedGrant{Properties: b.properties, Scopes: b.scopes, Roles: b.roles, Methods: b.auth.Methods, ClientID: clientID, Claims: b.claims.with(nil, false)}
+	g := &savedGrant{Properties: b.properties, Scopes: b.scopes, Roles: b.roles, Methods: b.auth.Methods, Factors: b.auth.Factors, Remembered: b.auth.Remembered,
+		ClientID: clientID, Claims: b.claims.with(nil, false)}
 	if !b.auth.Time.IsZero() {
 		g.AuthTime = b.auth.Time.Unix()
 	}
@@ -93,7 +100,7 @@ func (b encodedGrant) saved(clientID string) *savedGrant {
 
 // encoded returns the grant of a row.
 func (g *savedGrant) encoded(r *row) encodedGrant {
-	b := encodedGrant{r.Subject, g.Properties, g.Scopes, g.Roles, Authentication{Methods: g.Methods}, r.Device, r.Address, g.Claims, r.Rights}
+	b := encodedGrant{r.Subject, g.Properties, g.Scopes, g.Roles, Authentication{Methods: g.Methods, Factors: g.Factors, Remembered: g.Remembered}, r.Device, r.Address, g.Claims, r.Rights}
 	if g.AuthTime != 0 {
 		b.auth.Time = time.Unix(g.AuthTime, 0)
 	}

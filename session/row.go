@@ -56,6 +56,8 @@ type savedGrant struct {
 	Roles      []string        `json:"roles,omitempty"`
 	AuthTime   int64           `json:"auth_time,omitempty"` // Unix seconds, as in the token
 	Methods    []string        `json:"amr,omitempty"`
+	Factors    []string        `json:"factors,omitempty"` // see Authentication
+	Remembered bool            `json:"remembered,omitempty"`
 	ClientID   string          `json:"client_id"`
 	Claims     claimed         `json:"claims,omitempty"`
 }

@@ -83,7 +83,7 @@ func (d *Directory) bury(ctx context.Context, userID string, x Extra) error {
 			also = append(also, more...)
 		}
 		h = h.Moved()
-		h.Gone, h.Ways, h.Factors, h.Lock = head.Deleted, head.Ways{}, head.Factors{}, ""
+		h.Gone, h.Ways, h.Factors, h.Backups, h.Lock = head.Deleted, head.Ways{}, nil, nil, ""
 		return d.commit(ctx, append([]store.Change{h.Put(), store.Put(item)}, also...)...)
 	})
 }

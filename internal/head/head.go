@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/posternauth/postern/store"
 )
@@ -37,22 +38,41 @@ type Ways struct {
 	Usernames  int `json:"name,omitempty"` // a name finds the user, but proves nothing
 }
 
-// Factors count what can be asked for beside a first proof.
-type Factors struct {
-	TOTP     int `json:"totp,omitempty"`
-	Passkeys int `json:"pk,omitempty"` // those that the person wants to be asked for
-	Codes    int `json:"codes,omitempty"`
+// Counts count the factors of a user by the name of each in the configuration.
+type Counts map[string]int
+
+// With returns the counts with n more of a name. A count is never below zero.
+func (c Counts) With(name string, n int) Counts {
+	next := maps.Clone(c)
+	if next == nil {
+		next = Counts{}
+	}
+	if next[name] += n; next[name] <= 0 {
+		delete(next, name)
+	}
+	return next
+}
+
+// damaged reports a count that With never writes.
+func (c Counts) damaged() bool {
+	for _, n := range c {
+		if n <= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // A Head is the head row of one user, as it was read.
 type Head struct {
-	Sec     int64   `json:"sec,omitempty"`    // moves when the security of the user changes: what was minted before is refused
-	Seq     int64   `json:"seq,omitempty"`    // moves with Sec and with every addition
-	Rights  int64   `json:"rights,omitempty"` // moves when the roles of the user change
-	Ways    Ways    `json:"ways,omitzero"`
-	Factors Factors `json:"factors,omitzero"`
-	Gone    string  `json:"gone,omitempty"` // Disabled, Deleted, or empty
-	Lock    string  `json:"lock,omitempty"` // LockPassword, or empty
+	Sec     int64  `json:"sec,omitempty"`    // moves when the security of the user changes: what was minted before is refused
+	Seq     int64  `json:"seq,omitempty"`    // moves with Sec and with every addition
+	Rights  int64  `json:"rights,omitempty"` // moves when the roles of the user change
+	Ways    Ways   `json:"ways,omitzero"`
+	Factors Counts `json:"factors,omitempty"` // any of them makes a second proof due
+	Backups Counts `json:"backups,omitempty"` // answer where one is due, and make none due: recovery codes
+	Gone    string `json:"gone,omitempty"`    // Disabled, Deleted, or empty
+	Lock    string `json:"lock,omitempty"`    // LockPassword, or empty
 
 	item store.Item
 }
@@ -102,7 +122,7 @@ func Find(items []store.Item, key store.Key) (Head, error) {
 		if err := json.Unmarshal(item.Value, &h); err != nil {
 			return Head{}, fmt.Errorf("head: the row does not decode: %w", err)
 		}
-		if h.Sec < 0 || h.Seq < 0 || h.Rights < 0 || bytes.Equal(bytes.TrimSpace(item.Value), []byte("null")) {
+		if h.Sec < 0 || h.Seq < 0 || h.Rights < 0 || h.Factors.damaged() || h.Backups.damaged() || bytes.Equal(bytes.TrimSpace(item.Value), []byte("null")) {
 			return Head{}, errDamaged // never an absent head: that would revive what has ended
 		}
 		h.item = item
@@ -113,6 +133,9 @@ func Find(items []store.Item, key store.Key) (Head, error) {
 
 // Absent reports whether the row does not exist.
 func (h Head) Absent() bool { return h.item.Version == "" }
+
+// Due reports whether the user has a factor that is asked for after a first proof.
+func (h Head) Due() bool { return len(h.Factors) > 0 }
 
 // Moved returns the head after an event that ends what was minted before.
 func (h Head) Moved() Head {

@@ -1,0 +1,279 @@
+package postern
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
+)
+
+// A person for whom a factor is due, and who has none, must begin to have one before the session begins. A password
+// alone is not enough for that: a thief who has guessed it would add a factor. So the person proves a second
+// thing first, unless the sign-in ends a sign-up:
+//
+//	sign-up, another factor            at once
+//	first proof by mail                at once; a notice goes to every verified address before the factor counts
+//	password, provider, other          a code that is mailed now to a verified address
+//	these, and no verified address     never: an administrator has to help
+
+// askEnrol lets a sign-in wait until the person has a factor.
+func (a *Auth) askEnrol(w http.ResponseWriter, r *http.Request, in *SignIn, p Person, h head.Head, need Requirement) error {
+	if len(a.begins(need)) == 0 {
+		return Deny("factor_unavailable", "Your account needs a second proof that cannot be given here. Please ask the people who run this site.")
+	}
+	byMail := slices.ContainsFunc(in.Authentication.Methods, func(m string) bool { return m == "link" || m == "code" })
+	_, mailbox := p.Email()
+	second := in.New || byMail || len(in.Authentication.Factors) > 0
+	if h.Due() && len(in.Authentication.Factors) == 0 || !second && (!mailbox || a.mail == nil) {
+		return Deny("factor_required", "Your account needs a second proof, and you cannot set one up by yourself. Please ask the people who run this site.")
+	}
+	row := waitRow{For: waitEnroll, Need: need, Proved: second}
+	t, err := a.wait(w, r, in, h, row)
+	if err != nil {
+		return err
+	}
+	wt := &waiting{attempt: t, head: h, row: row}
+	switch {
+	case wantsJSON(r) && wt.row.Proved:
+		a.show(w, r, a.enrolPage(wt))
+	case wantsJSON(r):
+		a.show(w, r, a.enrolCodePage(wt))
+	default:
+		seeOther(w, a.issuer+"/"+flowFactors+"?state="+t.ID)
+	}
+	return nil
+}
+
+// showEnrol is the page of a sign-in that waits until the person has a factor.
+func (a *Auth) showEnrol(w http.ResponseWriter, r *http.Request, wt *waiting) error {
+	if !wt.row.Proved {
+		a.show(w, r, a.enrolCodePage(wt))
+		return nil
+	}
+	a.show(w, r, a.enrolPage(wt))
+	return nil
+}
+
+func (a *Auth) enrolPage(wt *waiting) Page {
+	p := Page{Name: "postern.enroll", Title: "Set up a second step", Text: "Your account needs a second proof of who you are, beside the first. Please set one up."}
+	for _, k := range a.begins(wt.row.Need) {
+		p.Ways = append(p.Ways, a.linkTo(k, "enroll", wt.attempt.ID))
+	}
+	return p
+}
+
+func (a *Auth) enrolCodePage(wt *waiting) Page {
+	return Page{
+		Name: "postern.enroll-code", Title: "Set up a second step",
+		Text:  "Your account needs a second proof of who you are. Before you set one up, we send a code to your mail address.",
+		Forms: []Form{{Action: a.issuer + "/factors/code", Hidden: map[string]string{"state": wt.attempt.ID}, Submit: "Mail me a code"}},
+	}
+}
+
+// postEnrolCode mails the code before an enrolment, or takes it.
+func (a *Auth) postEnrolCode(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	wt, err := a.findWaiting(r, waitEnroll)
+	if err != nil {
+		return err
+	}
+	if wt.row.Proved {
+		return a.showEnrol(w, r, wt)
+	}
+	p, err := a.comesIn(ctx, wt.row.User, wt.head)
+	if err != nil {
+		return err
+	}
+	address, ok := p.Email()
+	if !ok || a.mail == nil {
+		return errChanged()
+	}
+	page := a.codePage(wt.attempt, "/factors/code", "postern.enroll-code-typed", address, nil)
+	if !r.PostForm.Has("code") {
+		if err := a.takeMail(r, address, wt.row.User); err != nil {
+			return err
+		}
+		code, err := a.newCode(ctx, wt.attempt, address, true)
+		if err != nil {
+			return err
+		}
+		if err := a.sendMail(ctx, a.verifyMail(r, address, code, "postern.enroll", "to set up a second step of the sign-in")); err != nil {
+			return err
+		}
+		a.show(w, r, page)
+		return nil
+	}
+	if err := a.checkCode(r, wt.attempt, address, r.PostForm.Get("code")); err != nil {
+		if e := refusal(err); e.Code == "wrong_code" && !wantsJSON(r) {
+			a.show(w, r, a.codePage(wt.attempt, "/factors/code", "postern.enroll-code-typed", address, e))
+			return errAnswered
+		}
+		return err
+	}
+	row := wt.row
+	row.Proved = true
+	put, err := a.putWait(ctx, wt.item, row)
+	if err != nil {
+		return err
+	}
+	switch err := a.store.Write(ctx, put, wt.head.Check()); {
+	case errors.Is(err, store.ErrConflict):
+		return errAtOnce()
+	case err != nil:
+		return unavailable(err)
+	}
+	wt.row = row
+	if wantsJSON(r) {
+		return a.showEnrol(w, r, wt)
+	}
+	seeOther(w, a.issuer+"/"+flowFactors+"?state="+wt.attempt.ID)
+	return nil
+}
+
+// postFactors serves the steps of a sign-in that waits until the person has a factor.
+func (a *Auth) postFactors(w http.ResponseWriter, r *http.Request) error {
+	switch strings.TrimPrefix(r.URL.Path, a.base+"/"+flowFactors+"/") {
+	case "code":
+		return a.postEnrolCode(w, r)
+	case "continue":
+		return a.postContinue(w, r)
+	}
+	return errNotFound()
+}
+
+// postContinue ends a sign-in that waited until the person has a factor.
+func (a *Auth) postContinue(w http.ResponseWriter, r *http.Request) error {
+	wt, err := a.findWaiting(r, waitEnroll)
+	if err != nil {
+		return err
+	}
+	if !wt.row.Need.met(wt.signIn().Authentication) {
+		return a.showEnrol(w, r, wt)
+	}
+	if err := a.useWaiting(r, wt, wt.head.Check()); err != nil {
+		return err
+	}
+	a.goOn(w, r, wt, wt.signIn(), wt.row.Sec)
+	return nil
+}
+
+// enrolling returns the person of a sign-in that waits until they have a factor, if that is what the request's state
+// names and they may begin.
+func (a *Auth) enrolling(r *http.Request) (*waiting, error) {
+	if t, err := a.attempts.find(r, flowWait); err != nil || t.Purpose != purposeWait {
+		return nil, nil
+	}
+	wt, err := a.findWaiting(r, waitEnroll)
+	if err != nil {
+		return nil, err
+	}
+	if !wt.row.Proved {
+		return nil, Deny("factor_required", "Before you set up a second step, prove that the mail address is yours.")
+	}
+	return wt, nil
+}
+
+// Enroll adds to the factors of the person that Person returned in this request, or takes from them. Of two requests
+// that change one user at once, the later one is refused.
+//
+// On the way to a session, next is the form by which the person goes on, for the page that the provider shows then. It
+// is nil for a person who is signed in: this session goes on with a new id, and others end as [Enrolment] says.
+func (f *Flow) Enroll(w http.ResponseWriter, r *http.Request, e Enrolment) (next *Form, err error) {
+	a, x, ctx := f.auth, exchangeOf(r), r.Context()
+	k, ok := a.factorOf(f)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("postern: provider %q is no factor of the configuration", f.name)
+	case x == nil || x.head == nil:
+		return nil, errors.New("postern: Enroll without Person in the same request")
+	}
+	h := x.head.Added()
+	if e.Count < 0 || e.Passkeys < 0 {
+		h = x.head.Moved()
+	}
+	h = k.counted(h, e.Count)
+	h.Ways.Passkeys = max(0, h.Ways.Passkeys+e.Passkeys)
+	if e.Count > 0 && !k.info.Backup {
+		h.Rights++ // each session is refreshed before it goes on, and ends there if it has shown no factor
+	}
+	if x.enroll != nil {
+		return a.enrollWaiting(r, x.enroll, k, h, e)
+	}
+	if err := a.writeParts(ctx, append([]store.Change{h.Put()}, e.Changes...)); errors.Is(err, store.ErrConflict) {
+		return nil, errAtOnce()
+	} else if err != nil {
+		return nil, unavailable(err)
+	}
+	a.enrolled(ctx, f, x.live.subject, e)
+	r = r.WithContext(head.Loaded(head.Carry(ctx, x.head.Sec, h.Sec), h.Rights))
+	proof := x.live.auth
+	if len(e.Methods) > 0 {
+		proof = proved(proof, k, e.Methods, proof.Time)
+	}
+	p, err := a.session.person(ctx, x.live.subject)
+	if err == nil {
+		err = a.session.replace(w, r, p, proof)
+	}
+	if err != nil { // signed out, no more
+		a.emitOf(ctx, Event{Name: "session not replaced", UserID: x.live.subject, Err: err})
+	}
+	return nil, nil
+}
+
+// enrollWaiting adds a factor on the way to a session.
+func (a *Auth) enrollWaiting(r *http.Request, wt *waiting, k factor, h head.Head, e Enrolment) (*Form, error) {
+	ctx := r.Context()
+	if e.Count < 0 || e.Passkeys < 0 {
+		return nil, errPurpose()
+	}
+	if slices.ContainsFunc(wt.row.Methods, func(m string) bool { return m == "link" || m == "code" }) && !wt.row.New {
+		// A thief who reads the mailbox could add a factor: the owner gets the notice first.
+		if err := a.notifyFirst(ctx, wt.row.User, e); err != nil {
+			return nil, err
+		}
+		e.Notice = ""
+	}
+	row := wt.row
+	if len(e.Methods) > 0 {
+		auth := proved(session.Authentication{Methods: row.Methods, Factors: row.Factors}, k, e.Methods, row.Time)
+		row.Methods, row.Factors, row.Time = auth.Methods, auth.Factors, a.sessions.Now()
+	}
+	put, err := a.putWait(ctx, wt.item, row)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.writeParts(ctx, append([]store.Change{put, h.Put()}, e.Changes...)); errors.Is(err, store.ErrConflict) {
+		return nil, errAtOnce()
+	} else if err != nil {
+		return nil, unavailable(err)
+	}
+	a.enrolled(ctx, a.flows[k.flow].flow, row.User, e)
+	return &Form{Name: "continue", Action: a.issuer + "/factors/continue", Hidden: map[string]string{"state": wt.attempt.ID}, Submit: "Continue"}, nil
+}
+
+// enrolled reports a change of factors that is done.
+func (a *Auth) enrolled(ctx context.Context, f *Flow, userID string, e Enrolment) {
+	if e.Event != "" {
+		a.emitOf(ctx, Event{Name: e.Event, UserID: userID, Provider: f.name})
+	}
+	if e.Notice != "" {
+		a.notify(ctx, userID, e.Notice, e.NoticeText, nil)
+	}
+}
+
+// notifyFirst mails a notice that must be on its way before something counts.
+func (a *Auth) notifyFirst(ctx context.Context, userID string, e Enrolment) error {
+	if a.mail == nil || e.Notice == "" {
+		return Deny("factor_required", "Your account needs a second proof, and you cannot set one up by yourself. Please ask the people who run this site.")
+	}
+	if err := a.mailNotice(ctx, userID, e.Notice, e.NoticeText, nil); err != nil {
+		return unavailable(fmt.Errorf("postern: the notice of a new factor was not sent: %w", err))
+	}
+	return nil
+}
