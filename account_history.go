@@ -24,6 +24,8 @@ var historyOf = map[string]bool{
 	"account changed": true, "account exported": true, "address change begun": true, "address changed": true,
 	"address removed": true, "address change stopped": true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
+	"totp added": true, "totp removed": true, "recovery codes made": true, "recovery code used": true, "factors reset": true,
+	"factor guessed": true, "browser remembered": true,
 }
 
 // A historyEntry is one event of an account, for its owner.

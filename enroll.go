@@ -257,6 +257,25 @@ func (a *Auth) enrollWaiting(r *http.Request, wt *waiting, k factor, h head.Head
 	return &Form{Name: "continue", Action: a.issuer + "/factors/continue", Hidden: map[string]string{"state": wt.attempt.ID}, Submit: "Continue"}, nil
 }
 
+// Backups returns links to the enroll steps of the backups that the person lacks whom Person returned in this request,
+// for the page that says that they have a factor now.
+func (f *Flow) Backups(r *http.Request) (links []Link) {
+	x := exchangeOf(r)
+	if x == nil || x.head == nil {
+		return nil
+	}
+	state := ""
+	if x.enroll != nil {
+		state = x.enroll.attempt.ID
+	}
+	for _, k := range f.auth.factors {
+		if k.info.Backup && !k.info.NoEnroll && !k.has(*x.head) {
+			links = append(links, f.auth.linkTo(k, "enroll", state))
+		}
+	}
+	return links
+}
+
 // enrolled reports a change of factors that is done.
 func (a *Auth) enrolled(ctx context.Context, f *Flow, userID string, e Enrolment) {
 	if e.Event != "" {

@@ -87,6 +87,10 @@ type Passing struct {
 
 	// Ends ends everything that was minted for the user before: sessions, remembered browsers, what waits.
 	Ends bool
+
+	// Event, Notice and NoticeText are those of an [Enrolment], for a use that is worth a mail. They are reported
+	// when Changes are written.
+	Event, Notice, NoticeText string
 }
 
 // An Enrolment is a change of the factors of a person.

@@ -269,6 +269,7 @@ func (a *Auth) passed(w http.ResponseWriter, r *http.Request, wt *waiting, k fac
 	}
 	_ = limit.GiveBack(ctx, a.store, x.guessAt, nil, a.factorBuckets(wt.row.User, k)...)
 	x.waiting = nil
+	a.enrolled(ctx, a.flows[k.flow].flow, wt.row.User, Enrolment{Event: p.Event, Notice: p.Notice, NoticeText: p.NoticeText})
 	now := a.sessions.Now()
 	if wt.row.For == waitStepUp {
 		a.endFactorStepUp(w, r, wt, k, p)

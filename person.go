@@ -130,7 +130,8 @@ func (f *Flow) Pool() string {
 	return f.auth.session.pool
 }
 
-// Part returns the part of the store with the rows of a user. Rows of a provider begin with the provider's name.
+// Part returns the part of the store with the rows of a user. The ID of a provider's row begins with the provider's
+// name, that of a factor's row with "factor:" and the name: a reset of the factors of a user deletes these.
 func (f *Flow) Part(userID string) string { return head.Part(f.Pool(), userID) }
 
 // Users returns where the users are, and nil without Config.Session.
