@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,7 +58,8 @@ type Auth struct {
 	secure, requirePKCE  bool
 	style                string // CSP source of the default style
 
-	below http.Handler // Sessions.Handler
+	below     http.Handler            // Sessions.Handler
+	wellKnown map[string]http.Handler // of providers, by the path on the host
 
 	forwardAuth http.Handler // nil: not served
 
@@ -121,12 +123,20 @@ func (a *Auth) use(f *Flow, p Provider) http.Handler {
 	if u, ok := p.(interface{ Users() bool }); ok && u.Users() && a.session == nil {
 		return fault(fmt.Errorf("postern: provider %q keeps credentials of users: set Config.Session", f.name))
 	}
+	if c, ok := p.(interface{ CheckFlow(f *Flow) error }); ok {
+		if err := c.CheckFlow(f); err != nil {
+			return fault(fmt.Errorf("postern: provider %q: %w", f.name, err))
+		}
+	}
 	h := p.Handler(f)
 	if h == nil {
 		return fault(fmt.Errorf("postern: provider %q has no handler", f.name))
 	}
 	if !a.built {
 		a.flows[f.name] = served{f, h, mails}
+		if k, ok := h.(WellKnowner); ok {
+			maps.Copy(a.wellKnown, k.WellKnown())
+		}
 	}
 	return h
 }
@@ -154,6 +164,8 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.below.ServeHTTP(w, r)
 	case !ok || r.URL.RawPath != "" || path != "" && path[0] != '/': // no path here needs an escape
 		a.fail(w, r, nil, errNotFound())
+	case a.base == "" && a.wellKnown[path] != nil:
+		a.wellKnown[path].ServeHTTP(w, r)
 	case path == "" || path == "/":
 		a.own(w, r, a.index)
 	case path == "/authorize":

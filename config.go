@@ -260,7 +260,7 @@ func New(c Config) (*Auth, error) {
 		issuer: c.Sessions.Issuer(), base: issuer.Path, secure: issuer.Scheme == "https", origin: originOf(issuer), clientID: c.Sessions.ClientID(),
 		clients:     clientip.Resolver{Trusted: c.TrustedProxies, Header: c.ClientIPHeader},
 		requirePKCE: c.RequirePKCE, name: cmp.Or(c.Name, issuer.Host),
-		style: pagestyle.Source(pagestyle.CSS), flows: map[string]served{}, below: c.Sessions.Handler(), forwardAuth: c.ForwardAuth,
+		style: pagestyle.Source(pagestyle.CSS), flows: map[string]served{}, wellKnown: map[string]http.Handler{}, below: c.Sessions.Handler(), forwardAuth: c.ForwardAuth,
 	}
 	if a.log == nil {
 		a.log = slog.Default()

@@ -98,7 +98,9 @@ func draw(p Page) string {
 	if strings.HasPrefix(p.Script, "/") {
 		b.WriteString(`<script src="` + html.EscapeString(p.Script) + "\" defer></script>\n")
 	}
-	b.WriteString("<style>" + pagestyle.CSS + "</style>\n</head>\n<body>\n<main>\n")
+	b.WriteString("<style>" + pagestyle.CSS + "</style>\n</head>\n<body>\n<main")
+	(&drawing{Builder: &b}).attr("data-page", string(p.Data))
+	b.WriteString(">\n")
 	if name == "" {
 		tag("<h1>", p.Title, "</h1>\n")
 	} else {

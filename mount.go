@@ -49,6 +49,23 @@ func (a *Auth) userRoom(w http.ResponseWriter, r *http.Request, path string) boo
 	return true
 }
 
+// A WellKnowner is the handler of a provider that needs documents at fixed paths of the host, such as
+// "/.well-known/webauthn".
+type WellKnowner interface {
+	// WellKnown returns a handler for each path.
+	WellKnown() map[string]http.Handler
+}
+
+// WellKnown serves what providers need at fixed paths of the host, and 404 elsewhere. Mount registers these paths where
+// the issuer has no path. Where it has one, register this handler at "GET /.well-known/" of the host that people know.
+func (a *Auth) WellKnown() http.Handler {
+	mux := http.NewServeMux()
+	for path, h := range a.wellKnown {
+		mux.Handle("GET "+path, h)
+	}
+	return mux
+}
+
 // Mount registers the handler with mux for {base}, every path below it, and the metadata path of RFC 8414. It registers
 // each method separately, so that patterns of the application such as "GET /" do not conflict. If the issuer has no
 // path, each route is registered separately and all other paths belong to the application.
@@ -75,6 +92,9 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 	get("/{$}", "/authorize", "/continue")
 	get(public...)
 	get(own...)
+	for path := range a.wellKnown {
+		get(path)
+	}
 	options(public...)
 	options(ends...)
 	options(own...)

@@ -35,6 +35,9 @@ type Page struct {
 	// Content-Security-Policy allows this script and no other. Empty: none.
 	Script string
 
+	// Data is for Script and for programs, such as which passkeys of the person still work; nil: none.
+	Data json.RawMessage
+
 	// Request is a reference for support: the log has it beside the cause. Only faults of the server have one.
 	Request string
 }

@@ -14,18 +14,19 @@ import (
 
 // A pageJSON is a Page as programs read it. docs/json.md describes the members.
 type pageJSON struct {
-	Step        string         `json:"step"`
-	App         string         `json:"app"`
-	Title       string         `json:"title"`
-	Text        string         `json:"text,omitempty"`
-	Args        map[string]any `json:"args,omitempty"`
-	Error       string         `json:"error,omitempty"` // the code, as in every refusal
-	Description string         `json:"error_description,omitempty"`
-	Lines       []lineJSON     `json:"lines,omitempty"`
-	Figure      *figureJSON    `json:"figure,omitempty"`
-	Forms       []formJSON     `json:"forms"`
-	Links       []linkJSON     `json:"links"`
-	Next        string         `json:"next,omitempty"`
+	Step        string          `json:"step"`
+	App         string          `json:"app"`
+	Title       string          `json:"title"`
+	Text        string          `json:"text,omitempty"`
+	Args        map[string]any  `json:"args,omitempty"`
+	Error       string          `json:"error,omitempty"` // the code, as in every refusal
+	Description string          `json:"error_description,omitempty"`
+	Lines       []lineJSON      `json:"lines,omitempty"`
+	Figure      *figureJSON     `json:"figure,omitempty"`
+	Forms       []formJSON      `json:"forms"`
+	Links       []linkJSON      `json:"links"`
+	Next        string          `json:"next,omitempty"`
+	Data        json.RawMessage `json:"data,omitempty"`
 }
 
 type figureJSON struct {
@@ -95,7 +96,7 @@ func (a *Auth) encodePage(r *http.Request, p Page) ([]byte, error) {
 	e := pageEncoder{base}
 	j := pageJSON{
 		Step: p.Name, App: p.App, Title: p.Title, Text: p.Text, Args: plainArgs(p.Args), Error: p.Code, Description: p.Error,
-		Forms: []formJSON{}, Links: []linkJSON{}, Next: p.Next,
+		Forms: []formJSON{}, Links: []linkJSON{}, Next: p.Next, Data: p.Data,
 	}
 	if j.Error == "" && p.Error != "" {
 		j.Error = "invalid_request"

@@ -26,7 +26,8 @@ const (
 // A StepUpper is the handler of a provider by which a signed-in person can prove again who they are. The provider's
 // steps are those of a sign-in; the attempt knows its purpose.
 type StepUpper interface {
-	// StepUp returns the class of the proof: "password", or "provider" for a provider whose identities have AuthTime.
+	// StepUp returns the class of the proof: "password", "passkey", or "provider" for a provider whose identities have
+	// AuthTime.
 	StepUp() string
 }
 
