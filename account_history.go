@@ -23,6 +23,7 @@ var historyOf = map[string]bool{
 	eventSignIn: true, "user created": true, "step-up": true, "identity linked": true, "identity unlinked": true,
 	"account changed": true, "account exported": true, "address change begun": true, "address changed": true,
 	"address removed": true, "address change stopped": true,
+	eventBegun: true, eventEnded: true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
 	"totp added": true, "totp removed": true, "recovery codes made": true, "recovery code used": true, "factors reset": true,
 	"factor guessed": true, "browser remembered": true,
@@ -43,17 +44,30 @@ func (a *Auth) remember(ctx context.Context, e Event) {
 	if a.session == nil || e.UserID == "" || !historyOf[e.Name] {
 		return
 	}
+	if err := a.keepHistory(ctx, e); err != nil {
+		a.log.WarnContext(ctx, "postern: an event is missing in the history of an account", "event", e.Name, "cause", err)
+	}
+}
+
+// keepHistory is remember with an error. Where an administrator is shown to the person as the cause, their device and
+// address are not.
+func (a *Auth) keepHistory(ctx context.Context, e Event) error {
 	now := a.sessions.Now()
-	value, err := json.Marshal(historyEntry{Time: now.UTC(), Event: strings.ReplaceAll(e.Name, " ", "_"), Provider: e.Provider, Device: e.Agent, Address: e.Addr})
+	entry := historyEntry{Time: now.UTC(), Event: strings.ReplaceAll(e.Name, " ", "_"), Provider: e.Provider, Device: e.Agent, Address: e.Addr}
+	if e.Provider == flowAdmin {
+		entry.Device, entry.Address = "", ""
+	}
+	value, err := json.Marshal(entry)
 	if err != nil {
-		return
+		return fmt.Errorf("postern: encoding an entry of the history: %w", err)
 	}
 	// The newest has the smallest number, so that a page of the list is the newest events.
 	id := fmt.Sprintf("%s%016x-%s", historyRow, 1<<52-now.UnixMilli(), rand.Text()[:8])
 	item := store.Item{Key: store.Key{Part: a.partOfUser(e.UserID), ID: id}, Value: value, Expires: now.Add(historyLife)}
 	if err := a.store.Write(ctx, store.Put(item)); err != nil {
-		a.log.WarnContext(ctx, "postern: an event is missing in the history of an account", "event", e.Name, "cause", err)
+		return unavailable(err)
 	}
+	return nil
 }
 
 // showHistory lists the newest events, and removes those beyond the newest 200.

@@ -99,6 +99,14 @@ type accountSession struct {
 	LastUsed  time.Time `json:"last_used_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Methods   []string  `json:"amr"`
+
+	Impersonation bool `json:"impersonation"` // an administrator acts as the owner
+}
+
+// shownTo describes a session to its owner, whose request has the session current.
+func shownTo(s session.Info, current string) accountSession {
+	return accountSession{s.ID, s.ID == current, s.DeviceName(), s.Address, s.ClientID, s.Created.UTC(), s.LastUsed.UTC(), s.ExpiresAt.UTC(),
+		append([]string{}, s.Authentication.Methods...), s.Actor != ""}
 }
 
 func (a *Auth) listSessions(w http.ResponseWriter, r *http.Request, _ string) error {
@@ -119,8 +127,7 @@ func (a *Auth) listSessions(w http.ResponseWriter, r *http.Request, _ string) er
 	}{[]accountSession{}, page.Next}
 	for _, s := range page.Sessions {
 		if s.Kind == a.session.name {
-			out.Sessions = append(out.Sessions, accountSession{s.ID, s.ID == l.id, s.DeviceName(), s.Address, s.ClientID,
-				s.Created.UTC(), s.LastUsed.UTC(), s.ExpiresAt.UTC(), append([]string{}, s.Authentication.Methods...)})
+			out.Sessions = append(out.Sessions, shownTo(s, l.id))
 		}
 	}
 	return answerJSON(w, http.StatusOK, out)
@@ -311,8 +318,7 @@ func (a *Auth) export(w http.ResponseWriter, r *http.Request, _ string) error {
 		}
 		for _, s := range page.Sessions {
 			if s.Kind == a.session.name {
-				out.Sessions = append(out.Sessions, accountSession{s.ID, s.ID == l.id, s.DeviceName(), s.Address, s.ClientID,
-					s.Created.UTC(), s.LastUsed.UTC(), s.ExpiresAt.UTC(), append([]string{}, s.Authentication.Methods...)})
+				out.Sessions = append(out.Sessions, shownTo(s, l.id))
 			}
 		}
 		if after = page.Next; after == "" {

@@ -29,6 +29,8 @@ type Actor struct {
 	Pool      string // of UserID
 	Sec       int64  // of the head, see Flow.Pool
 	Rights    int64
+
+	kind *kindCore // of the session
 }
 
 // Actor returns who sends a request, by a session of k, after the store was asked: their scopes are those of now. With
@@ -44,6 +46,10 @@ func (f *Flow) Actor(w http.ResponseWriter, r *http.Request, k SessionKind, maxA
 		a.refuseJSON(w, r, errSignedOut())
 		return actor, false
 	}
+	if l.actor != "" {
+		a.refuseJSON(w, r, errImpersonated())
+		return actor, false
+	}
 	h, err := head.Get(r.Context(), a.store, core.pool, l.subject)
 	if err != nil {
 		a.refuseJSON(w, r, unavailable(err))
@@ -54,10 +60,10 @@ func (f *Flow) Actor(w http.ResponseWriter, r *http.Request, k SessionKind, maxA
 		return actor, false
 	}
 	if maxAge > 0 && !a.fresh(l, h, maxAge) {
-		a.refuseJSON(w, r, a.errStepUp(w, maxAge))
+		a.refuseJSON(w, r, errStepUp(w, core.sessions.Issuer(), maxAge))
 		return actor, false
 	}
-	return Actor{l.subject, l.id, slices.Clone(l.scopes), slices.Clone(l.roles), core.pool, h.Sec, h.Rights}, true
+	return Actor{l.subject, l.id, slices.Clone(l.scopes), slices.Clone(l.roles), core.pool, h.Sec, h.Rights, core}, true
 }
 
 func errRightsChanged() *Error {

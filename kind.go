@@ -50,7 +50,7 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 	c.Pool = core.pool
 	c.OnRefresh = func(ctx context.Context, id string, g *session.Grant[T]) error {
 		p, err := core.person(ctx, g.Subject)
-		if err == nil {
+		if err == nil && g.ActorSession == "" { // an administrator who acts as the person has shown no factor of theirs
 			err = core.holds(ctx, p, g.Authentication)
 		}
 		if err != nil {
@@ -87,7 +87,7 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 			found, _ := r.Context().Value(foundKey{}).(*found)
 			found.passed = true
 			if s, ok := k.From(r.Context()); ok && s.Kind == c.Name {
-				found.live = live{s.ID, s.Subject, s.Authentication, s.Scopes, s.Roles, s.RightsVersion()}
+				found.live = live{s.ID, s.Subject, s.Authentication, s.Scopes, s.Roles, s.RightsVersion(), s.Actor}
 			}
 		}), session.CheckStore)
 	})
@@ -99,6 +99,12 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 	core.replace = func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication) error {
 		return k.ReplaceCookies(w, r, grant(p, auth))
 	}
+	core.actAs = func(ctx context.Context, p Person, actor Actor) (session.Tokens, error) {
+		g := grant(p, session.Authentication{})
+		g.ActorSession, g.ActorPool = actor.SessionID, actor.Pool
+		return k.Create(ctx, g)
+	}
+	core.setCookies, core.clearCookies = k.SetCookies, k.ClearCookies
 	return k
 }
 
@@ -120,6 +126,12 @@ type kindCore struct {
 
 	// replace replaces the session in the cookies of the request.
 	replace func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication) error
+
+	// actAs creates a session in which somebody acts as a person.
+	actAs func(ctx context.Context, p Person, actor Actor) (session.Tokens, error)
+
+	setCookies   func(http.ResponseWriter, session.Tokens)
+	clearCookies func(http.ResponseWriter)
 }
 
 // found is what the guard of kindCore.current found. passed is false if it answered the request.
@@ -136,7 +148,8 @@ type live struct {
 	auth        session.Authentication
 	scopes      []string
 	roles       []string
-	rights      int64 // of the head, when scopes were those of the user
+	rights      int64  // of the head, when scopes were those of the user
+	actor       string // who acts as the subject in an impersonation
 }
 
 func (l live) zero() bool { return l.id == "" }

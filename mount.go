@@ -15,6 +15,7 @@ func (a *Auth) roomRoutes() map[string]roomSteps {
 		"/step-up":      {"GET": a.showStepUp},
 		"/step-up/code": {"GET": a.mailStepUp, "POST": a.postStepUpCode},
 		"/step-up/":     {"GET": a.beginStepUp, "POST": a.beginStepUp},
+		"/session/end":  {"POST": a.postEnd},
 		"/factors":      {"GET": a.listFactors},
 		"/factors/":     {"POST": a.postFactors},
 		"/link":         {"POST": a.postLink},
@@ -115,7 +116,7 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 		post("/account", "/account/")
 		others("/account", "/account/")
 		options("/account", "/account/")
-		rooms := []string{pathDocument, "/sign-up", "/sign-up/", "/step-up", "/step-up/", "/factors", "/factors/", "/link", "/join"}
+		rooms := []string{pathDocument, "/sign-up", "/sign-up/", "/step-up", "/step-up/", "/session/end", "/factors", "/factors/", "/link", "/join"}
 		get(rooms...)
 		post(rooms...)
 		options(rooms...)

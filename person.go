@@ -91,18 +91,18 @@ func (a *Auth) signedIn(w http.ResponseWriter, r *http.Request, maxAge time.Dura
 		return l, h, answered, err
 	}
 	if maxAge > 0 && !a.fresh(l, h, maxAge) {
-		return l, h, false, a.errStepUp(w, maxAge)
+		return l, h, false, errStepUp(w, a.issuer, maxAge)
 	}
 	return l, h, false, nil
 }
 
 // errStepUp refuses a request that needs a fresh proof (RFC 9470 section 3), and names the page where it is given.
-func (a *Auth) errStepUp(w http.ResponseWriter, maxAge time.Duration) *Error {
+func errStepUp(w http.ResponseWriter, issuer string, maxAge time.Duration) *Error {
 	seconds := int64(maxAge / time.Second)
 	w.Header().Add("WWW-Authenticate", fmt.Sprintf(`Bearer error="insufficient_user_authentication", error_description="a fresh proof is needed", max_age="%d"`, seconds))
 	return &Error{Status: http.StatusUnauthorized, Code: "insufficient_user_authentication",
 		Text:   "Please confirm first that it is you: this needs a proof that is not older than ten minutes.",
-		stepUp: a.issuer + "/step-up?" + url.Values{"max_age": {fmt.Sprint(seconds)}}.Encode()}
+		stepUp: issuer + "/step-up?" + url.Values{"max_age": {fmt.Sprint(seconds)}}.Encode()}
 }
 
 // An Ask states how strictly a provider must identify the person this time.

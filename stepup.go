@@ -45,6 +45,9 @@ func (a *Auth) stepUpOf(w http.ResponseWriter, r *http.Request) (l live, h head.
 	if l.zero() {
 		return l, h, false, errSignedOut()
 	}
+	if l.actor != "" {
+		return l, h, false, errImpersonated()
+	}
 	if h, err = head.Get(r.Context(), a.store, a.session.pool, l.subject); err != nil {
 		return l, h, false, unavailable(err)
 	}

@@ -222,6 +222,7 @@ const (
 	keyClaims = "session_claims" // "claims" is API Gateway's
 	keyCookie = "cookie"
 	keyRights = "rights_version"
+	keyActor  = "actor" // act.sub
 )
 
 // context returns what the function behind gets: strings, numbers and booleans, and no token.
@@ -252,6 +253,7 @@ func (a *Authorizer) context(v *session.Verdict) (map[string]any, error) {
 	moment("exp", s.Expires)
 	if !v.External {
 		text("type", s.Kind)
+		text(keyActor, s.Actor)
 		if version := s.RightsVersion(); version != 0 {
 			out[keyRights] = version
 		}
@@ -282,7 +284,7 @@ func (a *Authorizer) context(v *session.Verdict) (map[string]any, error) {
 
 // reserved are names with a meaning to API Gateway or to Read, whether or not the context has them.
 var reserved = []string{"iss", "aud", "sub", "sid", "jti", "client_id", "scope", "roles", "amr", "auth_time", "iat", "exp", "type",
-	"properties", keyClaims, keyCookie, keyRights, keyError, keyBody, "claims", "scopes", "principalId", "integrationLatency", "jwt", "lambda"}
+	"properties", keyClaims, keyCookie, keyRights, keyActor, keyError, keyBody, "claims", "scopes", "principalId", "integrationLatency", "jwt", "lambda"}
 
 func scalar(v any) bool {
 	switch v := v.(type) {

@@ -51,11 +51,11 @@
 // # The function behind
 //
 // The context of an allowed request has strings and numbers with the names of claims: iss, aud, sub, sid, jti, type,
-// client_id, scope, roles, amr (lists are separated by spaces), auth_time, iat, exp, properties as JSON text, and
-// rights_version if the token has it. The principal is the subject. The token is never in it. [FromAuthorizer] makes a
-// typed session of this context, or of the claims of a JWT authorizer; [Read] does so for events that are not HTTP
-// requests. Behind the JWT authorizer of an HTTP API all claims are strings, and not every type of session can be read
-// from strings: see [ErrStrings].
+// client_id, scope, roles, amr (lists are separated by spaces), auth_time, iat, exp, properties as JSON text, and, if
+// the token has them, rights_version and actor (the sub of act). The principal is the subject. The token is never in
+// it. [FromAuthorizer] makes a typed session of this context, or of the claims of a JWT authorizer; [Read] does so for
+// events that are not HTTP requests. Behind the JWT authorizer of an HTTP API all claims are strings, and not every type
+// of session can be read from strings: see [ErrStrings].
 //
 //	mux.Handle("GET /orders", gateway.FromAuthorizer(user).Require(orders))
 //	lambdahttp.Start(mux)

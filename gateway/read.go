@@ -137,6 +137,8 @@ func fromContext(values members) []byte {
 			out[name] = list(textOf(raw))
 		case "properties":
 			out[name] = jsonOf(textOf(raw))
+		case keyActor:
+			out["act"] = join(members{"sub": quote(textOf(raw))})
 		case keyClaims:
 			out["claims"] = jsonOf(textOf(raw))
 		}

@@ -167,7 +167,7 @@ func ownClaim(name, s string, raw json.RawMessage, properties shape) json.RawMes
 		return listOr(s, raw)
 	case keyRights:
 		return numberOf(s)
-	case "claims":
+	case "claims", "act":
 		return shaped(object, s, raw)
 	case "properties":
 		return shaped(properties, s, raw)

@@ -97,6 +97,8 @@ func answer(w http.ResponseWriter, r *http.Request, issuer string, log *slog.Log
 		writeUnavailable(w, err, "the token could not be checked, try again")
 	case errors.Is(err, ErrCrossOrigin):
 		httperr.Write(w, http.StatusForbidden, "cross_origin", publicText(err))
+	case errors.Is(err, ErrImpersonated):
+		httperr.Write(w, http.StatusForbidden, "impersonated", publicText(err))
 	case errors.Is(err, ErrDuplicate):
 		w.Header().Set("WWW-Authenticate", with("invalid_request", publicText(err)))
 		httperr.Write(w, http.StatusBadRequest, "invalid_request", publicText(err))

@@ -48,6 +48,9 @@ func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret R
 	if _, err := back(ret); err != nil {
 		return err
 	}
+	if b.acting.Session != "" {
+		return errActingHere
+	}
 	s, ctx := k.sessions, k.sessions.withClient(r)
 	if err := s.canRedeem(); err != nil {
 		return err
@@ -233,7 +236,7 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, err err
 	if err != nil {
 		return Tokens{}, err
 	}
-	s.created(ctx, p, o.Subject, n.tokens.SessionID)
+	s.created(ctx, p, &row{Subject: o.Subject}, n.tokens.SessionID)
 	p.crowdedOut(ctx, crowded)
 	return n.tokens, nil
 }
@@ -257,7 +260,7 @@ func (s *Sessions) readHead(ctx context.Context, p *policy, u *subjectRows, o co
 
 // sessionOfCode makes the session that a codeGrant describes. It writes nothing.
 func (p *policy) sessionOfCode(ctx context.Context, o codeGrant) (n newborn, err error) {
-	b := encodedGrant{o.Subject, o.Properties, o.Scopes, o.Roles, Authentication{o.AuthTime, o.Methods, o.Factors, o.Remembered}, o.Device, o.Address, o.Claims, 0}
+	b := encodedGrant{o.Subject, o.Properties, o.Scopes, o.Roles, Authentication{o.AuthTime, o.Methods, o.Factors, o.Remembered}, o.Device, o.Address, o.Claims, 0, nil, actor{}}
 	if !p.stateless {
 		return p.newRecord(ctx, b, o.ClientID, nil, o.Rights)
 	}

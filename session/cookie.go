@@ -21,6 +21,9 @@ const maxCookie = 4096
 // checked.
 func (k *Kind[T]) SetCookies(w http.ResponseWriter, t Tokens) { k.setCookies(w, t) }
 
+// ClearCookies removes the cookies that [Kind.SetCookies] sets. It ends no session.
+func (k *Kind[T]) ClearCookies(w http.ResponseWriter) { k.clearCookies(w) }
+
 func (p *policy) setCookies(w http.ResponseWriter, t Tokens) {
 	h := w.Header()
 	httperr.NoStore(h)

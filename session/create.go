@@ -15,7 +15,8 @@ import (
 
 // Create makes a session of g and returns its tokens. The access token is a JWT (RFC 9068) with the claims iss, aud,
 // sub, client_id, iat, exp, jti, sid, type and properties and, if g has them, scope, roles, auth_time, amr and claims.
-// rights_version counts the changes of the user's roles, if the kind has a Pool and there were any.
+// rights_version counts the changes of the user's roles, if the kind has a Pool and there were any. act names who acts
+// as the subject, if g has an ActorSession.
 // iat is 30 s in the past, for verifiers whose clock is behind. Properties are encoded inside the claim "properties";
 // they cannot set another claim. Unless the kind is stateless, the session is written to the store and has a refresh
 // token.
@@ -27,7 +28,7 @@ import (
 //   - ErrStoreRequired if the kind needs a store and there is none,
 //   - ErrNoSigner if the keys can only verify,
 //   - ErrEnded if the kind has a Pool and the user is disabled or deleted, or the security of the account changed
-//     after the sign-in began,
+//     after the sign-in began; or if g.ActorSession does not live,
 //   - ErrUnavailable if keys or store are unavailable.
 func (k *Kind[T]) Create(ctx context.Context, g Grant[T]) (Tokens, error) {
 	b, err := encodeGrant(g)
@@ -39,6 +40,9 @@ func (k *Kind[T]) Create(ctx context.Context, g Grant[T]) (Tokens, error) {
 
 func (p *policy) create(ctx context.Context, b encodedGrant, clientID string) (t Tokens, err error) {
 	s := p.sessions
+	if p.stateless && b.acting.Session != "" {
+		return Tokens{}, errActingHere
+	}
 	if p.stateless {
 		id, err := s.sessionID(p.name, b.subject)
 		if err != nil {
@@ -48,11 +52,19 @@ func (p *policy) create(ctx context.Context, b encodedGrant, clientID string) (t
 		if t, err = p.issue(ctx, b, id, clientID, time.Time{}); err != nil {
 			return Tokens{}, err
 		}
-		s.created(ctx, p, b.subject, id)
+		s.created(ctx, p, &row{Subject: b.subject}, id)
 		return t, nil
 	}
 	if err := s.canKeep(); err != nil {
 		return Tokens{}, err
+	}
+	if b.acting.Session != "" {
+		if b.act, _, err = s.actorOf(ctx, b.acting); err != nil {
+			return Tokens{}, err
+		}
+		if b.act.Subject == b.subject && b.act.Pool == p.pool {
+			return Tokens{}, fmt.Errorf("%w: nobody acts as themselves", ErrGrant)
+		}
 	}
 	rights, known := p.loadedRights(ctx)
 	n, err := p.newRecord(ctx, b, clientID, nil, rights)
@@ -63,10 +75,13 @@ func (p *policy) create(ctx context.Context, b encodedGrant, clientID string) (t
 	if err != nil {
 		return Tokens{}, err
 	}
-	s.created(ctx, p, b.subject, n.tokens.SessionID)
+	s.created(ctx, p, &n.row, n.tokens.SessionID)
 	p.crowdedOut(ctx, crowded)
 	return n.tokens, nil
 }
+
+// errActingHere refuses Grant.ActorSession where a session has no row at once.
+var errActingHere = fmt.Errorf("%w: ActorSession is for Create and Cookie of a kind that is not Stateless", ErrGrant)
 
 // keep writes a new session. It returns the sessions that ended because the subject had too many. Without known it sets
 // the rights of the session to those of the head.
@@ -97,6 +112,13 @@ func (p *policy) keep(ctx context.Context, n *newborn, known bool) (crowded []re
 		if changes, crowded, err = p.insert(ctx, *n, u, ""); err != nil {
 			return false, err
 		}
+		acting, err := s.stays(ctx, &n.row)
+		if err != nil {
+			return false, err
+		}
+		if len(changes)+len(acting) <= store.MaxChanges { // else the first refresh or CheckStore compares
+			changes = append(changes, acting...)
+		}
 		return s.commit(ctx, changes...)
 	})
 	return crowded, err
@@ -106,8 +128,8 @@ func (p *policy) keep(ctx context.Context, n *newborn, known bool) (crowded []re
 // subject at the same time.
 const createTries = 24
 
-func (s *Sessions) created(ctx context.Context, p *policy, subject, id string) {
-	s.Emit(ctx, Event{Name: "session created", Kind: p.name, Subject: subject, SessionID: id})
+func (s *Sessions) created(ctx context.Context, p *policy, r *row, id string) {
+	s.Emit(ctx, Event{Name: "session created", Kind: p.name, Subject: r.Subject, SessionID: id, Actor: r.actor()})
 }
 
 // A newborn is a session that is not written yet, and its tokens. insert sets the epoch of its row.
@@ -141,6 +163,9 @@ func (p *policy) newRecord(ctx context.Context, b encodedGrant, clientID string,
 		Issuer: s.issuer, Kind: p.name, Subject: b.subject, Device: b.device, Address: b.address, Grant: b.saved(clientID),
 		Created: now.UnixMilli(), At: now.UnixMilli(), Absolute: now.Add(p.absolute).UnixMilli(),
 		Prev: -1, Kid: secret.ID, Salt: salt, Data: data, Rights: rights,
+	}
+	if b.act != nil {
+		n.row.impersonates(b.act)
 	}
 	n.tokens, err = p.answer(ctx, id, &n.row)
 	return n, err
@@ -194,6 +219,9 @@ func (p *policy) payload(b encodedGrant, id, jti, clientID string, issued, expir
 	buf = appendString(append(buf, `{"iss":`...), s.issuer)
 	buf = appendString(append(buf, `,"aud":`...), s.audience)
 	buf = appendString(append(buf, `,"sub":`...), b.subject)
+	if b.act != nil {
+		buf = append(appendString(append(buf, `,"act":{"sub":`...), b.act.Subject), '}')
+	}
 	buf = appendString(append(buf, `,"client_id":`...), clientID)
 	buf = strconv.AppendInt(append(buf, `,"iat":`...), issued.Unix(), 10)
 	buf = strconv.AppendInt(append(buf, `,"exp":`...), expires.Unix(), 10)

@@ -14,6 +14,7 @@ type currentSessionJSON struct {
 	ID           string          `json:"id"`
 	Kind         string          `json:"kind"`
 	Subject      string          `json:"sub"`
+	Actor        string          `json:"actor,omitempty"`
 	ClientID     string          `json:"client_id"`
 	Properties   json.RawMessage `json:"properties"`
 	AuthTime     time.Time       `json:"auth_time,omitzero"`
@@ -54,6 +55,6 @@ func (s *Sessions) serveCurrent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, currentSessionJSON{
-		c.ID, c.Kind, c.Subject, c.ClientID, c.Properties, c.Authentication.Time.UTC(), c.Authentication.Methods, c.Scopes, c.Roles, c.Expires.UTC(),
+		c.ID, c.Kind, c.Subject, c.Actor, c.ClientID, c.Properties, c.Authentication.Time.UTC(), c.Authentication.Methods, c.Scopes, c.Roles, c.Expires.UTC(),
 	})
 }

@@ -22,7 +22,8 @@ const maxData = 64 << 10
 //
 // change may be called several times, each time with the present state in the store. If the store's answer is lost
 // while another program writes the session too, change may be applied twice. So change should set values and not add to
-// them. Edit returns an error of change unchanged.
+// them. Edit returns an error of change unchanged. In an impersonation (Grant.ActorSession) it adds no scope and no
+// role, and leaves Authentication empty.
 //
 // The other errors are ErrEnded, ErrKind if the session is of another kind, and those of [Kind.Create].
 func (k *Kind[T]) Edit(ctx context.Context, sessionID string, change func(*Grant[T]) error) error {
@@ -89,6 +90,12 @@ func (k *Kind[T]) change(r *row, fn func(*Grant[T]) error) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
+	if b.acting.Session != r.actorSession() {
+		return row{}, fmt.Errorf("%w: the ActorSession of a session does not change", ErrGrant)
+	}
+	if r.Act != nil {
+		b = b.within(r)
+	}
 	next := *r
 	next.Grant, next.Device, next.Address = b.saved(r.Grant.ClientID), b.device, b.address
 	return next, nil
@@ -102,13 +109,16 @@ func (k *Kind[T]) change(r *row, fn func(*Grant[T]) error) (row, error) {
 // use [Kind.ReplaceCookies].
 //
 // Replace takes the refresh token and not the session of the request, because an access token alone must not be enough
-// to get a new session. The errors are those of [Sessions.Refresh] for the token, those of [Kind.Create] for g, and
-// ErrKind if the session is of another kind.
+// to get a new session. The errors are those of [Sessions.Refresh] for the token, those of [Kind.Create] for g, ErrKind
+// if the session is of another kind, and ErrImpersonated if it is an impersonation.
 func (k *Kind[T]) Replace(ctx context.Context, refresh string, g Grant[T]) (Tokens, error) {
 	s := k.sessions
 	b, err := encodeGrant(g)
 	if err != nil {
 		return Tokens{}, err
+	}
+	if b.acting.Session != "" {
+		return Tokens{}, errActingHere
 	}
 	if err := s.canKeep(); err != nil {
 		return Tokens{}, err
@@ -135,6 +145,9 @@ func (k *Kind[T]) Replace(ctx context.Context, refresh string, g Grant[T]) (Toke
 		}
 		if use := old.useOf(token.number, s.now()); use.copied() {
 			return s.endFor(ctx, k.policy, &old, use)
+		}
+		if old.Act != nil {
+			return false, ErrImpersonated
 		}
 		if old.Subject != b.subject {
 			return false, fmt.Errorf("%w: a new session must have the Subject of the session that it replaces", ErrGrant)
@@ -164,7 +177,7 @@ func (k *Kind[T]) Replace(ctx context.Context, refresh string, g Grant[T]) (Toke
 	if err != nil {
 		return Tokens{}, err
 	}
-	s.created(ctx, k.policy, b.subject, n.tokens.SessionID)
+	s.created(ctx, k.policy, &n.row, n.tokens.SessionID)
 	s.Emit(ctx, Event{Name: "session ended", Reason: endReplaced, Kind: k.name, Subject: b.subject, SessionID: token.id})
 	k.crowdedOut(ctx, crowded)
 	return n.tokens, nil

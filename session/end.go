@@ -19,7 +19,7 @@ func (s *Sessions) end(ctx context.Context, p *policy, k *record, why string) (b
 	}
 	won, err := s.commit(ctx, put)
 	if won {
-		s.Emit(ctx, Event{Name: "session ended", Reason: why, Kind: k.Kind, Subject: k.Subject, SessionID: k.id})
+		s.emitEnded(ctx, k, why)
 	}
 	return won, err
 }
@@ -110,7 +110,7 @@ func (p *policy) revokeSubject(ctx context.Context, subject string, moved headMo
 }
 
 // RevokeOthers keeps the session with the given id and ends all other sessions of the same subject and kind. The errors
-// are those of Revoke, and ErrEnded if the session to keep has ended.
+// are those of Revoke, ErrEnded if the session to keep has ended, and ErrImpersonated if it is an impersonation.
 //
 // If the kind has a Pool, RevokeOthers moves the head of the user. That also ends the sessions of other kinds of the
 // pool and everything else that was minted for the user. If the store cannot write the head and the session together
@@ -135,6 +135,9 @@ func (s *Sessions) revokeOthers(ctx context.Context, id string, moved headMoves)
 		}
 		if err != nil {
 			return false, err
+		}
+		if k.Act != nil {
+			return false, ErrImpersonated
 		}
 		stays, others := k.row, []store.Change{k.epoch.moved()}
 		stays.Epoch = k.epoch.number + 1
@@ -195,7 +198,7 @@ func (p *policy) checkStore(ctx context.Context, c common) (claims string, err e
 	if s.store == nil {
 		return "", fmt.Errorf("%w: CheckStore asks the store; set session.Config.Store", ErrStoreRequired)
 	}
-	k, err := s.loadWith(ctx, c.id, lookup{(*row).readLiveness, p.pool != "", p.userOf(c.subject)})
+	k, err := s.loadWith(ctx, c.id, lookup{read: (*row).readLiveness, head: p.pool != "" || c.actor != "", user: p.userOf(c.subject)})
 	if err != nil {
 		return "", err
 	}

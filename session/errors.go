@@ -26,6 +26,7 @@ var (
 	ErrEnded               = errors.New("session: the session has ended")
 	ErrReuse               = errors.New("session: a refresh token was used again")
 	ErrCode                = errors.New("session: authorization code refused")
+	ErrImpersonated        = errors.New("session: the session is an impersonation: only its subject may do this")
 	ErrPage                = errors.New("session: there is no such page of the list")
 	ErrStoreRequired       = errors.New("session: a store is required")
 	ErrNoSigner            = errors.New("session: these keys can only verify")
@@ -92,8 +93,8 @@ func (e *refusal) Unwrap() []error {
 // error that matches ErrInvalidToken has one of "malformed", "algorithm", "unknown_key", "signature", "typ",
 // "issuer", "audience", "kind", "expired", "not_yet_valid", "too_old" and "claims". The others have "missing",
 // "need", "cross_origin", "duplicate", "ambiguous_path", "missing_path", "header_too_large", "unavailable", "grant",
-// "too_large", "return", "code", "refresh", "reuse", "ended", "page", "store_required" and "no_signer". Any other error
-// has "other", and nil has "".
+// "too_large", "return", "code", "refresh", "reuse", "ended", "impersonated", "page", "store_required" and "no_signer".
+// Any other error has "other", and nil has "".
 func Reason(err error) string {
 	if err == nil {
 		return ""
@@ -133,6 +134,8 @@ func Reason(err error) string {
 		return "reuse"
 	case errors.Is(err, ErrEnded):
 		return "ended"
+	case errors.Is(err, ErrImpersonated):
+		return "impersonated"
 	case errors.Is(err, ErrPage):
 		return "page"
 	case errors.Is(err, ErrStoreRequired):

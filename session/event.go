@@ -26,8 +26,11 @@ import (
 //	session ended      Reason: "sign-out", "revoked", "replaced", "renew" (by KindConfig.OnRefresh), "code replayed",
 //	                   "too many" (a newer session took its place, see KindConfig.MaxSessions), "reuse" (a refresh
 //	                   token was used again: a theft), "store rollback" (a refresh token is newer than the store: a
-//	                   backup was restored, or a write was lost), "security" (the security of the account changed) or
-//	                   "gone" (the user is disabled or deleted), see KindConfig.Pool
+//	                   backup was restored, or a write was lost), "security" (the security of the account changed),
+//	                   "gone" (the user is disabled or deleted), see KindConfig.Pool, or "actor" (the session or the
+//	                   rights of the Actor ended), see Grant.ActorSession
+//	impersonation ended  after "session ended" of an impersonation, with the same Reason: Subject is the actor, UserID
+//	                   the user. An impersonation that runs into its end has no event
 //	subject revoked    all sessions of the subject and kind
 //	others revoked     all but SessionID
 //	code refused       Reason is the cause; for a code that comes a second time it is "used"
@@ -43,6 +46,7 @@ type Event struct {
 	Subject   string // of the session, or of the provider's identity
 	UserID    string // the user, with postern.Config.Session
 	SessionID string
+	Actor     string // who acted as the subject in an impersonation, see Grant.ActorSession
 	Provider  string
 	Reason    string // a stable code
 	Addr      string // client address, as limits see it; empty outside of HTTP

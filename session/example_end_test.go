@@ -132,3 +132,33 @@ func ExampleSessions_CORS() {
 	// 204 "https://app.example.com"
 	// 403 ""
 }
+
+// An administrator acts as a user: the session names both, and ends with that of the administrator.
+func ExampleGrant_actorSession() {
+	ctx := context.Background()
+	sessions := open()
+	user := session.NewKind[User](sessions, "user")
+	staff := session.NewKind[User](sessions, "staff")
+	admin, err := staff.Create(ctx, session.Grant[User]{Subject: "boss"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := user.Create(ctx, session.Grant[User]{Subject: "ada", ActorSession: admin.SessionID})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := user.Verify(ctx, tokens.Access, session.CheckStore)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Actor, "acts as", s.Subject)
+
+	if err := sessions.Revoke(ctx, admin.SessionID); err != nil {
+		log.Fatal(err)
+	}
+	_, err = user.Verify(ctx, tokens.Access, session.CheckStore)
+	fmt.Println(errors.Is(err, session.ErrEnded))
+	// Output:
+	// boss acts as ada
+	// true
+}

@@ -32,6 +32,20 @@ type Grant[T any] struct {
 	// the sign-in.
 	Device, Address string
 
+	// ActorSession is the id of the session of somebody who acts as the subject: an administrator who looks into the
+	// account of a user. The new session is an impersonation. Its tokens have the claim act with the subject of
+	// ActorSession (RFC 8693 section 4.1), see Session.Actor. It has no Authentication, so it never meets [Fresh] or
+	// [AuthMethod], and lives for an hour at most. It ends at its next refresh, and at once where a guard has
+	// [CheckStore], when ActorSession ends, when the security or the roles of the actor change, or when the roles of
+	// the subject change. A later change of the grant cannot give it a scope or a role. It is for sessions that are
+	// created by Create or Cookie, of a kind that is not Stateless.
+	//
+	// ActorSession can be of another issuer on the same store. ActorPool is KindConfig.Pool of its kind: without it,
+	// only the end of ActorSession itself counts.
+	//
+	// Defaults to none: the subject acts.
+	ActorSession, ActorPool string
+
 	claims claimed // see Claim.Set; a copy of a grant shares them, so they are never changed in place
 }
 
@@ -41,6 +55,7 @@ type Session[T any] struct {
 	TokenID        string // jti
 	Kind           string // "public" for a signed-out person; the issuer, for a session of an External
 	Subject        string
+	Actor          string // sub of the claim act: who acts as the subject, see Grant.ActorSession; empty: the subject
 	ClientID       string
 	Properties     T
 	Scopes         []string
@@ -64,6 +79,8 @@ type encodedGrant struct {
 	device, address string
 	claims          claimed
 	rights          int64 // see row.Rights
+	act             *actor
+	acting          actor // of a new grant: its Session and Pool
 }
 
 // encodeGrant checks the parts of a grant that become claims and encodes its properties.
@@ -85,7 +102,7 @@ func encodeGrant[T any](g Grant[T]) (encodedGrant, error) {
 	if err != nil {
 		return encodedGrant{}, err
 	}
-	return encodedGrant{g.Subject, properties, g.Scopes, g.Roles, g.Authentication, display(g.Device), display(g.Address), g.claims, 0}, nil
+	return encodedGrant{g.Subject, properties, g.Scopes, g.Roles, g.Authentication, display(g.Device), display(g.Address), g.claims, 0, nil, actor{Session: g.ActorSession, Pool: g.ActorPool}}, nil
 }
 
 // saved returns the part of a grant that its row stores.
@@ -100,7 +117,7 @@ func (b encodedGrant) saved(clientID string) *savedGrant {
 
 // encoded returns the grant of a row.
 func (g *savedGrant) encoded(r *row) encodedGrant {
-	b := encodedGrant{r.Subject, g.Properties, g.Scopes, g.Roles, Authentication{Methods: g.Methods, Factors: g.Factors, Remembered: g.Remembered}, r.Device, r.Address, g.Claims, r.Rights}
+	b := encodedGrant{r.Subject, g.Properties, g.Scopes, g.Roles, Authentication{Methods: g.Methods, Factors: g.Factors, Remembered: g.Remembered}, r.Device, r.Address, g.Claims, r.Rights, r.Act, actor{}}
 	if g.AuthTime != 0 {
 		b.auth.Time = time.Unix(g.AuthTime, 0)
 	}
@@ -111,6 +128,9 @@ func (g *savedGrant) encoded(r *row) encodedGrant {
 func (k *Kind[T]) grant(r *row) (Grant[T], error) {
 	b := r.Grant.encoded(r)
 	g := Grant[T]{Subject: b.subject, Scopes: slices.Clone(b.scopes), Roles: slices.Clone(b.roles), Authentication: b.auth, Device: b.device, Address: b.address, claims: b.claims}
+	if r.Act != nil {
+		g.ActorSession, g.ActorPool = r.Act.Session, r.Act.Pool
+	}
 	if err := decodeProperties(k.layout, string(b.properties), &g.Properties); err != nil {
 		return g, fmt.Errorf("session: the stored properties do not fit the type of the kind: %w", err)
 	}

@@ -69,10 +69,11 @@ type common struct {
 	issued, expires   time.Time
 	claims            string
 	rights            int64
+	actor             string
 }
 
 func (s *Session[T]) common() common {
-	return common{s.ID, s.Kind, s.Subject, s.Scopes, s.Roles, s.Authentication, s.Issued, s.Expires, s.claims, s.rights}
+	return common{s.ID, s.Kind, s.Subject, s.Scopes, s.Roles, s.Authentication, s.Issued, s.Expires, s.claims, s.rights, s.Actor}
 }
 
 // RightsVersion returns the claim rights_version: how often the roles of the user had changed when the token was made,
@@ -85,7 +86,7 @@ func (s *Session[T]) setClaims(text string) { s.claims = text }
 // plain returns s with its properties as JSON.
 func (s *Session[T]) plain() (*Session[json.RawMessage], error) {
 	out := &Session[json.RawMessage]{
-		ID: s.ID, TokenID: s.TokenID, Kind: s.Kind, Subject: s.Subject, ClientID: s.ClientID,
+		ID: s.ID, TokenID: s.TokenID, Kind: s.Kind, Subject: s.Subject, Actor: s.Actor, ClientID: s.ClientID,
 		Scopes: s.Scopes, Roles: s.Roles, Authentication: s.Authentication, Issued: s.Issued, Expires: s.Expires, Claims: s.Claims,
 		rights: s.rights,
 	}

@@ -203,6 +203,6 @@ func (p *policy) crowdOut(ctx context.Context, subject string, u subjectRows, en
 // crowdedOut emits the events of the sessions that a new one ended.
 func (p *policy) crowdedOut(ctx context.Context, crowded []record) {
 	for _, k := range crowded {
-		p.sessions.Emit(ctx, Event{Name: "session ended", Reason: endCrowded, Kind: k.Kind, Subject: k.Subject, SessionID: k.id})
+		p.sessions.emitEnded(ctx, &k, endCrowded)
 	}
 }

@@ -14,8 +14,8 @@ import (
 type claims struct {
 	issuer, audience string // wanted
 
-	rightIssuer, rightAudience                bool
-	subject, tokenID, id, clientID, kind, azp string
+	rightIssuer, rightAudience                       bool
+	subject, tokenID, id, clientID, kind, azp, actor string
 	times
 	authTime                           time.Time
 	haveExpires, haveAudience          bool
@@ -92,6 +92,8 @@ func (c *claims) describe(name, value string) (err error) {
 		c.amr = value
 	case "claims":
 		c.facts = value
+	case "act":
+		c.actor, err = readActor(value)
 	case "rights_version":
 		c.rights, err = strconv.ParseInt(value, 10, 64)
 	case "auth_time":
@@ -146,7 +148,7 @@ func (t *times) tooOld(notBefore time.Time) bool {
 
 // fill copies claims into a session. names is room for the members of its lists.
 func fill[T any](s *Session[T], c *claims, names []string) (err error) {
-	s.ID, s.TokenID, s.Subject, s.ClientID = c.id, c.tokenID, c.subject, c.clientID
+	s.ID, s.TokenID, s.Subject, s.Actor, s.ClientID = c.id, c.tokenID, c.subject, c.actor, c.clientID
 	s.Issued, s.Expires, s.Authentication.Time = c.issued, c.expires, c.authTime
 	if c.scope != "" {
 		scope, err := jose.String(c.scope)

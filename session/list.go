@@ -32,11 +32,13 @@ type Info struct {
 	Authentication Authentication
 	Scopes         []string
 	Roles          []string
+	Actor          string // who acts as the subject, see Grant.ActorSession; empty: the subject
 	Ended          string // why the session ended; empty for a live session and in every result of [Sessions.List]
 }
 
 // MarshalJSON writes a session with the names id, kind, sub, client_id, device, device_name, address, created_at,
-// last_used_at, idle_expires_at, expires_at, auth_time, amr, scopes, roles and ended. Times are RFC 3339, in UTC.
+// last_used_at, idle_expires_at, expires_at, auth_time, amr, scopes, roles, actor and ended. Times are RFC 3339, in
+// UTC.
 func (i Info) MarshalJSON() ([]byte, error) { return json.Marshal(i.json()) }
 
 // DeviceName returns a short name of Device, such as "Chrome on Linux", if it is the User-Agent of a known browser.
@@ -68,6 +70,7 @@ type infoJSON struct {
 	Methods       []string  `json:"amr,omitempty"`
 	Scopes        []string  `json:"scopes,omitempty"`
 	Roles         []string  `json:"roles,omitempty"`
+	Actor         string    `json:"actor,omitempty"`
 	Ended         string    `json:"ended,omitempty"`
 }
 
@@ -75,13 +78,13 @@ func (i Info) json() infoJSON {
 	return infoJSON{
 		i.ID, i.Kind, i.Subject, i.ClientID, i.Device, i.DeviceName(), i.Address,
 		i.Created.UTC(), i.LastUsed.UTC(), i.IdleExpiresAt.UTC(), i.ExpiresAt.UTC(),
-		i.Authentication.Time.UTC(), i.Authentication.Methods, i.Scopes, i.Roles, i.Ended,
+		i.Authentication.Time.UTC(), i.Authentication.Methods, i.Scopes, i.Roles, i.Actor, i.Ended,
 	}
 }
 
 func (k *record) info() Info {
 	i := Info{
-		ID: k.id, Kind: k.Kind, Subject: k.Subject, Device: k.Device, Address: k.Address, Ended: k.Ended,
+		ID: k.id, Kind: k.Kind, Subject: k.Subject, Device: k.Device, Address: k.Address, Actor: k.actor(), Ended: k.Ended,
 		Created: time.UnixMilli(k.Created), LastUsed: time.UnixMilli(k.lastUsed()), ExpiresAt: time.UnixMilli(k.Absolute),
 	}
 	i.IdleExpiresAt = k.item.Expires // set by the program that wrote the row; its Idle may differ from this one's
@@ -221,6 +224,11 @@ func (p *policy) listBefore(ctx context.Context, subject string, before int64, l
 		}
 		now := s.now()
 		for _, k := range rows {
+			if k.Act != nil {
+				if err := s.findActor(ctx, &k); err != nil {
+					return nil, 0, err
+				}
+			}
 			if k.epoch, k.head = u.epoch, u.head; k.verdict(p, now) == nil {
 				out = append(out, k.info())
 			}

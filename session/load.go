@@ -16,6 +16,8 @@ type record struct {
 	epoch  epoch
 	head   head.Head // of the user, if headed
 	headed bool      // the head was read together with the row, because the kind has a Pool
+
+	actorGone bool // of an impersonation: the session of its actor has ended, or the actor has other rights
 }
 
 func (k *record) found() bool { return k.item.Version != "" }
@@ -25,6 +27,8 @@ type lookup struct {
 	read func(*row, []byte) error
 	head bool      // the head of the user too, if the kind has a Pool
 	user store.Key // the key of the head, so that one round trip reads all; zero: not known yet
+
+	actor bool // the session is that of an actor: user is the key, whatever issuer and kind the session has
 }
 
 // load reads a session and the epoch of its subject in one round trip.
@@ -35,13 +39,22 @@ func (s *Sessions) load(ctx context.Context, id string) (record, error) {
 // loadHeaded is load with the head of the user, if the kind has a Pool. It takes one round trip if user is the key of
 // the head, and two if user is zero or another key.
 func (s *Sessions) loadHeaded(ctx context.Context, id string, user store.Key) (record, error) {
-	return s.loadWith(ctx, id, lookup{(*row).read, true, user})
+	return s.loadWith(ctx, id, lookup{read: (*row).read, head: true, user: user})
 }
 
-// loadWith reads again if the row does not agree with the epoch of the subject or with the head of the user:
+// loadWith is loadAgreed, which also asks for the actor of an impersonation if the head is asked for.
+func (s *Sessions) loadWith(ctx context.Context, id string, l lookup) (record, error) {
+	k, err := s.loadAgreed(ctx, id, l)
+	if err == nil && l.head && k.found() && k.Ended == "" && k.Act != nil {
+		err = s.findActor(ctx, &k)
+	}
+	return k, err
+}
+
+// loadAgreed reads again if the row does not agree with the epoch of the subject or with the head of the user:
 // RevokeOthers moves them together, and a Get may return one item from before that write and one from after it. So a
 // session counts as ended only when a second read shows the same row.
-func (s *Sessions) loadWith(ctx context.Context, id string, l lookup) (record, error) {
+func (s *Sessions) loadAgreed(ctx context.Context, id string, l lookup) (record, error) {
 	k, err := s.loadOnce(ctx, id, l)
 	if user, needed := k.user(s, l); err == nil && needed && user != l.user {
 		l.user = user
@@ -72,6 +85,9 @@ func (s *Sessions) loadWith(ctx context.Context, id string, l lookup) (record, e
 func (k *record) user(s *Sessions, l lookup) (key store.Key, needed bool) {
 	if !l.head || !k.found() {
 		return key, false
+	}
+	if l.actor {
+		return l.user, true
 	}
 	p := s.kind(k.Kind)
 	if p == nil || p.pool == "" {
@@ -116,7 +132,7 @@ func (s *Sessions) loadOnce(ctx context.Context, id string, l lookup) (record, e
 			return k, s.damaged(ctx, err)
 		}
 	}
-	if k.found() && k.Issuer != s.issuer { // a session of another issuer on the same store
+	if k.found() && k.Issuer != s.issuer && !l.actor { // a session of another issuer on the same store
 		return record{id: id, epoch: k.epoch}, nil
 	}
 	if user, needed := k.user(s, l); needed && user == l.user {

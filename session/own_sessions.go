@@ -27,7 +27,8 @@ type callers struct {
 
 // callers finds the live sessions of a request and asks the store about each: the session of the Bearer token, or, if
 // there is no Bearer token, one session for each kind that the request has cookies of. It returns an error if there is
-// no live session, or if it cannot find out whether one is live. It counts every forged refresh cookie.
+// no live session, or if it cannot find out whether one is live. It counts every forged refresh cookie. An
+// impersonation is nobody: who acts in it neither sees nor ends the sessions of its subject.
 func (s *Sessions) callers(w http.ResponseWriter, r *http.Request) (found callers, err error) {
 	if err := s.canEnd(); err != nil {
 		return found, err
@@ -49,6 +50,9 @@ func (s *Sessions) callers(w http.ResponseWriter, r *http.Request) (found caller
 		if err != nil {
 			return found, err
 		}
+		if in.common().actor != "" {
+			return found, ErrImpersonated
+		}
 		found.all = []caller{callerOf(in, gate)}
 		return found, nil
 	}
@@ -59,11 +63,13 @@ func (s *Sessions) callers(w http.ResponseWriter, r *http.Request) (found caller
 			found.forged[gate.policy] = true
 		}
 		switch {
+		case why == nil && in.common().actor != "":
+			err = ErrImpersonated
 		case why == nil:
 			found.all = append(found.all, callerOf(in, gate))
 		case errors.Is(why, ErrUnavailable), errors.Is(why, ErrCrossOrigin), errors.Is(why, ErrDuplicate), errors.Is(why, errHeaderTooLarge):
 			return found, why
-		case !errors.Is(why, ErrMissing) && !errors.Is(err, errForged):
+		case !errors.Is(why, ErrMissing) && !errors.Is(err, errForged) && !errors.Is(err, ErrImpersonated):
 			err = why
 		}
 	}

@@ -27,6 +27,7 @@ const (
 	endCrowded  = "too many"
 	endSecurity = "security"
 	endGone     = "gone"
+	endActor    = "actor"
 )
 
 // Refresh trades a refresh token for new tokens of the same session: an access token with the present state of the
@@ -138,7 +139,7 @@ func (s *Sessions) refresh(ctx context.Context, token string, kind *policy, clie
 				t, err = p.again(ctx, &k)
 			}
 			if err == nil && done && use == useRetried {
-				s.Emit(ctx, Event{Name: "refresh retried", Kind: p.name, Subject: k.Subject, SessionID: k.id})
+				s.Emit(ctx, Event{Name: "refresh retried", Kind: p.name, Subject: k.Subject, SessionID: k.id, Actor: k.actor()})
 			}
 			return done, err
 		case useRotates, useLost:

@@ -73,7 +73,7 @@ func (p *policy) renew(ctx context.Context, k *record, e Event, step func(*row))
 		return fail(err)
 	}
 	t.RefreshExpires = later(t.RefreshExpires, put.Item.Expires)
-	e.Kind, e.Subject, e.SessionID = p.name, k.Subject, k.id
+	e.Kind, e.Subject, e.SessionID, e.Actor = p.name, k.Subject, k.id, k.actor()
 	s.Emit(ctx, e)
 	return t, true, nil
 }

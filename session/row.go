@@ -41,6 +41,7 @@ type row struct {
 	Epoch    int64           `json:"epoch"`
 	Sec      int64           `json:"sec,omitempty"`    // of the head of the user when the session began, see KindConfig.Pool
 	Rights   int64           `json:"rights,omitempty"` // of the head, read before the roles in Grant were loaded
+	Act      *actor          `json:"act,omitempty"`    // of an impersonation
 	Ended    string          `json:"ended,omitempty"`  // why it ended; the row stays to recognize replayed tokens, see put
 	Device   string          `json:"device,omitempty"`
 	Address  string          `json:"address,omitempty"`
@@ -162,7 +163,10 @@ func (k *record) verdict(p *policy, now time.Time) error {
 	case !p.sessions.notBefore.IsZero() && k.Created < p.sessions.notBefore.UnixMilli():
 		return refuse(ErrEnded, "it is older than Config.NotBefore")
 	}
-	return k.headVerdict()
+	if err := k.headVerdict(); err != nil {
+		return err
+	}
+	return k.actorVerdict()
 }
 
 // lastUsed returns the time of the last use, in Unix milliseconds.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"github.com/posternauth/postern/internal/jose"
@@ -36,6 +37,8 @@ func (r *row) readLiveness(value []byte) error {
 			r.Sec, err = strconv.ParseInt(v, 10, 64)
 		case "rights":
 			r.Rights, err = strconv.ParseInt(v, 10, 64)
+		case "act":
+			err = json.Unmarshal([]byte(v), &r.Act)
 		case "ended":
 			r.Ended, err = jose.String(v)
 		case "grant":

@@ -36,19 +36,22 @@ func (k *record) headVerdict() error {
 	return nil
 }
 
-// headReason returns the Reason of the event that ends a session for an error of headVerdict, and "" for any other.
+// headReason returns the Reason of the event that ends a session for an error of headVerdict or actorVerdict, and ""
+// for any other.
 func headReason(err error) string {
 	switch {
 	case errors.Is(err, errGone):
 		return endGone
 	case errors.Is(err, errMoved):
 		return endSecurity
+	case errors.Is(err, errActor):
+		return endActor
 	}
 	return ""
 }
 
-// endByHead ends a session for an error of headVerdict. It reports false, without an error, if another write came
-// first.
+// endByHead ends a session for an error that has a headReason. It reports false, without an error, if another write
+// came first.
 func (s *Sessions) endByHead(ctx context.Context, p *policy, k *record, verdict error) (bool, error) {
 	done, err := s.end(ctx, p, k, headReason(verdict))
 	if err == nil && done {

@@ -61,6 +61,7 @@ var adminRoutes = map[string]adminRoute{
 	"POST users/{id}/disable":          {ScopeWrite, true, (*adminCall).disable},
 	"POST users/{id}/enable":           {ScopeWrite, true, (*adminCall).enable},
 	"GET users/{id}/export":            {ScopeExport, true, (*adminCall).export},
+	"POST users/{id}/impersonate":      {ScopeImpersonate, true, (*adminCall).impersonate},
 	"GET users/{id}/sessions":          {ScopeSessionsRead, false, (*adminCall).sessions},
 	"DELETE users/{id}/sessions":       {ScopeSessionsWrite, true, (*adminCall).endSessions},
 	"DELETE users/{id}/sessions/{sid}": {ScopeSessionsWrite, true, (*adminCall).endSession},

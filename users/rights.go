@@ -14,13 +14,14 @@ import (
 
 // The scopes of the administration. Give them to roles in Config.Roles.
 const (
-	ScopeRead          = "users:read"     // list, search and show users
-	ScopeWrite         = "users:write"    // change, invite, disable and enable users
-	ScopeRoles         = "users:roles"    // give and take roles; a user who has it is an administrator
-	ScopeExport        = "users:export"   // export what is kept of a user
-	ScopeDelete        = "users:delete"   // delete users
-	ScopeSessionsRead  = "sessions:read"  // list the sessions of a user
-	ScopeSessionsWrite = "sessions:write" // end them
+	ScopeRead          = "users:read"        // list, search and show users
+	ScopeWrite         = "users:write"       // change, invite, disable and enable users
+	ScopeRoles         = "users:roles"       // give and take roles; a user who has it is an administrator
+	ScopeExport        = "users:export"      // export what is kept of a user
+	ScopeDelete        = "users:delete"      // delete users
+	ScopeImpersonate   = "users:impersonate" // act as a user
+	ScopeSessionsRead  = "sessions:read"     // list the sessions of a user
+	ScopeSessionsWrite = "sessions:write"    // end them
 )
 
 var (

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/test/flowtest"
+	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/users"
 )
 
@@ -244,7 +245,7 @@ func sessions(v *town) {
 func administration(v *town) {
 	c, target := v.signUp("boss@example.com"), v.signUp("user@example.com")
 	v.owner(c)
-	c.signIn("boss@example.com", good)
+	c = v.enters(c.id())
 	id := target.id()
 	user := "/admin/users/" + id
 	c.must(200, "GET", "/admin/users?limit=2", nil)
@@ -256,6 +257,11 @@ func administration(v *town) {
 	c.must(409, "PATCH", user, object{"name": "U", "version": "old"})
 	c.must(200, "PUT", user+"/roles", object{"roles": []string{"member"}})
 	c.must(200, "GET", user+"/export", nil)
+	c.must(200, "POST", user+"/impersonate", object{"reason": "ticket 4711"})
+	c.must(200, "GET", "/session?kind=user", nil)
+	c.must(403, "GET", "/account", nil)
+	c.must(204, "POST", "/session/end", nil)
+	c.must(401, "POST", "/session/end", nil)
 	sessions := c.must(200, "GET", user+"/sessions", nil).json["sessions"].([]any)
 	c.must(204, "DELETE", user+"/sessions/"+sessions[0].(object)["id"].(string), nil)
 	c.must(204, "DELETE", user+"/sessions", nil)
@@ -266,6 +272,26 @@ func administration(v *town) {
 	c.must(404, "GET", user, nil)
 	v.Advance(11 * time.Minute)
 	c.must(401, "POST", "/admin/users/invite", object{"address": "new@example.com"})
+}
+
+// enters returns a browser with a session of an administrator.
+func (v *town) enters(id string) *client {
+	v.Helper()
+	p, err := v.dir.Get(v.Context(), id)
+	if err != nil {
+		v.Fatalf("%v", err)
+	}
+	t, err := v.staff.Create(v.Context(), session.Grant[profile]{Subject: id, Roles: p.Roles, Scopes: p.Scopes,
+		Authentication: session.Authentication{Time: v.Now(), Methods: []string{"pwd"}}})
+	if err != nil {
+		v.Fatalf("%v", err)
+	}
+	c, w := v.client(), httptest.NewRecorder()
+	v.staff.SetCookies(w, t)
+	for _, k := range w.Result().Cookies() {
+		c.Cookies[k.Name] = k.Value
+	}
+	return c
 }
 
 // owner makes a person an administrator.

@@ -28,7 +28,7 @@ const (
 
 var ada = fakeidp.User{Subject: "10001", Email: "ada@other.example", EmailVerified: true, Name: "Ada"}
 
-var roles = users.Roles{"owner": {"users:read", "users:write", "users:roles", "users:export", "users:delete", "sessions:read", "sessions:write", "posts:read"}, "member": {"posts:read"}}
+var roles = users.Roles{"owner": {"users:read", "users:write", "users:roles", "users:export", "users:delete", "users:impersonate", "sessions:read", "sessions:write", "posts:read"}, "member": {"posts:read"}}
 
 type profile struct {
 	Name string `json:"name"`
@@ -39,6 +39,7 @@ type town struct {
 	*flowtest.World
 	*document
 	dir     *users.Directory
+	staff   *postern.Kind[profile]
 	handler http.Handler
 }
 
@@ -50,8 +51,10 @@ func newTown(t testing.TB) *town {
 		if v.dir, err = users.New(users.Config{Sessions: w.Sessions, Roles: roles, AllowUsernames: true}); err != nil {
 			t.Fatal(err)
 		}
-		kind := postern.NewKind(w.Sessions, v.dir, session.KindConfig[profile]{Name: "user"}, func(p postern.Person) profile { return profile{p.Name} })
-		c.Session, c.Admit, c.Admin, c.Usernames = kind, postern.Open, v.dir.Admin(kind), true
+		say := func(p postern.Person) profile { return profile{p.Name} }
+		v.staff = postern.NewKind(w.Sessions, v.dir, session.KindConfig[profile]{Name: "staff"}, say)
+		kind := postern.NewKind(w.Sessions, v.dir, session.KindConfig[profile]{Name: "user"}, say)
+		c.Session, c.Admit, c.Admin, c.Usernames = kind, postern.Open, v.dir.Admin(v.staff), true
 		c.Redirects = append(c.Redirects, "/", "https://app.example/cb")
 		c.Providers = map[string]postern.Provider{
 			"one":      oidc.New(oidc.Config{Issuer: flowtest.IdP, ClientID: flowtest.ClientID, ClientSecret: flowtest.Secret, HTTPClient: w.HTTP}),
