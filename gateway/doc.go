@@ -54,8 +54,8 @@
 // client_id, scope, roles, amr (lists are separated by spaces), auth_time, iat, exp, properties as JSON text, and, if
 // the token has them, rights_version and actor (the sub of act). The principal is the subject. The token is never in
 // it. [FromAuthorizer] makes a typed session of this context, or of the claims of a JWT authorizer; [Read] does so for
-// events that are not HTTP requests. Behind the JWT authorizer of an HTTP API all claims are strings, and not every type
-// of session can be read from strings: see [ErrStrings].
+// events that are not HTTP requests. Behind the JWT authorizer of an HTTP API all claims are strings, and not every
+// type of session can be read from strings: see [ErrStrings].
 //
 //	mux.Handle("GET /orders", gateway.FromAuthorizer(user).Require(orders))
 //	lambdahttp.Start(mux)
