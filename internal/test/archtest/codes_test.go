@@ -9,13 +9,13 @@ import (
 )
 
 // errorCode finds the stable codes of refusals where the library writes them.
-var errorCode = regexp.MustCompile(`(?:badRequest|refusal|Deny)\("([a-z_]+)", |Code: +"([a-z_]+)"|[wW]rite\(w, (?:http\.Status\w+|status), "([a-z_]+)"|Unmet\(w, http\.Status\w+, "([a-z_]+)"|code :?= "([a-z_]+)"|code\w+ += "([a-z_]+)"|return "([a-z]+_[a-z_]+)"$|refuse\(w, http\.Status\w+, "([a-z_]+)"`)
+var errorCode = regexp.MustCompile(`(?:badRequest|refusal|Deny)\((?:http\.Status\w+, )?"([a-z_]+)", |Code: +"([a-z_]+)"|[wW]rite\(w, (?:http\.Status\w+|status), "([a-z_]+)"|Unmet\(w, http\.Status\w+, "([a-z_]+)"|code :?= "([a-z_]+)"|code\w+ += "([a-z_]+)"|return "([a-z]+_[a-z_]+)"$|refuse\(w, http\.Status\w+, "([a-z_]+)"`)
 
 // TestDocs_EveryErrorCode: docs/troubleshooting.md explains each code that a client can get, and no code that none can.
 func TestDocs_EveryErrorCode(t *testing.T) {
 	page := documents(t)["docs/troubleshooting.md"]
 	written := map[string]string{}
-	for _, folder := range []string{".", "session", "magic", "oauth", "oidc", "password", "gateway", "lambdahttp", "internal/authcode", "internal/httperr", "provision", "users"} {
+	for _, folder := range []string{".", "session", "magic", "oauth", "oidc", "password", "totp", "gateway", "lambdahttp", "internal/authcode", "internal/httperr", "provision", "users"} {
 		files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", folder, len(files), err)

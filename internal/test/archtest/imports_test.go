@@ -55,7 +55,7 @@ func ours(path string) (string, bool) {
 }
 
 // signIn lists the packages that sign people in: the core never imports them, and they never import each other.
-var signIn = []string{"oauth", "oidc", "magic", "password"}
+var signIn = []string{"oauth", "oidc", "magic", "password", "totp"}
 
 // tools are packages below a sign-in package that are for any user table, and no part of it.
 var tools = []string{"password/hash", "password/policy", "password/wordlist", "password/common8"}
@@ -76,6 +76,7 @@ var heavy = map[string][]string{
 	"password/common8":  {"golang.org/x/text/"},
 	"password":          {"golang.org/x/crypto/", "golang.org/x/sys/cpu", "golang.org/x/text/"},
 	"password/hash":     {"golang.org/x/crypto/", "golang.org/x/sys/cpu", "golang.org/x/text/"},
+	"totp":              {"rsc.io/qr"},
 	"users/foreign":     {"golang.org/x/crypto/", "golang.org/x/sys/cpu", "golang.org/x/text/"},
 	"password/policy":   {"golang.org/x/text/"},
 	"password/wordlist": {"golang.org/x/text/"},
