@@ -35,6 +35,8 @@ func (a *Auth) accountRoutes() map[string]map[string]accountStep {
 		"/addresses":         {"POST": a.beginAddress},
 		"/addresses/confirm": {"POST": a.confirmAddress},
 		"/addresses/":        {"DELETE": a.removeAddress},
+		"/browsers":          {"GET": a.listBrowsers, "DELETE": a.forgetBrowsers},
+		"/browsers/":         {"DELETE": a.forgetBrowsers},
 		"/history":           {"GET": a.showHistory},
 		"/export":            {"GET": a.export},
 	}

@@ -26,7 +26,7 @@ var historyOf = map[string]bool{
 	eventBegun: true, eventEnded: true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
 	"totp added": true, "totp removed": true, "recovery codes made": true, "recovery code used": true, "factors reset": true,
-	"factor guessed": true, "browser remembered": true,
+	"factor guessed": true, "browser remembered": true, "browser forgotten": true,
 }
 
 // A historyEntry is one event of an account, for its owner.

@@ -46,6 +46,7 @@ type accountJSON struct {
 	Roles     []string          `json:"roles"`
 	Scopes    []string          `json:"scopes"`
 	Ways      waysJSON          `json:"ways"`
+	Factors   []factorJSON      `json:"factors"`
 	Links     map[string]string `json:"links"`
 }
 
@@ -93,7 +94,7 @@ func (a *Auth) accountOf(ctx context.Context, l live, h head.Head) (out accountJ
 	out = accountJSON{
 		ID: p.ID, Name: p.Name, Username: p.Username, Locale: p.Locale, Picture: p.Picture,
 		Addresses: []addressJSON{}, Roles: append([]string{}, p.Roles...), Scopes: append([]string{}, p.Scopes...),
-		Links: a.accountLinks(),
+		Factors: a.factorsOf(h), Links: a.accountLinks(),
 	}
 	for _, address := range p.Addresses {
 		out.Addresses = append(out.Addresses, addressJSON{addressID(p.ID, address), address.Type, address.Value, address.Verified})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/session"
@@ -134,17 +133,6 @@ func (a *Auth) postEnrolCode(w http.ResponseWriter, r *http.Request) error {
 	}
 	seeOther(w, a.issuer+"/"+flowFactors+"?state="+wt.attempt.ID)
 	return nil
-}
-
-// postFactors serves the steps of a sign-in that waits until the person has a factor.
-func (a *Auth) postFactors(w http.ResponseWriter, r *http.Request) error {
-	switch strings.TrimPrefix(r.URL.Path, a.base+"/"+flowFactors+"/") {
-	case "code":
-		return a.postEnrolCode(w, r)
-	case "continue":
-		return a.postContinue(w, r)
-	}
-	return errNotFound()
 }
 
 // postContinue ends a sign-in that waited until the person has a factor.

@@ -17,10 +17,12 @@ func (a *Auth) roomRoutes() map[string]roomSteps {
 		"/step-up/":     {"GET": a.beginStepUp, "POST": a.beginStepUp},
 		"/session/end":  {"POST": a.postEnd},
 		"/factors":      {"GET": a.listFactors},
-		"/factors/":     {"POST": a.postFactors},
-		"/link":         {"POST": a.postLink},
-		"/join":         {"POST": a.postJoin},
-		"/account/stop": {"GET": a.stopChange, "POST": a.postStopChange}, // for people who come from a mail
+		"/factors/code": {"POST": a.postEnrolCode},
+
+		"/factors/continue": {"POST": a.postContinue},
+		"/link":             {"POST": a.postLink},
+		"/join":             {"POST": a.postJoin},
+		"/account/stop":     {"GET": a.stopChange, "POST": a.postStopChange}, // for people who come from a mail
 	}
 }
 

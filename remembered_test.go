@@ -117,3 +117,51 @@ func TestM11_NotRemembered(t *testing.T) {
 		t.Error("the form offers what is refused")
 	}
 }
+
+// TestM11_BrowsersAreListed: a person sees the browsers that stand in for the factor, and forgets one.
+func TestM11_BrowsersAreListed(t *testing.T) {
+	h := newFort(t)
+	first := h.enrolled(h.who, "chip", "sesame")
+	b := h.browser()
+	want(t, b.answer("chip", h.waiting(b, h.who), "sesame", "remember", "yes"), http.StatusSeeOther, "")
+	type list struct {
+		Browsers []struct {
+			ID      string
+			Current bool
+		}
+	}
+	seen := decoded[list](t, b.json("GET", "/account/browsers", ""))
+	if len(seen.Browsers) != 1 || !seen.Browsers[0].Current {
+		t.Fatalf("%+v", seen)
+	}
+	if other := decoded[list](t, first.json("GET", "/account/browsers", "")); len(other.Browsers) != 1 || other.Browsers[0].Current {
+		t.Errorf("another browser sees %+v", other)
+	}
+	bob := h.browser()
+	h.signIn(bob, at("bob", "bob@example.com", true))
+	answered(t, bob.json("DELETE", "/account/browsers/"+seen.Browsers[0].ID, ""), http.StatusNotFound, "not_found")
+	ada := at("ada", "ada@example.com", true)
+	want(t, h.signIn(b, ada), http.StatusSeeOther, "https://app.example.com/")
+	answered(t, first.json("DELETE", "/account/browsers/"+seen.Browsers[0].ID, ""), http.StatusNoContent, "")
+	want(t, h.signIn(b, ada), http.StatusSeeOther, "/factors/chip/verify")
+	if rest := decoded[list](t, first.json("GET", "/account/browsers", "")); len(rest.Browsers) != 0 {
+		t.Errorf("left: %+v", rest)
+	}
+}
+
+// TestM11_TenBrowsers: the oldest gives way to the eleventh.
+func TestM11_TenBrowsers(t *testing.T) {
+	h := newFort(t)
+	h.enrolled(h.who, "chip", "sesame")
+	var all []*browser
+	for range 11 {
+		b := h.browser()
+		want(t, b.answer("chip", h.waiting(b, h.who), "sesame", "remember", "yes"), http.StatusSeeOther, "")
+		all = append(all, b)
+		h.Advance(time.Minute)
+	}
+	want(t, h.signIn(all[0], h.who), http.StatusSeeOther, "/factors/chip/verify")
+	for _, b := range all[1:] {
+		want(t, h.signIn(b, h.who), http.StatusSeeOther, "https://app.example.com/")
+	}
+}

@@ -22,7 +22,7 @@ import (
 // answer must have a status of the document, and a body that fits its schema.
 func TestEveryOperation(t *testing.T) {
 	v := newTown(t)
-	for _, part := range []func(*town){public, signUps, passwords, account, addresses, identities, stepUps, tokens, sessions, administration} {
+	for _, part := range []func(*town){public, signUps, passwords, account, addresses, identities, stepUps, factors, tokens, sessions, administration} {
 		part(v)
 		v.Advance(11 * time.Minute) // the limits of the part before have passed
 	}
@@ -108,6 +108,9 @@ func account(v *town) {
 		}
 	}
 	c.must(204, "DELETE", "/account/sessions", nil)
+	c.must(200, "GET", "/account/browsers", nil)
+	c.must(204, "DELETE", "/account/browsers", nil)
+	c.must(404, "DELETE", "/account/browsers/none", nil)
 	c.must(400, "GET", "/account/sessions?after=x", nil)
 	c.must(200, "GET", "/account/history", nil)
 	c.must(200, "GET", "/account/export", nil)
@@ -187,6 +190,9 @@ func stepUps(v *town) {
 	c.must(404, "GET", "/step-up/none", nil)
 	c.must(404, "POST", "/step-up/none", nil)
 	c.must(400, "POST", "/step-up/code", object{"state": "x", "code": "1"})
+	c.must(400, "GET", "/factors?state=x", nil)
+	c.must(400, "POST", "/factors/code", object{"state": "x"})
+	c.must(400, "POST", "/factors/continue", object{"state": "x"})
 	// A browser comes to the page between a form and another site; the document describes its JSON face.
 	form := c.must(200, "GET", "/password/authorize", nil)
 	person := c.Clone()

@@ -1,0 +1,109 @@
+package postern
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/store"
+)
+
+// factorJSON is one factor that the handler offers, and how many of it the person has.
+type factorJSON struct {
+	Name   string `json:"name"`
+	Label  string `json:"label"`
+	Count  int    `json:"count"`
+	Backup bool   `json:"backup"`           // it answers where another factor is due, and makes none due
+	Enroll string `json:"enroll,omitempty"` // where the person begins to have it
+}
+
+// A browserJSON is a remembered browser.
+type browserJSON struct {
+	ID      string    `json:"id"`
+	Current bool      `json:"current"`
+	Device  string    `json:"device,omitempty"`
+	Address string    `json:"address,omitempty"`
+	Created time.Time `json:"created_at"`
+	Expires time.Time `json:"expires_at"`
+}
+
+func (a *Auth) factorsOf(h head.Head) []factorJSON {
+	out := []factorJSON{}
+	for _, k := range a.factors {
+		f := factorJSON{Name: k.name, Label: k.label, Count: h.Factors[k.name], Backup: k.info.Backup}
+		if k.info.Backup {
+			f.Count = h.Backups[k.name]
+		}
+		if !k.info.NoEnroll {
+			f.Enroll = a.stepOf(k, "enroll", "")
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// listBrowsers lists the browsers that stand in for the second factor of the person.
+func (a *Auth) listBrowsers(w http.ResponseWriter, r *http.Request, _ string) error {
+	l, h, err := a.owner(w, r)
+	if err != nil {
+		return err
+	}
+	all, err := a.browsers(r.Context(), l.subject)
+	if err != nil {
+		return err
+	}
+	cookies, err := a.rememberedCookies(r)
+	if err != nil {
+		return err
+	}
+	mine := map[store.Key]bool{}
+	for _, k := range cookies {
+		if k.User == l.subject {
+			mine[a.rememberedKey(l.subject, k.Device)] = true
+		}
+	}
+	out := struct {
+		Browsers []browserJSON `json:"browsers"`
+	}{[]browserJSON{}}
+	for _, b := range all {
+		until := b.Created.Add(a.rememberFor)
+		if b.Sec != h.Sec || !a.sessions.Now().Before(until) { // forgotten, and not swept yet
+			continue
+		}
+		out.Browsers = append(out.Browsers, browserJSON{strings.TrimPrefix(b.item.Key.ID, rememberRow), mine[b.item.Key], b.Device, b.Address, b.Created.UTC(), until.UTC()})
+	}
+	return answerJSON(w, http.StatusOK, out)
+}
+
+// forgetBrowsers forgets one browser, or all of them if id is empty. It asks for no fresh proof: the person is asked
+// for more from then on, not for less.
+func (a *Auth) forgetBrowsers(w http.ResponseWriter, r *http.Request, id string) error {
+	l, _, err := a.owner(w, r)
+	if err != nil {
+		return err
+	}
+	all, err := a.browsers(r.Context(), l.subject)
+	if err != nil {
+		return err
+	}
+	var changes []store.Change
+	for _, b := range all {
+		if id == "" || b.item.Key.ID == rememberRow+id {
+			changes = append(changes, store.Delete(b.item.Key, b.item.Version))
+		}
+	}
+	switch {
+	case len(changes) == 0 && id != "":
+		return errNotFound()
+	case len(changes) > 0:
+		if err := a.store.Write(r.Context(), changes...); errors.Is(err, store.ErrConflict) {
+			return errAtOnce()
+		} else if err != nil {
+			return unavailable(err)
+		}
+		a.emitOf(r.Context(), Event{Name: "browser forgotten", UserID: l.subject})
+	}
+	return answerNothing(w)
+}
