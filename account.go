@@ -168,6 +168,11 @@ func (a *Auth) refuseJSON(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	a.log.LogAttrs(r.Context(), level, "postern: request refused", slog.String("path", r.URL.Path), slog.Int("status", e.Status),
 		slog.String("code", e.Code), slog.Any("cause", e.Err))
+	writeRefusal(w, e)
+}
+
+// writeRefusal answers a program with an error.
+func writeRefusal(w http.ResponseWriter, e *Error) {
 	h := w.Header()
 	httperr.NoStore(h)
 	h.Set("Content-Type", "application/json")

@@ -121,7 +121,7 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, f *Flow, err error) 
 	}
 	if wantsJSON(r) || a.forPrograms(r.URL.Path) || a.jsonRoom(r.URL.Path) {
 		w.Header().Add("Vary", "Accept")
-		httperr.Write(w, e.Status, e.Code, e.Text)
+		writeRefusal(w, e)
 		return
 	}
 	p := Page{Name: "postern.error", Status: e.Status, Title: titleOf(e), Error: e.Text, Code: e.Code, Request: reference}
