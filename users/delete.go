@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/posternauth/postern"
@@ -158,10 +159,17 @@ func (d *Directory) clearPart(ctx context.Context, userID string) error {
 				return false, fmt.Errorf("users: listing the store: %w", err)
 			}
 			var out []store.Change
+			var claims []store.Key
 			for _, item := range items {
+				if hash, ok := strings.CutPrefix(item.Key.ID, head.CredentialRow); ok {
+					claims = append(claims, head.CredentialClaim(hash))
+				}
 				if item.Key.ID != head.ID && item.Key.ID != userRow {
 					out = append(out, store.Delete(item.Key, item.Version))
 				}
+			}
+			if err := d.remove(ctx, claims...); err != nil { // before the rows by which they are found
+				return false, err
 			}
 			ok, err := d.deleteAll(ctx, out)
 			if err != nil {

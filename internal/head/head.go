@@ -159,3 +159,12 @@ func (h Head) Put() store.Change {
 
 // Check returns the change that makes a Write fail unless the row is as it was read.
 func (h Head) Check() store.Change { return store.Check(h.item.Key, h.item.Version) }
+
+// CredentialClaim returns the key of the row that names the owner of a credential, by the hash of the credential. The
+// owner's row of the credential has the id CredentialRow and this hash, so who deletes a user finds both.
+func CredentialClaim(hash string) store.Key {
+	return store.Key{Part: CredentialRow + hash, ID: "owner"}
+}
+
+// CredentialRow begins the id of the row of a credential that has a claim.
+const CredentialRow = "passkey:"

@@ -15,7 +15,7 @@ var errorCode = regexp.MustCompile(`(?:badRequest|refusal|Deny)\((?:http\.Status
 func TestDocs_EveryErrorCode(t *testing.T) {
 	page := documents(t)["docs/troubleshooting.md"]
 	written := map[string]string{}
-	for _, folder := range []string{".", "session", "magic", "oauth", "oidc", "password", "totp", "gateway", "lambdahttp", "internal/authcode", "internal/httperr", "provision", "users"} {
+	for _, folder := range []string{".", "session", "magic", "oauth", "oidc", "password", "passkey", "totp", "gateway", "lambdahttp", "internal/authcode", "internal/httperr", "provision", "users"} {
 		files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", folder, len(files), err)

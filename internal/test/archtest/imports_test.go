@@ -55,7 +55,7 @@ func ours(path string) (string, bool) {
 }
 
 // signIn lists the packages that sign people in: the core never imports them, and they never import each other.
-var signIn = []string{"oauth", "oidc", "magic", "password", "totp"}
+var signIn = []string{"oauth", "oidc", "magic", "password", "totp", "passkey"}
 
 // tools are packages below a sign-in package that are for any user table, and no part of it.
 var tools = []string{"password/hash", "password/policy", "password/wordlist", "password/common8"}
@@ -71,8 +71,10 @@ func library(p pkg) bool {
 // heavy is where a dependency beyond the standard library lives: in one package, so that who does not import that one
 // does not link it. Values are what their import paths begin with.
 var heavy = map[string][]string{
-	"gateway":           {"github.com/aws/aws-lambda-go/"},
-	"lambdahttp":        {"github.com/aws/aws-lambda-go/"},
+	"gateway":    {"github.com/aws/aws-lambda-go/"},
+	"lambdahttp": {"github.com/aws/aws-lambda-go/"},
+	"passkey": {"github.com/go-webauthn/", "github.com/fxamacker/cbor/v2", "github.com/x448/float16", "github.com/go-viper/mapstructure/v2", "github.com/golang-jwt/jwt/v5",
+		"github.com/google/go-tpm/", "github.com/google/uuid", "github.com/philhofer/fwd", "github.com/tinylib/msgp/", "golang.org/x/crypto/", "golang.org/x/sys/"},
 	"password/common8":  {"golang.org/x/text/"},
 	"password":          {"golang.org/x/crypto/", "golang.org/x/sys/cpu", "golang.org/x/text/"},
 	"password/hash":     {"golang.org/x/crypto/", "golang.org/x/sys/cpu", "golang.org/x/text/"},
