@@ -56,7 +56,7 @@ func ExampleNew() {
 	// totp: Config.Name: write one line of at most 64 characters
 }
 
-// The codes stand beside the app under a name of their own.
+// The codes stand beside the app.
 func ExampleRecovery() {
 	factors := map[string]postern.Provider{
 		"totp":     totp.New(totp.Config{}),

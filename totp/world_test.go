@@ -36,7 +36,7 @@ type profile struct {
 type world struct {
 	*testworld.World
 	t        testing.TB
-	store    store.Store
+	store    *spy
 	vault    keys.Vault
 	sessions *session.Sessions
 	dir      *users.Directory
@@ -78,7 +78,8 @@ func newWorld(t testing.TB, change ...func(o *options)) *world {
 	if o.store == nil {
 		o.store = &store.Memory{Now: w.Now}
 	}
-	w.store, w.vault = o.store, o.vault
+	w.vault = o.vault
+	w.store = &spy{Store: o.store}
 	sc := w.World.Config(issuer)
 	sc.Keys, sc.Store = w.Ring(t, o.vault), w.store
 	var err error
@@ -110,7 +111,7 @@ func newWorld(t testing.TB, change ...func(o *options)) *world {
 
 // twin shares the store, the keys and the clock of a world, as a second process does.
 func (w *world) twin() func(o *options) {
-	return func(o *options) { o.store, o.vault, o.clock = w.store, w.vault, w.World }
+	return func(o *options) { o.store, o.vault, o.clock = w.store.Store, w.vault, w.World }
 }
 
 // browser is a browser of a world.
@@ -293,3 +294,6 @@ func (w *world) events(name string) (n int) {
 	}
 	return n
 }
+
+// text is what a person types into an app.
+func (p authenticator) text() string { return base32.StdEncoding.EncodeToString(p.seed) }

@@ -76,6 +76,15 @@ var catalogue = []struct {
 		{"M6", "mails are limited by address and client; nothing of the request is put into them unescaped"},
 		{"M9", "what a client sends never becomes a trusted claim"},
 	}},
+	{"Second factors", []row{
+		{"M7", "a code of an app works once, also under a race; it is accepted for two steps of the server's clock; seeds are sealed"},
+		{"M8", "no way to sign in gets around a second factor that is due"},
+		{"M10", "a program can demand a factor, and take none away; the demand is asked again at each refresh"},
+		{"M11", "a remembered browser is bound to its user and their security, for 30 days; never in `amr`, at a step-up or for a change"},
+		{"M12", "a first factor on the way to a session needs more than a password; the owner has the notice before it counts"},
+		{"M13", "guesses at a factor are bounded over all sign-ins and days, before comparing"},
+		{"M14", "an answer is for the user of the waiting sign-in; empty, foreign and disordered requests are refused"},
+	}},
 	{"Passwords", []row{
 		{"A17", "a wrong password takes the same checks, turn and work for a person and for nobody, whatever formats are stored"},
 		{"A18", "a forgotten password adds no way in that the account never had"},
