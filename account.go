@@ -37,6 +37,7 @@ func (a *Auth) accountRoutes() map[string]map[string]accountStep {
 		"/addresses/":        {"DELETE": a.removeAddress},
 		"/browsers":          {"GET": a.listBrowsers, "DELETE": a.forgetBrowsers},
 		"/browsers/":         {"DELETE": a.forgetBrowsers},
+		"/freeze":            {"DELETE": a.thaw},
 		"/history":           {"GET": a.showHistory},
 		"/export":            {"GET": a.export},
 	}
@@ -46,7 +47,8 @@ func (a *Auth) accountRoutes() map[string]map[string]accountStep {
 func (a *Auth) jsonRoom(path string) bool {
 	below, ok := strings.CutPrefix(path, a.base+"/")
 	name, _, _ := strings.Cut(below, "/")
-	return a.isAdmin(path) || ok && a.session != nil && name == flowAccount && below != flowAccount+"/stop"
+	page := below == flowAccount+"/stop" || below == flowAccount+"/undo"
+	return a.isAdmin(path) || ok && a.session != nil && name == flowAccount && !page
 }
 
 // accountPaths serves {base}/account and below. Every answer is JSON.

@@ -3,7 +3,6 @@ package postern
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,13 +20,22 @@ type AddressChanger interface {
 	ChangeAddress(ctx context.Context, userID string, c AddressChange) error
 }
 
+// A FormerLister is a Users that keeps addresses from others for some days after their users have given them up.
+// Notices go to these addresses too.
+type FormerLister interface {
+	FormerAddresses(ctx context.Context, userID string) ([]string, error)
+}
+
 // An AddressChange adds New, removes Old, or puts New in the place of Old.
 type AddressChange struct {
 	Old string // an address of the user; empty: New is added
-	New string // proven by a code; empty: Old is removed
+	New string // proven by a code, or earlier; empty: Old is removed
 
-	// Also returns changes that belong to the same write, or an error that ends the change; nil: there are none. sec is
-	// the number Sec of the head as it was read for this write.
+	// Undo reports that New was an address of the user until a few days ago, and comes back in the place of Old.
+	Undo bool
+
+	// Also returns changes that belong to the same write, or an error that ends the change. sec is the number Sec of
+	// the head as it was read for this write. It is nil for a Users without a method Pool, which writes no heads.
 	Also func(sec int64) ([]store.Change, error)
 
 	// Offered are the ways to sign in of the handler. The last of them that the user has is not removed.
@@ -45,6 +53,8 @@ type changeRow struct {
 	Sec     int64  `json:"sec"`
 	Session string `json:"sid"`
 	Stop    string `json:"stop"` // hash of the token of the link that stops it
+	Done    bool   `json:"done,omitempty"`
+	Stopped bool   `json:"stopped,omitempty"` // the sessions of the user may not have ended
 }
 
 func (a *Auth) changeKey(userID string) store.Key {
@@ -105,11 +115,11 @@ func (a *Auth) beginAddress(w http.ResponseWriter, r *http.Request, _ string) er
 	if err := a.takeMail(r, address, ""); err != nil {
 		return err
 	}
-	_, err = a.session.users.Find(ctx, mailIdentity(address))
+	owner, err := a.session.users.Find(ctx, mailIdentity(address))
 	if err != nil && !errors.Is(err, ErrNoUser) {
 		return unavailableUsers("Users.Find", err)
 	}
-	taken := err == nil
+	taken := err == nil && (owner != l.subject || verifiedMail(p, address)) // of a frozen account, Find knows former addresses
 	stop := rand.Text() + rand.Text()
 	c.Stop = head.Hash("stop", stop)
 	if err := a.putChange(ctx, l.subject, c, h); err != nil {
@@ -169,33 +179,31 @@ func (a *Auth) confirmAddress(w http.ResponseWriter, r *http.Request, _ string) 
 		return err
 	}
 	ctx := r.Context()
-	c, item, err := a.readChange(ctx, l.subject)
+	c, _, err := a.readChange(ctx, l.subject)
 	switch {
 	case err != nil:
 		return err
-	case c.ID == "" || c.Session != l.id:
+	case c.ID == "" || c.Session != l.id || c.Stopped:
 		return errDeadCode
+	case c.Done:
+		return answerNothing(w) // the answer of an earlier request was lost
 	case c.Sec != h.Sec:
 		return errChanged()
 	}
-	if err := a.checkCode(r, c.code(), c.New, body.Code.Value); err != nil {
+	if _, _, err := a.compareCode(r, c.code(), c.New, body.Code.Value); err != nil {
 		return err
 	}
 	before, err := a.personOf(ctx, l)
 	if err != nil {
 		return err
 	}
-	if c.Old != "" {
-		if err := a.endBefore(ctx, h); err != nil {
-			return err
-		}
+	told, err := a.noticeAddresses(ctx, before)
+	if err != nil {
+		return err
 	}
-	err = changer.ChangeAddress(ctx, l.subject, AddressChange{Old: c.Old, New: c.New, Offered: a.offered(), Also: func(sec int64) ([]store.Change, error) {
-		if sec != c.Sec {
-			return nil, errChanged()
-		}
-		return []store.Change{store.Delete(item.Key, item.Version)}, nil
-	}})
+	token, err := a.changeAddress(ctx, changer, l.subject, h, AddressChange{Old: c.Old, New: c.New}, c.Old != "", func() ([]store.Change, error) {
+		return a.changed(ctx, l.subject, c.code())
+	})
 	switch {
 	case errors.Is(err, ErrTaken):
 		return errAddressTaken()
@@ -206,8 +214,79 @@ func (a *Auth) confirmAddress(w http.ResponseWriter, r *http.Request, _ string) 
 		a.carryOn(w, r, l, h)
 	}
 	a.emitOf(ctx, Event{Name: "address changed", UserID: l.subject, Kind: a.session.name, SessionID: l.id})
-	a.notifyAddresses(ctx, before, "postern.address-changed", "The addresses of your account at "+a.name+" were changed.", nil)
+	a.noticeAll(ctx, before, without(told, c.Old), "postern.address-changed", "The addresses of your account at "+a.name+" were changed.", endWriteUs, nil)
+	if c.Old != "" {
+		a.mailUndo(ctx, before, c.Old, token)
+	}
 	return answerNothing(w)
+}
+
+// changed returns the changes that use up the code of a change that waits, and mark it as done.
+func (a *Auth) changed(ctx context.Context, userID string, code *attempt) ([]store.Change, error) {
+	use, err := a.useCode(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	c, item, err := a.readChange(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	if c.ID != code.ID || c.Done || c.Stopped {
+		return nil, errDeadCode
+	}
+	c.Done = true
+	if item.Value, err = a.sealRow(ctx, item.Key, c); err != nil {
+		return nil, unavailable(err)
+	}
+	return []store.Change{use, store.Put(item)}, nil
+}
+
+// keepsHeads reports whether Users writes the heads of its users, and with them what belongs to the same write.
+func (a *Auth) keepsHeads() bool {
+	_, ok := a.session.users.(interface{ Pool() string })
+	return ok
+}
+
+// changeAddress changes the addresses of a user. ends reports that a verified address is given up: then the result is
+// the token that undoes it. after are changes of the same write; a Users that writes no heads is done before them.
+func (a *Auth) changeAddress(ctx context.Context, changer AddressChanger, userID string, h head.Head, c AddressChange, ends bool, after func() ([]store.Change, error)) (string, error) {
+	token := rand.Text() + rand.Text()
+	c.Offered = a.offered()
+	first := func() ([]store.Change, error) {
+		if !ends {
+			return nil, nil
+		}
+		undo, err := a.undoOf(ctx, userID, token, c)
+		return []store.Change{undo}, err
+	}
+	if a.keepsHeads() {
+		c.Also = func(sec int64) ([]store.Change, error) {
+			if sec != h.Sec {
+				return nil, errChanged()
+			}
+			list, err := first()
+			if err != nil {
+				return nil, err
+			}
+			more, err := after()
+			return append(list, more...), err
+		}
+		return token, changer.ChangeAddress(ctx, userID, c)
+	}
+	list, err := first()
+	if err == nil && ends {
+		err = a.writeOrChanged(ctx, append(list, h.Moved().Put())...)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := changer.ChangeAddress(ctx, userID, c); err != nil {
+		return "", err
+	}
+	if list, err = after(); err == nil && len(list) > 0 {
+		err = a.writeParts(ctx, list)
+	}
+	return token, err
 }
 
 func (a *Auth) removeAddress(w http.ResponseWriter, r *http.Request, id string) error {
@@ -228,76 +307,20 @@ func (a *Auth) removeAddress(w http.ResponseWriter, r *http.Request, id string) 
 	if !ok {
 		return errNotFound()
 	}
-	if old.Verified {
-		if err := a.endBefore(ctx, h); err != nil {
-			return err
-		}
+	told, err := a.noticeAddresses(ctx, p)
+	if err != nil {
+		return err
 	}
-	if err := changer.ChangeAddress(ctx, l.subject, AddressChange{Old: old.Value, Offered: a.offered()}); err != nil {
+	none := func() ([]store.Change, error) { return nil, nil }
+	token, err := a.changeAddress(ctx, changer, l.subject, h, AddressChange{Old: old.Value}, old.Verified, none)
+	if err != nil {
 		return unavailableUsers("Users.ChangeAddress", err)
 	}
 	if old.Verified {
 		a.carryOn(w, r, l, h)
-		a.notifyAddresses(ctx, p, "postern.address-removed", "An address was removed from your account at "+a.name+".", nil)
+		a.noticeAll(ctx, p, without(told, old.Value), "postern.address-removed", "An address was removed from your account at "+a.name+".", endWriteUs, nil)
+		a.mailUndo(ctx, p, old.Value, token)
 	}
 	a.emitOf(ctx, Event{Name: "address removed", UserID: l.subject, Kind: a.session.name, SessionID: l.id})
 	return answerNothing(w)
-}
-
-// stopChange is the page of the link in the notice about a change. A program that opens links changes nothing.
-func (a *Auth) stopChange(w http.ResponseWriter, r *http.Request) error {
-	user, token := r.Form.Get("user"), r.Form.Get("token")
-	if _, _, err := a.stoppable(r.Context(), user, token); err != nil {
-		return err
-	}
-	a.show(w, r, Page{Name: "postern.stop-change", Title: "Stop the change?",
-		Text:  "The change of the addresses of your account stops, and all its sessions end.",
-		Forms: []Form{{Action: a.issuer + "/account/stop", Hidden: map[string]string{"user": user, "token": token}, Submit: "Stop the change"}}})
-	return nil
-}
-
-func (a *Auth) postStopChange(w http.ResponseWriter, r *http.Request) error {
-	ctx, user := r.Context(), r.PostForm.Get("user")
-	item, h, err := a.stoppable(ctx, user, r.PostForm.Get("token"))
-	if err != nil {
-		return err
-	}
-	switch err := a.store.Write(ctx, store.Delete(item.Key, item.Version), h.Moved().Put()); {
-	case errors.Is(err, store.ErrConflict):
-		return errStop
-	case err != nil:
-		return unavailable(err)
-	}
-	if err := a.EndUser(ctx, user); err != nil {
-		return unavailable(err)
-	}
-	a.emitOf(ctx, Event{Name: "address change stopped", UserID: user, Kind: a.session.name})
-	a.show(w, r, Page{Name: "postern.change-stopped", Title: "The change was stopped",
-		Text:  "All sessions of your account have ended. Sign in again, and change your password if you have one.",
-		Links: []Link{{Name: "sign-in", Text: "Sign in", URL: a.issuer + "/authorize"}}})
-	return nil
-}
-
-var errStop = badRequest("expired_code", "This link does not work any more: the change is done, or was stopped, or is older than an hour.")
-
-// stoppable returns the row of a change, if the token is that of its notice.
-func (a *Auth) stoppable(ctx context.Context, userID, token string) (store.Item, head.Head, error) {
-	if userID == "" || len(userID) > 255 {
-		return store.Item{}, head.Head{}, errStop
-	}
-	c, item, err := a.readChange(ctx, userID)
-	if err != nil {
-		return item, head.Head{}, err
-	}
-	if c.ID == "" || subtle.ConstantTimeCompare([]byte(c.Stop), []byte(head.Hash("stop", token))) != 1 {
-		return item, head.Head{}, errStop
-	}
-	h, err := head.Get(ctx, a.store, a.session.pool, userID)
-	if err != nil {
-		return item, h, unavailable(err)
-	}
-	if h.Sec != c.Sec {
-		return item, h, errStop
-	}
-	return item, h, nil
 }

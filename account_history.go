@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 const (
 	historyLife = 90 * 24 * time.Hour
 	historyMax  = 200
+	historyTidy = 16    // of so many events one removes what is older than the newest 200
 	historyRow  = "ev:" // the rows lie in the part of the user, the newest first
 )
 
@@ -22,7 +25,7 @@ const (
 var historyOf = map[string]bool{
 	eventSignIn: true, "user created": true, "step-up": true, "identity linked": true, "identity unlinked": true,
 	"account changed": true, "account exported": true, "address change begun": true, "address changed": true,
-	"address removed": true, "address change stopped": true,
+	"address removed": true, "address change stopped": true, "address change undone": true, "account unfrozen": true,
 	eventBegun: true, eventEnded: true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
 	"totp added": true, "totp removed": true, "recovery codes made": true, "recovery code used": true, "factors reset": true,
@@ -67,22 +70,21 @@ func (a *Auth) keepHistory(ctx context.Context, e Event) error {
 	if err := a.store.Write(ctx, store.Put(item)); err != nil {
 		return unavailable(err)
 	}
+	if mathrand.N(historyTidy) == 0 {
+		_, _ = a.readHistory(ctx, e.UserID) // best effort: it is tidied again soon
+	}
 	return nil
 }
 
-// showHistory lists the newest events, and removes those beyond the newest 200.
-func (a *Auth) showHistory(w http.ResponseWriter, r *http.Request, _ string) error {
-	l, _, err := a.owner(w, r)
-	if err != nil {
-		return err
-	}
+// readHistory returns the newest events of a user, and removes those beyond the newest 200.
+func (a *Auth) readHistory(ctx context.Context, userID string) ([]historyEntry, error) {
 	out := []historyEntry{}
 	var surplus []store.Change
 	after, now := historyRow, a.sessions.Now()
 	for range 10 {
-		items, next, err := a.store.List(r.Context(), a.partOfUser(l.subject), after, 100)
+		items, next, err := a.store.List(ctx, a.partOfUser(userID), after, 100)
 		if err != nil {
-			return unavailable(err)
+			return nil, unavailable(err)
 		}
 		for _, item := range items {
 			if !strings.HasPrefix(item.Key.ID, historyRow) {
@@ -95,7 +97,7 @@ func (a *Auth) showHistory(w http.ResponseWriter, r *http.Request, _ string) err
 			}
 			if len(out) < historyMax {
 				out = append(out, e)
-			} else if len(surplus) < 20 {
+			} else {
 				surplus = append(surplus, store.Delete(item.Key, item.Version))
 			}
 		}
@@ -103,8 +105,20 @@ func (a *Auth) showHistory(w http.ResponseWriter, r *http.Request, _ string) err
 			break
 		}
 	}
-	if len(surplus) > 0 {
-		_ = a.store.Write(r.Context(), surplus...) // the next look removes them
+	for batch := range slices.Chunk(surplus, 20) {
+		_ = a.store.Write(ctx, batch...) // the next look removes them
 	}
-	return answerJSON(w, http.StatusOK, map[string]any{"events": out})
+	return out, nil
+}
+
+func (a *Auth) showHistory(w http.ResponseWriter, r *http.Request, _ string) error {
+	l, _, err := a.owner(w, r)
+	if err != nil {
+		return err
+	}
+	events, err := a.readHistory(r.Context(), l.subject)
+	if err != nil {
+		return err
+	}
+	return answerJSON(w, http.StatusOK, map[string]any{"events": events})
 }

@@ -47,6 +47,7 @@ type accountJSON struct {
 	Scopes    []string          `json:"scopes"`
 	Ways      waysJSON          `json:"ways"`
 	Factors   []factorJSON      `json:"factors"`
+	Frozen    bool              `json:"frozen,omitempty"` // a change was undone: some ways are refused
 	Links     map[string]string `json:"links"`
 }
 
@@ -103,7 +104,7 @@ func (a *Auth) accountOf(ctx context.Context, l live, h head.Head) (out accountJ
 	if err != nil {
 		return out, err
 	}
-	out.Ways = waysOf(p, h, len(ids))
+	out.Ways, out.Frozen = waysOf(p, h, len(ids)), h.Frozen
 	if editor, ok := a.session.users.(AccountEditor); ok {
 		if out.Profile, err = editor.Profile(ctx, p.ID); err != nil {
 			return out, unavailableUsers("Users.Profile", err)

@@ -57,10 +57,15 @@ func (a *Auth) offered() (o Offered) {
 // which knows no heads. It comes before the deed: if the deed fails, people sign in again, and nobody stays signed in
 // by a way that is gone.
 func (a *Auth) endBefore(ctx context.Context, h head.Head) error {
-	if _, ok := a.session.users.(interface{ Pool() string }); ok {
+	if a.keepsHeads() {
 		return nil
 	}
-	switch err := a.store.Write(ctx, h.Moved().Put()); {
+	return a.writeOrChanged(ctx, h.Moved().Put())
+}
+
+// writeOrChanged writes changes that contain a head as it was read.
+func (a *Auth) writeOrChanged(ctx context.Context, changes ...store.Change) error {
+	switch err := a.store.Write(ctx, changes...); {
 	case errors.Is(err, store.ErrConflict):
 		return errChanged()
 	case err != nil:
@@ -251,35 +256,17 @@ func (a *Auth) deleteAccount(w http.ResponseWriter, r *http.Request, _ string) e
 	if err != nil {
 		return err
 	}
+	told, err := a.noticeAddresses(ctx, p)
+	if err != nil {
+		return err
+	}
 	if err := deleter.DeleteUser(ctx, l.subject); err != nil {
 		return unavailableUsers("Users.DeleteUser", err)
 	}
 	a.emitOf(ctx, Event{Name: "account deleted", UserID: l.subject, Kind: a.session.name})
-	a.notifyAddresses(ctx, p, "postern.account-deleted", "Your account at "+a.name+" was deleted.", nil)
+	a.noticeAll(ctx, p, told, "postern.account-deleted", "Your account at "+a.name+" was deleted.", endWriteUs, nil)
 	_ = a.sessions.SignOut(w, r) // the session has ended with its user; this removes the cookies
 	return answerNothing(w)
-}
-
-// notifyAddresses mails a notice to every verified address of a person as they were before a deed.
-func (a *Auth) notifyAddresses(ctx context.Context, p Person, name, text string, args map[string]any) {
-	if a.mail == nil {
-		return
-	}
-	if args == nil {
-		args = map[string]any{}
-	}
-	args["app"], args["time"] = a.name, a.sessions.Now().UTC()
-	for _, address := range p.Addresses {
-		if address.Type != "email" || !address.Verified {
-			continue
-		}
-		err := a.sendMail(ctx, Mail{To: address.Value, Name: name, Language: p.Locale, Args: args,
-			Subject: "A change of your account at " + a.name,
-			Text:    text + "\n\nIf it was not you, write to the people who run this site.\n"})
-		if err != nil {
-			a.emitOf(ctx, Event{Name: "notice not sent", UserID: p.ID, Reason: name, Err: err})
-		}
-	}
 }
 
 // export answers with what the application keeps of the person, by an allow-list: nothing of a credential is in it.

@@ -19,10 +19,10 @@ import (
 // Codes of this package: invalid_request, invalid_redirect_uri, invalid_client, pkce_required, invalid_state,
 // expired_state, used_state, invalid_ticket, unknown_provider, navigation_required, wrong_host, cross_origin,
 // rate_limited, temporarily_unavailable, not_found, method_not_allowed, unsupported_media_type, request_too_large,
-// internal_error; and with Config.Session: sign_up_closed, no_account, account_exists, account_disabled, address_taken,
-// username_taken, identity_taken, invalid_address, invalid_username, missing_field, invalid_field, wrong_code,
-// expired_code, invalid_invitation, not_signed_in, insufficient_user_authentication, no_proof, no_auth_time, too_old,
-// other_person, other_session, unknown_member,
+// internal_error; and with Config.Session: sign_up_closed, no_account, account_exists, account_disabled,
+// account_frozen, address_taken, too_many, username_taken, identity_taken, invalid_address, invalid_username,
+// missing_field, invalid_field, wrong_code, expired_code, invalid_invitation, not_signed_in,
+// insufficient_user_authentication, no_proof, no_auth_time, too_old, other_person, other_session, unknown_member,
 // invalid_cursor, confirm_required.
 // users.Directory documents the codes of the administration in docs/administration.md.
 // Sign-in packages document their own codes. [Deny] takes a code of your application.

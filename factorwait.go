@@ -53,6 +53,9 @@ func (a *Auth) askFactor(w http.ResponseWriter, r *http.Request, in *SignIn, p P
 		list = a.answers(need, h) // the person enrols another one after a factor that they have
 	}
 	if len(list) == 0 {
+		if err := a.thawed(ctx, in, p, h, true); err != nil {
+			return false, err
+		}
 		return true, a.askEnrol(w, r, in, p, h, asked)
 	}
 	t, err := a.wait(w, r, in, h, waitRow{For: waitFactor, Need: need})

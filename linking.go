@@ -271,35 +271,3 @@ func (a *Auth) postJoin(w http.ResponseWriter, r *http.Request) error {
 	a.goOn(w, r, wt, in, wt.row.Sec)
 	return nil
 }
-
-// notify mails a notice about the security of an account to every verified address of the user. Best effort: the deed
-// is done, and the event has the error.
-func (a *Auth) notify(ctx context.Context, userID, name, text string, args map[string]any) {
-	if a.mail == nil {
-		return
-	}
-	if err := a.mailNotice(ctx, userID, name, text, args); err != nil {
-		a.emitOf(ctx, Event{Name: "notice not sent", UserID: userID, Reason: name, Err: err})
-	}
-}
-
-// mailNotice mails a notice to every verified address of a user. It tries each of them.
-func (a *Auth) mailNotice(ctx context.Context, userID, name, text string, args map[string]any) error {
-	p, err := a.session.users.Get(ctx, userID)
-	if err != nil {
-		return err
-	}
-	if args == nil {
-		args = map[string]any{}
-	}
-	args["app"], args["time"] = a.name, a.sessions.Now().UTC()
-	for _, address := range p.Addresses {
-		if address.Type != "email" || !address.Verified {
-			continue
-		}
-		m := Mail{To: address.Value, Name: name, Language: p.Locale, Args: args, Subject: "A change of your account at " + a.name,
-			Text: text + "\n\nIf it was not you, sign in and undo it now, or write to the people who run this site.\n"}
-		err = errors.Join(err, a.sendMail(ctx, m))
-	}
-	return err
-}

@@ -111,6 +111,35 @@ var (
 // checkCode compares a typed code, once it is counted, and uses it up. Of any number of callers with the right code one
 // gets nil.
 func (a *Auth) checkCode(r *http.Request, t *attempt, address, typed string) error {
+	item, row, err := a.compareCode(r, t, address, typed)
+	if err != nil {
+		return err
+	}
+	row.Used = true
+	if _, err := a.putCode(r.Context(), item, row); errors.Is(err, store.ErrConflict) {
+		return errDeadCode // another request was faster, with this code or a wrong one
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// useCode returns the change that uses up a code which was compared, for the write of what the code was asked for.
+func (a *Auth) useCode(ctx context.Context, t *attempt) (store.Change, error) {
+	item, row, err := a.codeRow(ctx, t)
+	if err == nil && row.Used {
+		err = errDeadCode
+	}
+	if err != nil {
+		return store.Change{}, err
+	}
+	row.Used = true
+	item.Value, err = json.Marshal(row)
+	return store.Put(item), err
+}
+
+// compareCode compares a typed code, once it is counted. A code that was not used up can be compared again.
+func (a *Auth) compareCode(r *http.Request, t *attempt, address, typed string) (item store.Item, row codeRow, err error) {
 	ctx := r.Context()
 	code := strings.Map(func(c rune) rune {
 		if c == ' ' || c == '-' || c == '\u00a0' {
@@ -119,15 +148,13 @@ func (a *Auth) checkCode(r *http.Request, t *attempt, address, typed string) err
 		return c
 	}, typed)
 	if len(code) != codeDigits || strings.Trim(code, "0123456789") != "" {
-		return errWrongCode // not a guess, so it costs none
+		return item, row, errWrongCode // not a guess, so it costs none
 	}
 	buckets := limit.Client(codeTyped, a.issuer, a.clients.Addr(r))
 	if err := a.take(ctx, append(buckets, limit.For(codeGuesses, a.codeScope(address, t.Whose.User)))...); err != nil {
-		return err
+		return item, row, err
 	}
-	var item store.Item
-	var row codeRow
-	err := limit.Retry(ctx, codeTyped.Name, func() (bool, error) {
+	err = limit.Retry(ctx, codeTyped.Name, func() (bool, error) {
 		var err error
 		if item, row, err = a.readCode(ctx, t); err != nil {
 			return false, err
@@ -140,28 +167,31 @@ func (a *Auth) checkCode(r *http.Request, t *attempt, address, typed string) err
 		return true, err
 	})
 	if err != nil {
-		return err
+		return item, row, err
 	}
 	if row.MAC == "" {
-		return errWrongCode
+		return item, row, errWrongCode
 	}
 	switch err := seal.CheckMAC(ctx, a.sessions.Secrets(), codePurpose, row.MAC, a.issuer, t.Purpose, t.ID, address, code); {
 	case errors.Is(err, seal.ErrOpen):
-		return errWrongCode
+		return item, row, errWrongCode
 	case err != nil:
-		return unavailable(err)
+		return item, row, unavailable(err)
 	}
-	row.Used = true
-	if _, err := a.putCode(ctx, item, row); errors.Is(err, store.ErrConflict) {
-		return errDeadCode // another request was faster, with this code or a wrong one
-	} else if err != nil {
-		return err
-	}
-	return nil
+	return item, row, nil
 }
 
 // readCode returns the row of a code that can still be guessed at.
 func (a *Auth) readCode(ctx context.Context, t *attempt) (store.Item, codeRow, error) {
+	item, row, err := a.codeRow(ctx, t)
+	if err == nil && (row.Used || row.Tries >= codeTries) {
+		err = errDeadCode
+	}
+	return item, row, err
+}
+
+// codeRow returns the row of a code, whether or not it can still be guessed at.
+func (a *Auth) codeRow(ctx context.Context, t *attempt) (store.Item, codeRow, error) {
 	var row codeRow
 	items, err := a.store.Get(ctx, a.codeKey(t))
 	if err != nil {
@@ -172,9 +202,6 @@ func (a *Auth) readCode(ctx context.Context, t *attempt) (store.Item, codeRow, e
 	}
 	if err := json.Unmarshal(items[0].Value, &row); err != nil {
 		return store.Item{}, row, unavailable(fmt.Errorf("postern: the row of a code does not decode: %w", err))
-	}
-	if row.Used || row.Tries >= codeTries {
-		return store.Item{}, row, errDeadCode
 	}
 	return items[0], row, nil
 }

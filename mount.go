@@ -23,6 +23,7 @@ func (a *Auth) roomRoutes() map[string]roomSteps {
 		"/link":             {"POST": a.postLink},
 		"/join":             {"POST": a.postJoin},
 		"/account/stop":     {"GET": a.stopChange, "POST": a.postStopChange}, // for people who come from a mail
+		"/account/undo":     {"GET": a.showUndo, "POST": a.postUndo},
 	}
 }
 

@@ -191,8 +191,12 @@ func (a *Auth) enter(w http.ResponseWriter, r *http.Request, in *SignIn) error {
 	if err != nil {
 		return err
 	}
+	if err := a.thawed(ctx, in, p, h, false); err != nil {
+		return err
+	}
 	for _, ask := range []func() (waits bool, err error){
 		func() (bool, error) { return a.askFactor(w, r, in, p, h) },
+		func() (bool, error) { return false, a.thawed(ctx, in, p, h, true) },
 		func() (bool, error) { return a.askJoin(w, r, in, h) },
 	} {
 		if waits, err := ask(); waits || err != nil {

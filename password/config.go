@@ -1,9 +1,11 @@
 package password
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/password/hash"
@@ -119,7 +121,17 @@ type handler struct {
 var (
 	_ postern.Enroller  = (*handler)(nil)
 	_ postern.StepUpper = (*handler)(nil)
+	_ postern.Keeper    = (*handler)(nil)
 )
 
 // StepUp says that a password proves again who a person is.
 func (h *handler) StepUp() string { return "password" }
+
+// Credentials names the password that a user has now. The same password hashed anew has the same name.
+func (h *handler) Credentials(ctx context.Context, userID string) ([]string, error) {
+	s, err := h.load(ctx, userID, "")
+	if err != nil || !s.has() {
+		return nil, err
+	}
+	return []string{"set " + s.row.Set.UTC().Format(time.RFC3339Nano)}, nil
+}

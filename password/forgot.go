@@ -141,6 +141,9 @@ func (h *handler) lostMail(ctx context.Context, s *state, id postern.Identity, m
 	case s.head.Gone != "" || p.Disabled:
 		m.Name = "password.disabled"
 		return m, nil
+	case s.head.Frozen: // the mailbox may be that of a thief who changed the address
+		m.Name = "password.frozen"
+		return m, nil
 	case m.To == "": // a username without a mailbox
 		return m, nil
 	case s.has():
@@ -191,6 +194,8 @@ func (h *handler) finishMail(r *http.Request, m postern.Mail) postern.Mail {
 			m.Text += " Please ask the people who run the site how you can sign in."
 		}
 		m.Text += end
+	case "password.frozen":
+		m.Text = asked + " A change of that account was undone. Until its owner ends that, in the account, its password cannot be reset. Sign in with a way from before the change, or ask the people who run the site." + end
 	case "password.disabled":
 		m.Text = asked + " It is disabled. Please ask the people who run the site." + end
 	default:

@@ -28,7 +28,10 @@ type app struct {
 	keeper
 }
 
-var _ postern.Factor = (*app)(nil)
+var (
+	_ postern.Factor = (*app)(nil)
+	_ postern.Keeper = (*app)(nil)
+)
 
 func newApp(k keeper) *app {
 	h := &app{keeper: k}
@@ -46,6 +49,16 @@ func newApp(k keeper) *app {
 // Factor describes the factor.
 func (h *app) Factor() postern.FactorInfo {
 	return postern.FactorInfo{Methods: []string{"otp"}, Label: "a code from your app"}
+}
+
+// Credentials names the app that a user has.
+func (h *app) Credentials(ctx context.Context, userID string) ([]string, error) {
+	var row appRow
+	item, err := h.load(ctx, userID, &row)
+	if err != nil || item.Version == "" {
+		return nil, err
+	}
+	return []string{"since " + row.Since.UTC().Format(time.RFC3339Nano)}, nil
 }
 
 var (

@@ -13,6 +13,7 @@ import (
 var (
 	_ postern.AccountEditor  = (*Directory)(nil)
 	_ postern.AddressChanger = (*Directory)(nil)
+	_ postern.FormerLister   = (*Directory)(nil)
 	_ postern.UserDeleter    = (*Directory)(nil)
 	_ postern.Unlinker       = (*Directory)(nil)
 )
@@ -29,10 +30,25 @@ func (d *Directory) EditAccount(ctx context.Context, userID string, e postern.Ac
 	return err
 }
 
-// ChangeAddress is AddAddress, RemoveAddress or ReplaceAddress for the person.
+// FormerAddresses returns the addresses that a user gave up in the last 7 days, for notices.
+func (d *Directory) FormerAddresses(ctx context.Context, userID string) (all []string, err error) {
+	r, _, _, err := d.load(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	r.prune(d.now())
+	for _, f := range r.Former {
+		all = append(all, f.Value)
+	}
+	return all, nil
+}
+
+// ChangeAddress is AddAddress, RemoveAddress, ReplaceAddress or RestoreAddress for the person.
 func (d *Directory) ChangeAddress(ctx context.Context, userID string, c postern.AddressChange) error {
 	x := Extra{Also: c.Also, Ways: d.offered(c.Offered)}
 	switch {
+	case c.Undo:
+		return d.restore(ctx, userID, c.New, x, true)
 	case c.Old == "":
 		return d.AddAddress(ctx, userID, c.New, x)
 	case c.New == "":

@@ -2,8 +2,11 @@ package users
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"time"
+
+	"github.com/posternauth/postern"
 )
 
 // formerFor is how long an address that was replaced is kept from others.
@@ -80,18 +83,33 @@ func (d *Directory) ReplaceAddress(ctx context.Context, userID, old, mail string
 		r.Addresses[i].Value = value
 		r.Addresses = slices.DeleteFunc(r.Addresses, func(a address) bool { return !a.Verified && a.Value == value })
 		r.Former = slices.DeleteFunc(r.Former, func(f former) bool { return f.Value == value })
-		if len(r.Former) >= maxFormer {
-			return ErrTooMany
-		}
-		r.Former = append(r.Former, former{old, value, dr.now.Add(formerFor).UTC()})
 		dr.head = dr.head.Moved()
-		return nil
+		return dr.keepFormer(old, value)
 	})
 }
 
-// RestoreAddress undoes a ReplaceAddress of the last 7 days: the user has the old address again, and no longer the one
-// that replaced it. A FieldError says that there is nothing to undo.
+// keepFormer keeps an address that the user has given up from others for 7 days.
+func (dr *draft) keepFormer(old, by string) error {
+	if len(dr.rec.Former) >= maxFormer {
+		return errManyFormer
+	}
+	dr.rec.Former = append(dr.rec.Former, former{old, by, dr.now.Add(formerFor).UTC()})
+	return nil
+}
+
+// errManyFormer bounds how many addresses one user keeps from others.
+var errManyFormer error = &answer{"users: the user has given up too many addresses lately", postern.Error{Status: http.StatusConflict, Code: "too_many",
+	Text: "Too many addresses of this account were removed in the last seven days. Please try again in some days."}}
+
+// RestoreAddress undoes a ReplaceAddress or RemoveAddress of the last 7 days: the user has the old address again, and
+// no longer what replaced it, over any number of changes. A FieldError says that there is nothing to undo.
 func (d *Directory) RestoreAddress(ctx context.Context, userID, old string, x Extra) error {
+	return d.restore(ctx, userID, old, x, false)
+}
+
+// restore is RestoreAddress. With freeze, only ways to sign in from before the change are accepted from then on: which
+// these are is in the changes of x.
+func (d *Directory) restore(ctx context.Context, userID, old string, x Extra, freeze bool) error {
 	old, err := checkAddress(old)
 	if err != nil {
 		return err
@@ -105,20 +123,32 @@ func (d *Directory) RestoreAddress(ctx context.Context, userID, old string, x Ex
 			}
 			return &FieldError{"address", "The user did not have this address in the last days."}
 		}
-		by := r.Former[i].ReplacedBy
-		r.Former = slices.Delete(r.Former, i, i+1)
-		if j := r.findAddress(by); j >= 0 {
-			r.Addresses[j] = address{"email", old, true}
-		} else { // what replaced it was replaced or removed since
-			r.Addresses = append(r.Addresses, address{"email", old, true})
-		}
+		came := r.successors(i)
+		r.Former = slices.DeleteFunc(r.Former, func(f former) bool { return f.Value == old || slices.Contains(came, f.Value) })
+		r.Addresses = slices.DeleteFunc(r.Addresses, func(a address) bool {
+			return a.Type == "email" && (a.Value == old || slices.Contains(came, a.Value))
+		})
+		r.Addresses = append(r.Addresses, address{"email", old, true})
 		dr.head = dr.head.Moved()
+		dr.head.Frozen = dr.head.Frozen || freeze
 		return nil
 	})
 }
 
-// RemoveAddress takes a mail address from a user, a verified one or a note. It returns nil if the user does not have
-// it, and ErrLastWay if it is the last way to sign in.
+// successors returns the addresses that came in the place of a former one, over any number of changes.
+func (r *record) successors(i int) (all []string) {
+	for range r.Former {
+		all = append(all, r.Former[i].ReplacedBy)
+		if i = r.findFormer(r.Former[i].ReplacedBy); i < 0 {
+			break
+		}
+	}
+	return all
+}
+
+// RemoveAddress takes a mail address from a user, a verified one or a note. A verified one is kept from other users for
+// 7 days, like one that ReplaceAddress replaced, and RestoreAddress gives it back during that time. It returns nil if
+// the user does not have the address, and ErrLastWay if it is the last way to sign in.
 func (d *Directory) RemoveAddress(ctx context.Context, userID, mail string, x Extra) error {
 	value, err := checkAddress(mail)
 	if err != nil {
@@ -133,6 +163,9 @@ func (d *Directory) RemoveAddress(ctx context.Context, userID, mail string, x Ex
 		dr.rec.Addresses = slices.Delete(dr.rec.Addresses, i, i+1)
 		if !verified {
 			return nil
+		}
+		if err := dr.keepFormer(value, ""); err != nil {
+			return err
 		}
 		return d.removed(dr, x)
 	})

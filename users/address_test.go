@@ -1,6 +1,7 @@
 package users_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -195,4 +196,81 @@ func TestA11_NotesFindNobody(t *testing.T) {
 	if _, ok := w.user(id).Email(); ok {
 		t.Error("Email returns a note")
 	}
+}
+
+// An address that is removed is kept from others like one that is replaced, and comes back the same way.
+func TestA14_RemovedAddress(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		ada, bob := w.create(mail("old@example.com")), w.create(mail("bob@example.com"))
+		w.ok(w.dir.AddAddress(ctx, ada, "new@example.com", users.Extra{}))
+		w.ok(w.dir.RemoveAddress(ctx, ada, "old@example.com", users.Extra{}))
+		if f := w.user(ada).Former; len(f) != 1 || f[0].Address != "old@example.com" || f[0].ReplacedBy != "" {
+			t.Errorf("the former addresses are %+v", f)
+		}
+		if got := must(w.dir.FormerAddresses(ctx, ada))(t); !slices.Equal(got, []string{"old@example.com"}) {
+			t.Errorf("notices go to %q", got)
+		}
+		if got := w.found(mail("old@example.com")); got != "" {
+			t.Errorf("the old address finds %s", got)
+		}
+		w.Advance(7*24*time.Hour - time.Second)
+		w.want(w.dir.AddAddress(ctx, bob, "old@example.com", users.Extra{}), postern.ErrTaken)
+		w.ok(w.dir.RestoreAddress(ctx, ada, "old@example.com", users.Extra{}))
+		if got := verified(w.user(ada)); !slices.Equal(got, []string{"new@example.com", "old@example.com"}) {
+			t.Errorf("the addresses are %q", got)
+		}
+		w.sound(ada)
+		w.ok(w.dir.RemoveAddress(ctx, ada, "new@example.com", users.Extra{}))
+		w.Advance(7*24*time.Hour + time.Second)
+		if got := must(w.dir.FormerAddresses(ctx, ada))(t); len(got) != 0 {
+			t.Errorf("after seven days notices go to %q", got)
+		}
+		w.ok(w.dir.AddAddress(ctx, bob, "new@example.com", users.Extra{}))
+		w.sound(ada)
+		w.sound(bob)
+	})
+}
+
+// RestoreAddress takes back what came of the address over several changes.
+func TestA14_RestoreOverSeveralChanges(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		ada := w.create(mail("a@example.com"))
+		for _, step := range [][2]string{{"a@example.com", "b@example.com"}, {"b@example.com", "c@example.com"}, {"c@example.com", "d@example.com"}} {
+			w.ok(w.dir.ReplaceAddress(ctx, ada, step[0], step[1], users.Extra{}))
+		}
+		w.ok(w.dir.AddNote(ctx, ada, "a@example.com", users.Extra{}))
+		w.ok(w.dir.RestoreAddress(ctx, ada, "a@example.com", users.Extra{}))
+		if got := verified(w.user(ada)); !slices.Equal(got, []string{"a@example.com"}) {
+			t.Errorf("the addresses are %q", got)
+		}
+		if got := must(w.dir.FormerAddresses(ctx, ada))(t); len(got) != 0 {
+			t.Errorf("notices go to %q", got)
+		}
+		for _, other := range []string{"b@example.com", "c@example.com", "d@example.com"} {
+			if got := w.found(mail(other)); got != "" {
+				t.Errorf("%s finds %q", other, got)
+			}
+		}
+		w.sound(ada)
+	})
+}
+
+// A user keeps ten addresses from others at most.
+func TestA14_FormerAddressesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	ada := w.create(mail("ada@example.com"))
+	for i := range 11 {
+		address := fmt.Sprintf("%d@example.com", i)
+		w.ok(w.dir.AddAddress(t.Context(), ada, address, users.Extra{}))
+		err := w.dir.RemoveAddress(t.Context(), ada, address, users.Extra{})
+		var e *postern.Error
+		if i < 10 && err != nil || i == 10 && (!errors.As(err, &e) || e.Code != "too_many") {
+			t.Errorf("address %d: %v", i, err)
+		}
+	}
+	w.sound(ada)
+	w.Advance(8 * 24 * time.Hour)
+	w.ok(w.dir.RemoveAddress(t.Context(), ada, "10@example.com", users.Extra{}))
 }

@@ -16,7 +16,7 @@ import (
 // A claim is the row that makes an address, a username or an identity belong to one user.
 type claim struct {
 	User   string `json:"user"`
-	Former bool   `json:"former,omitempty"` // of an address that was replaced: finds nobody, and keeps others out
+	Former bool   `json:"former,omitempty"` // of an address that was given up: finds nobody, and keeps others out
 }
 
 const claimRow = "claim"

@@ -29,12 +29,13 @@ func (d *Directory) Disable(ctx context.Context, userID, why string, until time.
 	return d.endSessions(ctx, userID)
 }
 
-// Enable lets a disabled user sign in again.
+// Enable lets a disabled or frozen user sign in again, in every way that the user has.
 func (d *Directory) Enable(ctx context.Context, userID string, x Extra) error {
 	return d.change(ctx, userID, x, func(dr *draft) error {
-		if dr.rec.Disabled == nil && dr.head.Gone != head.Disabled {
+		if dr.rec.Disabled == nil && dr.head.Gone != head.Disabled && !dr.head.Frozen {
 			return errUnchanged
 		}
+		dr.head.Frozen = false
 		dr.enable()
 		return nil
 	})

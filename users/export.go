@@ -21,6 +21,7 @@ type exported struct {
 	Identities []exportedIdentity `json:"identities,omitempty"`
 	Roles      []string           `json:"roles,omitempty"`
 	Disabled   *exportedDisabled  `json:"disabled,omitempty"`
+	Frozen     bool               `json:"frozen,omitempty"`
 	Data       json.RawMessage    `json:"data,omitempty"`
 	Profile    json.RawMessage    `json:"profile,omitempty"`
 	Created    time.Time          `json:"created"`
@@ -80,7 +81,7 @@ func (d *Directory) ExportAll(ctx context.Context, w io.Writer) error {
 func export(u User) exported {
 	out := exported{
 		ID: u.ID, Name: u.Name, Username: u.Username, Locale: u.Locale, Picture: u.Picture, Roles: u.Roles, Data: u.Data,
-		Profile: u.Profile, Created: u.Created, Updated: u.Updated, LastSignIn: u.LastSignIn,
+		Profile: u.Profile, Frozen: u.Frozen, Created: u.Created, Updated: u.Updated, LastSignIn: u.LastSignIn,
 	}
 	for _, a := range u.Addresses {
 		out.Addresses = append(out.Addresses, exportedAddress(a))

@@ -14,6 +14,9 @@ import (
 // Find returns the id of the user with an identity. An identity with postern.MailIssuer is found by an address that is
 // verified now, and one with postern.NameIssuer by the username. A disabled user is found, a deleted one is not. The
 // error is postern.ErrNoUser if there is no user.
+//
+// A frozen user is found by a former address too: as a name beside a password from before the change. The address alone
+// signs nobody in.
 func (d *Directory) Find(ctx context.Context, id postern.Identity) (userID string, err error) {
 	key, ok := d.claimKey(id)
 	if !ok {
@@ -32,7 +35,7 @@ func (d *Directory) Find(ctx context.Context, id postern.Identity) (userID strin
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("users: %w", err)
-	case !found || row.Former || h.Gone == head.Deleted:
+	case !found || row.Former && !h.Frozen || h.Gone == head.Deleted:
 		return "", postern.ErrNoUser
 	case h.Absent():
 		return "", fmt.Errorf("users: the head row of a user is missing: restore it from a backup of the store")

@@ -21,7 +21,7 @@ const (
 const (
 	maxAddresses  = 10 // verified ones and notes
 	maxIdentities = 10
-	maxFormer     = 5
+	maxFormer     = 10
 )
 
 // A record is a user as stored.
@@ -128,7 +128,7 @@ func (d *Directory) user(id string, r *record, h head.Head, version string, last
 	u := User{
 		ID: id, Name: r.Name, Username: r.Username, Locale: r.Locale, Picture: r.Picture, Roles: slices.Clone(r.Roles),
 		Scopes: d.Scopes(r.Roles), Data: r.Data, Profile: r.Profile, Created: r.Created, Updated: r.Updated,
-		LastSignIn: last, Version: version,
+		LastSignIn: last, Version: version, Frozen: h.Frozen,
 	}
 	for _, a := range r.Addresses {
 		u.Addresses = append(u.Addresses, postern.Address(a))

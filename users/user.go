@@ -62,6 +62,7 @@ type User struct {
 	Data       json.RawMessage // the application's; the person cannot change it
 	Profile    json.RawMessage // the person's; the application should not trust it
 	Disabled   *Disabled       // nil: the user may sign in
+	Frozen     bool            // a change of an address was undone: newer ways to sign in are refused, until Enable
 	Created    time.Time
 	Updated    time.Time
 	LastSignIn time.Time // to the minute; zero: unknown
@@ -79,11 +80,11 @@ type Identity struct {
 	Linked   time.Time
 }
 
-// A Former is an address that a user had before it was replaced. It signs nobody in, and nobody else can have it until
-// it is free. Notices still go to it.
+// A Former is an address that a user had before it was replaced or removed. It signs nobody in, and nobody else can
+// have it until it is free. Notices still go to it.
 type Former struct {
 	Address    string
-	ReplacedBy string
+	ReplacedBy string // empty: it was removed
 	Until      time.Time
 }
 

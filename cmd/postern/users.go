@@ -208,6 +208,8 @@ func orNever(t, now time.Time) string {
 
 func stateOf(u users.User) string {
 	switch {
+	case u.Disabled == nil && u.Frozen:
+		return "frozen"
 	case u.Disabled == nil:
 		return "active"
 	case u.Disabled.Until.IsZero():

@@ -73,6 +73,7 @@ type Head struct {
 	Backups Counts `json:"backups,omitempty"` // answer where one is due, and make none due: recovery codes
 	Gone    string `json:"gone,omitempty"`    // Disabled, Deleted, or empty
 	Lock    string `json:"lock,omitempty"`    // LockPassword, or empty
+	Frozen  bool   `json:"frozen,omitempty"`  // a change of an address was undone: ways in that came after it are refused
 
 	item store.Item
 }

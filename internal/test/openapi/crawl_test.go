@@ -148,6 +148,22 @@ func addresses(v *town) {
 	c.must(200, "POST", "/account/stop", query)
 	c.must(400, "GET", "/account/stop?"+query.Encode(), nil)
 	c.must(400, "POST", "/account/stop", query)
+
+	c = v.signUp("undo@example.com")
+	c.must(204, "DELETE", "/account/freeze", nil)
+	id := c.must(200, "GET", "/account", nil).json["addresses"].([]any)[0].(object)["id"]
+	c.must(202, "POST", "/account/addresses", object{"address": "undone@example.com", "replace": id})
+	c.must(204, "POST", "/account/addresses/confirm", object{"code": v.codeOf("postern.new-address")})
+	query = url.Values{"user": {v.mailed("postern.address-undo", "link", "user")}, "token": {v.mailed("postern.address-undo", "link", "token")}}
+	c.must(200, "GET", "/account/undo?"+query.Encode(), nil)
+	c.must(200, "POST", "/account/undo", query)
+	c.must(400, "GET", "/account/undo?"+query.Encode(), nil)
+	c.must(400, "POST", "/account/undo", query)
+	c.signIn("undo@example.com", good)
+	if a := c.must(200, "GET", "/account", nil); a.json["frozen"] != true {
+		v.Errorf("%s", a.Body)
+	}
+	c.must(204, "DELETE", "/account/freeze", nil)
 }
 
 // at opens the page of the provider and returns the URL of the callback.
