@@ -3,16 +3,19 @@ package postern_test
 import (
 	"context"
 	"encoding/json"
+	"html"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/test/testworld"
 	"github.com/posternauth/postern/session"
 )
 
@@ -201,5 +204,74 @@ func TestFactor_JSON(t *testing.T) {
 	}
 	if _, ok := h.session(b); !ok {
 		t.Error("no session")
+	}
+}
+
+// TestS12_StepUpOfAClass: acr_values leaves the proofs that give the class, and says so if there is none.
+func TestS12_StepUpOfAClass(t *testing.T) {
+	h := newFort(t)
+	b := h.fresh(h.who)
+	want(t, b.get(issuer+"/step-up?redirect_uri=/welcome&acr_values=mfa"), http.StatusForbidden, "no_proof")
+	want(t, b.get(issuer+"/step-up/door?redirect_uri=/welcome&acr_values=mfa"), http.StatusForbidden, "no_proof")
+	want(t, b.post(issuer+"/factors/chip/enroll", url.Values{"word": {"sesame"}}), http.StatusOK, "Done")
+	want(t, b.get(issuer+"/step-up?redirect_uri=/welcome&acr_values=mfa&max_age=60"), http.StatusOK, "acr_values=mfa&amp;max_age=60")
+	for _, class := range []string{"phr", "phrh", "gold"} {
+		want(t, b.get(issuer+"/step-up?redirect_uri=/welcome&acr_values="+class), http.StatusForbidden, "no_proof")
+	}
+	want(t, b.get(issuer+"/step-up/chip?redirect_uri=/welcome&acr_values=phr+mfa"), http.StatusSeeOther, "/factors/chip/verify")
+}
+
+// TestS11_TheGuardLeadsToTheStepUp: a route refuses an older or weaker sign-in and names the page; after it, the same
+// request passes.
+func TestS11_TheGuardLeadsToTheStepUp(t *testing.T) {
+	h := newFort(t)
+	b := h.enrolled(h.who, "chip", "sesame")
+	h.Advance(time.Hour)
+	call := func() *httptest.ResponseRecorder {
+		guarded := testworld.NewBrowser(h.kind.Require(handlerFunc(func(requestOf) {}), session.Fresh(5*time.Minute), session.ACR(session.ACRMultiFactor)))
+		guarded.Cookies = b.Cookies
+		return guarded.Do(guarded.Request("GET", "https://api.example.com/pay", nil))
+	}
+	w := call()
+	refusal := decoded[struct {
+		Error  string
+		StepUp string `json:"step_up"`
+	}](t, w)
+	if w.Code != http.StatusUnauthorized || refusal.Error != "insufficient_user_authentication" || refusal.StepUp != issuer+"/step-up?max_age=300" {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	page := b.get(refusal.StepUp + "&redirect_uri=/welcome").Body.String()
+	link := regexp.MustCompile(issuer + `/step-up/chip[^"]+`).FindString(page)
+	to := b.get(html.UnescapeString(link)).Header().Get("Location")
+	_, state, _ := strings.Cut(to, "?state=")
+	want(t, b.answer("chip", state, "sesame"), http.StatusSeeOther, "")
+	if w := call(); w.Code != http.StatusOK {
+		t.Errorf("after the step-up: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestM10_ByCode: the factors of a session that is delivered by code are kept with it.
+func TestM10_ByCode(t *testing.T) {
+	h := newFort(t, func(_ *home, c *postern.Config) { c.RequireFactor = always })
+	b := h.browser()
+	challenge := "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" // RFC 7636 appendix B
+	w := h.signIn(b, h.who, "code_challenge", challenge, "code_challenge_method", "S256")
+	want(t, w, http.StatusSeeOther, "/factors?state=")
+	_, state, _ := strings.Cut(w.Header().Get("Location"), "?state=")
+	want(t, b.post(issuer+"/factors/chip/enroll", url.Values{"state": {state}, "word": {"sesame"}}), http.StatusOK, "Done")
+	to, err := url.Parse(b.landing(b.post(issuer+"/factors/continue", url.Values{"state": {state}})))
+	h.must(err)
+	w = b.post(issuer+"/token", url.Values{"grant_type": {"authorization_code"}, "code": {to.Query().Get("code")}, "client_id": {"api"},
+		"redirect_uri": {"https://app.example.com/"}, "code_verifier": {"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}})
+	for range 2 {
+		tokens := decoded[struct {
+			Access  string `json:"access_token"`
+			Refresh string `json:"refresh_token"`
+		}](t, w)
+		if w.Code != http.StatusOK || tokens.Refresh == "" {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		h.Advance(10 * time.Minute)
+		w = b.post(issuer+"/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.Refresh}, "client_id": {"api"}})
 	}
 }

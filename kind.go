@@ -48,6 +48,9 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 	}
 	own := c.OnRefresh
 	c.Pool = core.pool
+	if c.StepUp == "" {
+		c.StepUp = s.Issuer() + "/step-up"
+	}
 	c.OnRefresh = func(ctx context.Context, id string, g *session.Grant[T]) error {
 		p, err := core.person(ctx, g.Subject)
 		if err == nil && g.ActorSession == "" { // an administrator who acts as the person has shown no factor of theirs

@@ -104,6 +104,28 @@ func (a *Auth) proofs(r *http.Request, l live, h head.Head) (names []string, mai
 	return nil, mailed, nil
 }
 
+// ofClass returns those of the proofs of a person that give a sign-in of the class in the parameter acr_values. The
+// error says that there is none.
+func (a *Auth) ofClass(r *http.Request, names []string, mailed string) ([]string, string, error) {
+	classes := strings.Fields(r.Form.Get("acr_values"))
+	if len(classes) == 0 {
+		return names, mailed, nil
+	}
+	multi := slices.Contains(classes, session.ACRMultiFactor)
+	passkey := multi || slices.Contains(classes, session.ACRPhishingResistant) || slices.Contains(classes, session.ACRHardware)
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		if s, ok := a.flows[name].handler.(StepUpper); ok && s.StepUp() == "passkey" {
+			return !passkey
+		}
+		_, factor := a.ownFactor(name)
+		return !factor || !multi
+	})
+	if len(names) == 0 {
+		return nil, "", Deny("no_proof", "You have nothing here that proves who you are as strongly as this needs. Please set up a second factor first.")
+	}
+	return names, "", nil
+}
+
 // showStepUp lists the ways, or goes on to the only one.
 func (a *Auth) showStepUp(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.returnFor(r); err != nil {
@@ -114,6 +136,9 @@ func (a *Auth) showStepUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	names, mailed, err := a.proofs(r, l, h)
+	if err == nil {
+		names, mailed, err = a.ofClass(r, names, mailed)
+	}
 	if err != nil {
 		return err
 	}
@@ -143,8 +168,10 @@ func stepUpQuery(r *http.Request) string {
 	if err != nil {
 		return ""
 	}
-	if v := r.Form.Get("max_age"); v != "" {
-		q.Set("max_age", v)
+	for _, name := range []string{"max_age", "acr_values"} {
+		if v := r.Form.Get(name); v != "" {
+			q.Set(name, v)
+		}
 	}
 	if len(q) == 0 {
 		return ""
@@ -173,6 +200,9 @@ func (a *Auth) beginStepUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	names, _, err := a.proofs(r, l, h)
+	if err == nil {
+		names, _, err = a.ofClass(r, names, "")
+	}
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func answer(w http.ResponseWriter, r *http.Request, issuer string, log *slog.Log
 	case errors.As(err, &old):
 		text := strings.TrimPrefix(old.Error(), "session: ")
 		w.Header().Set("WWW-Authenticate", with("invalid_token", text))
-		writeUnmet(w, http.StatusUnauthorized, "try_refresh", text, old.unmet)
+		writeUnmet(w, http.StatusUnauthorized, "try_refresh", text, old.unmet, "")
 	case errors.As(err, &missing):
 		missing.answer(w, with)
 	case errors.Is(err, ErrUnavailable):
@@ -135,11 +135,11 @@ func unauthorized(err error, refreshable bool) string {
 
 func (u unmet) answer(w http.ResponseWriter, with func(code, text string) string) {
 	text := strings.TrimPrefix(u.Error(), "session: ")
-	var scopes []string
+	var scopes, classes []string
 	within := time.Duration(0)
 	signIn, claims := true, true
 	for _, n := range u {
-		scopes = append(scopes, n.scopes...)
+		scopes, classes = append(scopes, n.scopes...), append(classes, n.acr...)
 		signIn, claims = signIn && n.signIn, claims && n.claim
 		if n.within > 0 && (within == 0 || n.within < within) {
 			within = n.within
@@ -155,19 +155,22 @@ func (u unmet) answer(w http.ResponseWriter, with func(code, text string) string
 		if claims { // the header has no code for it (RFC 6750 section 3.1)
 			code = "invalid_claims"
 		}
-		writeUnmet(w, http.StatusForbidden, code, text, u)
+		writeUnmet(w, http.StatusForbidden, code, text, u, "")
 		return
 	}
 	value := with("insufficient_user_authentication", text)
 	if within > 0 {
 		value += `, max_age="` + strconv.FormatInt(int64(within/time.Second), 10) + `"`
 	}
+	if len(classes) > 0 {
+		value += ", acr_values=" + httperr.Quote(strings.Join(classes, " "))
+	}
 	w.Header().Set("WWW-Authenticate", value)
-	writeUnmet(w, http.StatusUnauthorized, "insufficient_user_authentication", text, u)
+	writeUnmet(w, http.StatusUnauthorized, "insufficient_user_authentication", text, u, u.stepUpURL(within, classes))
 }
 
-// writeUnmet is httperr.Write with the list of unmet needs.
-func writeUnmet(w http.ResponseWriter, status int, code, text string, u unmet) {
+// writeUnmet is httperr.Write with the list of unmet needs, and where the person can meet them; empty: nowhere.
+func writeUnmet(w http.ResponseWriter, status int, code, text string, u unmet, stepUp string) {
 	failed := make([]failure, len(u))
 	for i, n := range u {
 		failed[i] = n.told
@@ -177,7 +180,8 @@ func writeUnmet(w http.ResponseWriter, status int, code, text string, u unmet) {
 		Error       string    `json:"error"`
 		Description string    `json:"error_description"`
 		Failed      []failure `json:"failed"`
-	}{code, httperr.Description(text), failed})
+		StepUp      string    `json:"step_up,omitempty"`
+	}{code, httperr.Description(text), failed, stepUp})
 }
 
 // publicText returns the text of an error for the client: the fixed part, without its cause.

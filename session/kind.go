@@ -108,6 +108,13 @@ type KindConfig[T any] struct {
 	// Defaults to none: sessions do not depend on such a row.
 	Pool string
 
+	// StepUp is the URL of the page where a person proves again who they are. A guard that refuses a session for an
+	// older or weaker sign-in, see [Fresh], [AuthMethod] and [ACR], answers with this URL and with what it asks for, as
+	// the member step_up. The application adds redirect_uri and sends the person there. postern.NewKind sets it.
+	//
+	// Defaults to none: the answer has no such member.
+	StepUp string
+
 	// CookieName is the name of the cookie of the access token. The name of the refresh token's cookie is CookieName
 	// and "-refresh". With an http issuer the prefixes "__Host-" and "__Secure-" are left out. Firebase Hosting
 	// forwards only a cookie named "__session".
@@ -157,6 +164,7 @@ type policy struct {
 
 	stateless, always bool   // always: every guard asks the store
 	pool              string // of the users whose heads end sessions; empty: none
+	stepUp            string // see KindConfig.StepUp
 	idle, absolute    time.Duration
 	maxSessions       int
 	onRefresh         func(context.Context, *record) (row, error) // nil: no hook
@@ -177,7 +185,7 @@ func NewKind[T any](s *Sessions, name string) *Kind[T] {
 // to change.
 func NewKindConfig[T any](s *Sessions, c KindConfig[T]) *Kind[T] {
 	p := &policy{sessions: s, name: c.Name, access: c.Access, cookie: c.CookieName, protocol: c.WebSocketProtocol,
-		stateless: c.Stateless, always: c.CheckStore, idle: c.Idle, absolute: c.Absolute, maxSessions: c.MaxSessions, pool: c.Pool}
+		stateless: c.Stateless, always: c.CheckStore, idle: c.Idle, absolute: c.Absolute, maxSessions: c.MaxSessions, pool: c.Pool, stepUp: c.StepUp}
 	if !kindName(c.Name) {
 		panic(fmt.Sprintf("session: kind %q: a name is a lower-case letter and up to 31 of a-z, 0-9, _ and -", c.Name))
 	}
@@ -368,4 +376,11 @@ func (k *Kind[T]) gates() guard {
 			return context.WithValue(ctx, contextKey{k.policy}, s)
 		},
 	}}
+}
+
+// AAL2 returns c with the life of a session at authenticator assurance level 2 of NIST SP 800-63B-4 section 2.2.3: at
+// most 24 hours, and one hour without a use.
+func AAL2[T any](c KindConfig[T]) KindConfig[T] {
+	c.Idle, c.Absolute = time.Hour, 24*time.Hour
+	return c
 }

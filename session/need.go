@@ -38,8 +38,10 @@ type need struct {
 	label  string   // the need in words
 	scopes []string // for the scope attribute of RFC 6750 section 3
 	within time.Duration
-	signIn bool // a new sign-in could meet it (RFC 9470), more rights could not
-	claim  bool // of a Claim
+	signIn bool     // a new sign-in could meet it (RFC 9470), more rights could not
+	acr    []string // classes of a sign-in that would meet it
+	stepUp string   // of the kind, see KindConfig.StepUp
+	claim  bool     // of a Claim
 	told   failure
 	met    func(checkedSession, time.Time) bool
 	actual func(*failure, common, time.Time) // adds what the session has; nil: not known

@@ -228,10 +228,15 @@ func (g *gate) meet(ctx context.Context, s checkedSession, give giver) error {
 		}
 		missing = append(missing, failed...)
 	}
-	if missing != nil {
-		return missing
+	if missing == nil {
+		return nil
 	}
-	return nil
+	if g.policy != nil {
+		for i := range missing {
+			missing[i].stepUp = g.policy.stepUp
+		}
+	}
+	return missing
 }
 
 // moreTelling returns the more informative error: ErrNeed, then ErrUnavailable, then b.
