@@ -29,13 +29,14 @@ var historyOf = map[string]bool{
 	eventBegun: true, eventEnded: true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
 	"totp added": true, "totp removed": true, "recovery codes made": true, "recovery code used": true, "factors reset": true,
+	"password change demanded": true, "password unlocked": true,
 	"factor guessed": true, "browser remembered": true, "browser forgotten": true,
 }
 
-// A historyEntry is one event of an account, for its owner.
-type historyEntry struct {
+// A HistoryEntry is one event of an account. Its owner sees it, and an administrator with the scope events:read.
+type HistoryEntry struct {
 	Time     time.Time `json:"time"`
-	Event    string    `json:"event"`
+	Event    string    `json:"event"` // with "_" for spaces
 	Provider string    `json:"provider,omitempty"`
 	Device   string    `json:"device,omitempty"`
 	Address  string    `json:"address,omitempty"`
@@ -56,7 +57,7 @@ func (a *Auth) remember(ctx context.Context, e Event) {
 // address are not.
 func (a *Auth) keepHistory(ctx context.Context, e Event) error {
 	now := a.sessions.Now()
-	entry := historyEntry{Time: now.UTC(), Event: strings.ReplaceAll(e.Name, " ", "_"), Provider: e.Provider, Device: e.Agent, Address: e.Addr}
+	entry := HistoryEntry{Time: now.UTC(), Event: strings.ReplaceAll(e.Name, " ", "_"), Provider: e.Provider, Device: e.Agent, Address: e.Addr}
 	if e.Provider == flowAdmin {
 		entry.Device, entry.Address = "", ""
 	}
@@ -77,8 +78,8 @@ func (a *Auth) keepHistory(ctx context.Context, e Event) error {
 }
 
 // readHistory returns the newest events of a user, and removes those beyond the newest 200.
-func (a *Auth) readHistory(ctx context.Context, userID string) ([]historyEntry, error) {
-	out := []historyEntry{}
+func (a *Auth) readHistory(ctx context.Context, userID string) ([]HistoryEntry, error) {
+	out := []HistoryEntry{}
 	var surplus []store.Change
 	after, now := historyRow, a.sessions.Now()
 	for range 10 {
@@ -91,7 +92,7 @@ func (a *Auth) readHistory(ctx context.Context, userID string) ([]historyEntry, 
 				next = ""
 				break
 			}
-			var e historyEntry
+			var e HistoryEntry
 			if json.Unmarshal(item.Value, &e) != nil || now.Sub(e.Time) > historyLife {
 				continue
 			}

@@ -79,22 +79,27 @@ func (f *Flow) MailReady() bool { return f.auth.mail != nil }
 //   - an [*Error] with 503 that wraps ErrMailUnavailable: no mail can be sent at all
 //   - another error: Config.Mail is missing, To is not a canonical address, or Subject is not one line
 func (f *Flow) Mail(ctx context.Context, m Mail) error {
+	_, err := f.deliver(ctx, m)
+	return err
+}
+
+// deliver is Mail, and reports whether the mail was sent.
+func (f *Flow) deliver(ctx context.Context, m Mail) (sent bool, err error) {
 	a := f.auth
 	if a.mail == nil {
-		return fmt.Errorf("postern: provider %q sends mail: set Config.Mail", f.name)
+		return false, fmt.Errorf("postern: provider %q sends mail: set Config.Mail", f.name)
 	}
 	if err := m.check(); err != nil {
-		return err
+		return false, err
 	}
 	to, _ := mailaddr.Parse(m.To) // checked
 	e := Event{Name: "mail sent", Provider: f.name, Subject: to.Mask()}
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && x.addr.IsValid() {
 		e.Addr = x.addr.String()
 	}
-	err := a.mail(ctx, m)
-	if err == nil {
+	if err = a.mail(ctx, m); err == nil {
 		a.sessions.Emit(ctx, e)
-		return nil
+		return true, nil
 	}
 	said := scrub.Error(err, scrub.Mail{To: m.To, Masked: to.Mask(), Link: m.Arg("link"), Code: m.Arg("code")})
 	a.log.ErrorContext(ctx, "postern: mail not sent", slog.String("provider", f.name), slog.String("mail", m.Name),
@@ -102,11 +107,11 @@ func (f *Flow) Mail(ctx context.Context, m Mail) error {
 	e.Name, e.Err = "mail failed", said
 	a.sessions.Emit(ctx, e)
 	if !errors.Is(err, ErrMailUnavailable) {
-		return nil
+		return false, nil
 	}
 	refused := unavailable(fmt.Errorf("%w: %w", ErrMailUnavailable, said))
 	refused.Text = "Mail cannot be sent right now. Please try again in a few minutes."
-	return refused
+	return false, refused
 }
 
 // MIME returns the message as a mail server takes it (RFC 5322, RFC 2046): the text, and beside it the HTML if there is

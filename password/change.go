@@ -167,7 +167,7 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	moved := s.head.Moved()
-	moved.Ways.Passwords, moved.Lock = 0, ""
+	moved.Ways.Passwords, moved.Lock, moved.Change = 0, "", false
 	if !h.deed(w, r, s, "password removed", func() error {
 		return h.store.Write(r.Context(), store.Delete(s.item.Key, s.item.Version), moved.Put())
 	}) {

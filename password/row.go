@@ -140,7 +140,7 @@ func (k *keeper) write(ctx context.Context, s *state, r row, h head.Head, more .
 	if err != nil {
 		return err
 	}
-	h.Ways.Passwords, h.Lock = 1, ""
+	h.Ways.Passwords, h.Lock, h.Change = 1, "", false
 	return k.store.Write(ctx, append([]store.Change{put, h.Put()}, more...)...)
 }
 

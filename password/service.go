@@ -14,7 +14,7 @@ import (
 // A Service sets and checks passwords for a program with its own pages. It keeps them where the provider does,
 // with the same limits for a user, and no mailed links. It is safe for concurrent use.
 //
-// Its errors are ErrWrong, a *policy.Error for a new password that is not good, a *hash.BusyError where too many are
+// Its errors are ErrWrong, ErrChange, a *policy.Error for a new password that is not good, a *hash.BusyError where too many are
 // hashed at once, and ErrLimited. Any other error means that the store or the secrets were unavailable.
 type Service struct{ keeper *keeper }
 
@@ -22,6 +22,10 @@ var (
 	// ErrWrong is the error for a password that is not that of the user, for a user without one, and for a password
 	// that is locked after too many wrong ones.
 	ErrWrong = errors.New("password: the password is wrong")
+
+	// ErrChange is the error of Check for the right password of a user who must choose a new one first, because an
+	// administrator has demanded it.
+	ErrChange = errors.New("password: the password must be changed first")
 
 	// ErrLimited is the error of a password that was not compared, because too many were typed. Answer 429.
 	ErrLimited = errors.New("password: too many passwords were typed for this user")
@@ -108,6 +112,8 @@ func (s *Service) check(ctx context.Context, e *effort, password string) (*state
 		return nil, ErrWrong
 	case errors.Is(err, limit.ErrLimited):
 		return nil, ErrLimited
+	case err == nil && now.head.Change:
+		return nil, ErrChange
 	}
 	return now, err
 }
@@ -121,7 +127,7 @@ func (s *Service) Remove(ctx context.Context, userID string) error {
 			return err
 		}
 		h := now.head.Moved()
-		h.Ways.Passwords = 0
+		h.Ways.Passwords, h.Change = 0, false
 		if h.Lock == head.LockPassword {
 			h.Lock = ""
 		}

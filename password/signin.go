@@ -119,6 +119,9 @@ func (h *handler) find(ctx context.Context, id postern.Identity) (string, error)
 // errWrong is the one answer to a wrong password, to a name that nobody has, and to a locked password.
 var errWrong = refusal("wrong_password", "That name and password do not belong together. Please check both. If you have lost the password, reset it.", nil)
 
+// errDemanded is the answer to a right password that an administrator wants to be changed.
+var errDemanded = refusal("password_change_demanded", "Please choose a new password first: reset it, by the mail that we send you.", nil)
+
 // signIn compares a password, and ends the sign-in or the step-up of its attempt.
 func (h *handler) signIn(w http.ResponseWriter, r *http.Request) {
 	var a attempt
@@ -147,7 +150,14 @@ func (h *handler) signIn(w http.ResponseWriter, r *http.Request) {
 		e.identifier = id.Issuer + id.Subject
 	}
 	s, err := h.prove(r, e, id, r.PostForm.Get("password"))
+	if err == nil && s.head.Change {
+		err = errDemanded
+	}
 	switch {
+	case errors.Is(err, errDemanded):
+		h.flow.Emit(r.Context(), r, postern.Event{Name: "sign-in failed", UserID: e.user, Reason: errDemanded.Code})
+		h.again(w, r, page, err)
+		return
 	case errors.Is(err, errWrong):
 		h.flow.Emit(r.Context(), r, postern.Event{Name: "sign-in failed", UserID: e.user, Reason: errWrong.Code})
 		h.again(w, r, page, err)

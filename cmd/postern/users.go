@@ -19,6 +19,8 @@ type usersGroup struct {
 	Add     usersAdd     `cmd:"" help:"Add a user."`
 	Disable usersDisable `cmd:"" help:"Keep a user from signing in, and end their sessions."`
 	Enable  usersEnable  `cmd:"" help:"Let a disabled user sign in again."`
+	Unlock  usersUnlock  `cmd:"" help:"Let a password work again after too many wrong ones."`
+	Demand  usersDemand  `cmd:"" name:"demand-change" help:"Refuse the password of a user until it is changed."`
 	Roles   usersRoles   `cmd:"" help:"Show or change the roles of a user."`
 	Invite  usersInvite  `cmd:"" help:"Make an invitation to sign up, and print its link."`
 	Delete  usersDelete  `cmd:"" help:"Delete a user for good."`

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store/sqlstore"
@@ -172,6 +173,22 @@ func TestUsers(t *testing.T) {
 		t.Errorf("after enable: %+v", u.Disabled)
 	}
 
+	h, err := head.Get(t.Context(), w.s.Store(), w.s.Issuer(), ada.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Ways.Passwords, h.Lock = 1, head.LockPassword
+	if err := w.s.Store().Write(t.Context(), h.Put()); err != nil {
+		t.Fatal(err)
+	}
+	w.run("unlock|ada")
+	if out := w.run("demand-change|ada"); !strings.HasSuffix(out, "must change the password.\n") {
+		t.Errorf("demand-change: %s", out)
+	}
+	if h, err = head.Get(t.Context(), w.s.Store(), w.s.Issuer(), ada.ID); err != nil || h.Lock != "" || !h.Change {
+		t.Errorf("%+v %v", h, err)
+	}
+
 	if tokens, err = w.kind.Create(t.Context(), grant); err != nil {
 		t.Fatal(err)
 	}
@@ -242,6 +259,7 @@ func TestUsers_Mistakes(t *testing.T) {
 		"show|\u202enobody":                               `there is no user \u202enobody`,
 		"show|1|--subject-of|https://accounts.google.com": "there is no user 1 of https://accounts.google.com",
 		"disable|nobody":                                  "there is no user nobody",
+		"unlock|nobody":                                   "there is no user nobody",
 		"enable|nobody":                                   "there is no user nobody",
 		"roles|nobody|--add|editor":                       "there is no user nobody",
 		"delete|nobody":                                   "there is no user nobody",

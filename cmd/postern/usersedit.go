@@ -162,6 +162,35 @@ func (c usersEnable) Run(ctx context.Context, w world) error {
 	})
 }
 
+type usersUnlock struct {
+	directoryFlags
+	whoFlags
+}
+
+// Run unlocks the password of a user.
+func (c usersUnlock) Run(ctx context.Context, w world) error {
+	return c.change(ctx, w, c.whoFlags, nil, func(dir *users.Directory, u users.User) (string, error) {
+		return "has no locked password.", dir.UnlockPassword(ctx, u.ID, users.Extra{})
+	})
+}
+
+type usersDemand struct {
+	directoryFlags
+	whoFlags
+}
+
+// Help is shown below the usage line.
+func (usersDemand) Help() string {
+	return `The sessions of the user go on. At the next sign-in the password is refused until it is reset by mail, or changed in a session. The user needs a password and a verified address.`
+}
+
+// Run demands that the password of a user is changed.
+func (c usersDemand) Run(ctx context.Context, w world) error {
+	return c.change(ctx, w, c.whoFlags, nil, func(dir *users.Directory, u users.User) (string, error) {
+		return "must change the password.", dir.DemandPasswordChange(ctx, u.ID, users.Extra{})
+	})
+}
+
 type usersRoles struct {
 	directoryFlags
 	whoFlags

@@ -74,6 +74,7 @@ type Head struct {
 	Gone    string `json:"gone,omitempty"`    // Disabled, Deleted, or empty
 	Lock    string `json:"lock,omitempty"`    // LockPassword, or empty
 	Frozen  bool   `json:"frozen,omitempty"`  // a change of an address was undone: ways in that came after it are refused
+	Change  bool   `json:"change,omitempty"`  // the password must be changed before it signs in again
 
 	item store.Item
 }

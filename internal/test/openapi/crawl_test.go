@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/test/flowtest"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/users"
@@ -284,6 +285,19 @@ func administration(v *town) {
 	c.must(403, "GET", "/account", nil)
 	c.must(204, "POST", "/session/end", nil)
 	c.must(401, "POST", "/session/end", nil)
+	c.must(204, "POST", user+"/reset-mail", nil)
+	c.must(204, "POST", user+"/unlock", nil)
+	c.must(204, "POST", user+"/demand-change", nil)
+	c.must(200, "GET", user+"/history", nil)
+	c.must(204, "POST", "/admin/mail/test", nil)
+	if err := v.dir.Link(v.Context(), id, postern.Identity{Issuer: "https://other.example", Subject: "x", Provider: "one"}); err != nil {
+		v.Fatalf("%v", err)
+	}
+	c.must(204, "DELETE", user+"/identities?issuer=https://other.example&subject=x", nil)
+	c.must(204, "DELETE", user+"/password", nil)
+	to := target.must(200, "POST", "/code/authorize", object{"email": "user@example.com"}).text("redirect_uri")
+	page := target.must(200, "GET", to, nil)
+	target.must(200, "POST", "/code/callback", object{"state": page.hidden("state"), "code": v.code()})
 	sessions := c.must(200, "GET", user+"/sessions", nil).json["sessions"].([]any)
 	c.must(204, "DELETE", user+"/sessions/"+sessions[0].(object)["id"].(string), nil)
 	c.must(204, "DELETE", user+"/sessions", nil)
