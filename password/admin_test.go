@@ -209,7 +209,7 @@ func TestAdmin_DemandChange(t *testing.T) {
 }
 
 // TestAdmin_RemoveWays: an administrator removes a password and an identity, never the last way in. Sessions end, and
-// the person is told.
+// the person gets a mail.
 func TestAdmin_RemoveWays(t *testing.T) {
 	f := newOffice(t)
 	boss := f.admin("boss", "owner")

@@ -14,8 +14,8 @@ import (
 // A Service sets and checks passwords for a program with its own pages. It keeps them where the provider does,
 // with the same limits for a user, and no mailed links. It is safe for concurrent use.
 //
-// Its errors are ErrWrong, ErrChange, a *policy.Error for a new password that is not good, a *hash.BusyError where too many are
-// hashed at once, and ErrLimited. Any other error means that the store or the secrets were unavailable.
+// Its errors are ErrWrong, ErrChange, a *policy.Error for a new password that is not good, a *hash.BusyError where too
+// many are hashed at once, and ErrLimited. Any other error means that the store or the secrets were unavailable.
 type Service struct{ keeper *keeper }
 
 var (
