@@ -55,13 +55,13 @@ func (p party) register(c ceremony, text string) (row, error) {
 	for _, alg := range c.Algs {
 		algs = append(algs, protocol.CredentialParameter{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(alg)})
 	}
-	_, err = parsed.Verify(c.Challenge, p.id, p.origins, nil, nil, protocol.TopOriginExplicitVerificationMode, false, !c.Silent, !c.Silent,
+	_, err = parsed.Verify(c.Challenge, p.id, p.origins, nil, nil, protocol.TopOriginExplicitVerificationMode, false, false, !c.Silent,
 		nil, algs, protocol.AttestationPolicy{}, protocol.SignaturePolicy{})
 	switch {
-	case err != nil && !c.Silent && !data.Flags.HasUserVerified():
-		return row{}, errUnverified
 	case err != nil:
 		return row{}, invalid(describe(err))
+	case !c.Silent && !data.Flags.HasUserVerified():
+		return row{}, errUnverified
 	case len(parsed.RawID) > maxID, len(data.AttData.CredentialPublicKey) > maxKey:
 		return row{}, invalid(errors.New("passkey: its id or its key is too long"))
 	case data.Flags.HasBackupState() && !data.Flags.HasBackupEligible():

@@ -263,7 +263,7 @@ func TestFlow_ConditionalCreate(t *testing.T) {
 	w.browser().signIn(d).want(200, "https://app.example.com/")
 
 	page = b.get("/passkey/enroll")
-	b.fill(page, newDevice(absent).make(t, page.form("").Data)).want(400, "passkey_unverified")
+	b.fill(page, newDevice(absent).make(t, page.form("").Data)).want(400, "invalid_passkey")
 	page = b.get("/passkey/enroll")
 	b.fill(page, newDevice(unverified).make(t, page.form("").Data)).want(400, "passkey_unverified")
 
