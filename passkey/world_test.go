@@ -48,6 +48,7 @@ type world struct {
 	*testworld.World
 	t        testing.TB
 	store    *counted
+	ring     *keys.Ring
 	sessions *session.Sessions
 	dir      *users.Directory
 	kind     *postern.Kind[profile]
@@ -134,6 +135,11 @@ type options struct {
 	users   func(*session.Sessions) postern.Users // nil: a Directory
 }
 
+// twin is another process of the same service.
+func (w *world) twin() func(*options) {
+	return func(o *options) { o.store, o.ring, o.clock = w.store.Store, w.ring, w.World }
+}
+
 func newWorld(t testing.TB, change ...func(o *options)) *world {
 	t.Helper()
 	w := &world{World: testworld.New(), t: t, who: postern.Identity{Issuer: "https://door.example", Subject: "ada"}}
@@ -150,7 +156,7 @@ func newWorld(t testing.TB, change ...func(o *options)) *world {
 	if o.ring == nil {
 		o.ring = w.Ring(t, nil)
 	}
-	w.store = &counted{Store: o.store}
+	w.ring, w.store = o.ring, &counted{Store: o.store}
 	sc := w.World.Config(issuer)
 	sc.Keys, sc.Store, sc.Logger = o.ring, w.store, nil
 	var err error
@@ -253,17 +259,24 @@ func (b *browser) post(path string, pairs ...string) *answer {
 	return b.send(b.Request(http.MethodPost, full(path), values))
 }
 
+// filled are the fields of a form with a credential, and more.
+func filled(f form, credential string, pairs ...string) url.Values {
+	values := url.Values{}
+	for name, value := range f.Hidden {
+		values.Set(name, value)
+	}
+	values.Set("credential", credential)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		values.Set(pairs[i], pairs[i+1])
+	}
+	return values
+}
+
 // fill sends the form of a page with a credential, and more fields.
 func (b *browser) fill(a *answer, credential string, pairs ...string) *answer {
 	b.w.t.Helper()
 	f := a.form("")
-	all := []string{"credential", credential}
-	for name, value := range f.Hidden {
-		if name != "credential" {
-			all = append(all, name, value)
-		}
-	}
-	return b.post(f.URL, append(all, pairs...)...)
+	return b.send(b.Request(http.MethodPost, f.URL, filled(f, credential, pairs...)))
 }
 
 // form returns a form of a page by its name; empty: the first.
