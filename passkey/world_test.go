@@ -158,7 +158,7 @@ func newWorld(t testing.TB, change ...func(o *options)) *world {
 	}
 	w.ring, w.store = o.ring, &counted{Store: o.store}
 	sc := w.World.Config(issuer)
-	sc.Keys, sc.Store, sc.Logger = o.ring, w.store, nil
+	sc.Keys, sc.Store = o.ring, w.store
 	var err error
 	if w.sessions, err = session.New(sc); err != nil {
 		t.Fatal(err)
