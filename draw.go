@@ -215,6 +215,11 @@ func (d *drawing) form(f Form, failed, focus bool) {
 		d.attr("name", name)
 		d.WriteString(` value="` + html.EscapeString(f.Hidden[name]) + "\">\n")
 	}
+	if f.Username != "" {
+		d.WriteString(`<input type="text" autocomplete="username" hidden readonly`)
+		d.attr("value", f.Username)
+		d.WriteString(">\n")
+	}
 	for i, field := range f.Fields {
 		d.field(field, failed && i == 0, focus && i == 0) // with links above the form a screen reader would skip them
 	}

@@ -62,9 +62,16 @@ type Form struct {
 	Title  string            // heading of one of several forms; empty: none
 	Action string            // URL; empty: that of the page
 	Hidden map[string]string // hidden fields
-	Fields []Field           // in order
-	Submit string            // text of the button; empty: "Continue"
-	Data   json.RawMessage   // for Page.Script and for programs, such as the options of a passkey; nil: none
+
+	// Username is by what the person of a form with a password is known: an address or a username. The page has it in
+	// a field that nobody sees and that is not sent, so that password managers keep the right name.
+	//
+	// Defaults to none.
+	Username string
+
+	Fields []Field         // in order
+	Submit string          // text of the button; empty: "Continue"
+	Data   json.RawMessage // for Page.Script and for programs, such as the options of a passkey; nil: none
 }
 
 // A Field of a Form: a labelled input. One of the type "checkbox" sends Value if it is ticked.

@@ -43,13 +43,14 @@ type lineJSON struct {
 }
 
 type formJSON struct {
-	Name   string            `json:"name,omitempty"`
-	Title  string            `json:"title,omitempty"`
-	URL    string            `json:"url"`
-	Hidden map[string]string `json:"hidden,omitempty"`
-	Fields []fieldJSON       `json:"fields"`
-	Submit string            `json:"submit,omitempty"`
-	Data   json.RawMessage   `json:"data,omitempty"`
+	Name     string            `json:"name,omitempty"`
+	Title    string            `json:"title,omitempty"`
+	URL      string            `json:"url"`
+	Hidden   map[string]string `json:"hidden,omitempty"`
+	Username string            `json:"username,omitempty"`
+	Fields   []fieldJSON       `json:"fields"`
+	Submit   string            `json:"submit,omitempty"`
+	Data     json.RawMessage   `json:"data,omitempty"`
 }
 
 type fieldJSON struct {
@@ -145,7 +146,7 @@ func (e pageEncoder) absolute(link string) string {
 }
 
 func (e pageEncoder) form(f Form) formJSON {
-	j := formJSON{Name: f.Name, Title: f.Title, URL: e.base.String(), Hidden: f.Hidden, Fields: []fieldJSON{}, Submit: f.Submit, Data: f.Data}
+	j := formJSON{Name: f.Name, Title: f.Title, URL: e.base.String(), Hidden: f.Hidden, Username: f.Username, Fields: []fieldJSON{}, Submit: f.Submit, Data: f.Data}
 	if f.Action != "" {
 		j.URL = e.absolute(f.Action)
 	}

@@ -24,20 +24,24 @@ func (h *handler) askChange(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, general(err))
 		return
 	}
-	h.flow.Page(w, r, h.changePage(s.has()))
+	h.flow.Page(w, r, h.changePage(s.has(), p))
 }
 
-func (h *handler) changePage(has bool) postern.Page {
+func (h *handler) changePage(has bool, p postern.Person) postern.Page {
+	name, ok := p.Email()
+	if !ok {
+		name = p.Username
+	}
 	next := h.newField()
 	next.Name = "new_password"
 	if !has {
 		return postern.Page{Name: "password.set", Title: "Choose a password", Forms: []postern.Form{{
-			Action: h.flow.URL("set"), Submit: "Set the password", Fields: []postern.Field{next},
+			Action: h.flow.URL("set"), Submit: "Set the password", Username: name, Fields: []postern.Field{next},
 		}}}
 	}
 	return postern.Page{
 		Name: "password.change", Title: "Change your password", Text: "Everybody else who is signed in to your account will be signed out.",
-		Forms: []postern.Form{{Action: h.flow.URL("change"), Submit: "Change the password", Fields: []postern.Field{
+		Forms: []postern.Form{{Action: h.flow.URL("change"), Submit: "Change the password", Username: name, Fields: []postern.Field{
 			{Name: "password", Label: "Password of now", Type: "password", Autocomplete: "current-password", Required: true}, next,
 		}}},
 	}
@@ -86,7 +90,7 @@ func (h *handler) change(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, &postern.Error{Status: http.StatusConflict, Code: "no_password", Text: "This account has no password yet."})
 		return
 	}
-	page, methods := h.changePage(true), []string(nil)
+	page, methods := h.changePage(true, p), []string(nil)
 	if asked {
 		e := &effort{user: p.ID, client: h.flow.Addr(r)}
 		proved, err := h.prove(r, e, postern.Identity{}, r.PostForm.Get("password"))
@@ -134,7 +138,7 @@ func (h *handler) set(w http.ResponseWriter, r *http.Request) {
 	}
 	fresh, err := h.freshFor(r, r.PostForm.Get("new_password"), known(p)...)
 	if err != nil {
-		h.again(w, r, h.changePage(false), general(err))
+		h.again(w, r, h.changePage(false, p), general(err))
 		return
 	}
 	if !h.deed(w, r, s, "password set", func() error { return h.write(r.Context(), s, fresh, s.head.Added()) }) {

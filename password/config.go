@@ -122,10 +122,18 @@ var (
 	_ postern.Enroller  = (*handler)(nil)
 	_ postern.StepUpper = (*handler)(nil)
 	_ postern.Keeper    = (*handler)(nil)
+
+	_ postern.WellKnowner = (*handler)(nil)
 )
 
 // StepUp says that a password proves again who a person is.
 func (h *handler) StepUp() string { return "password" }
+
+// WellKnown leads password managers to the page where the password is changed (W3C, A Well-Known URL for Changing
+// Passwords).
+func (h *handler) WellKnown() map[string]http.Handler {
+	return map[string]http.Handler{"/.well-known/change-password": http.RedirectHandler(h.flow.URL("change"), http.StatusSeeOther)}
+}
 
 // Credentials names the password that a user has now. The same password hashed anew has the same name.
 func (h *handler) Credentials(ctx context.Context, userID string) ([]string, error) {

@@ -1,6 +1,7 @@
 package password
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -15,15 +16,22 @@ import (
 
 const conflicts = 5 // how often a lost compare-and-set of one request is tried again
 
-// showReset is the page that a link opens. It reads and uses up nothing: programs that scan mail open links.
+// showReset is the page that a link opens. It uses up nothing: programs that scan mail open links.
 func (h *handler) showReset(w http.ResponseWriter, r *http.Request) {
-	h.flow.Page(w, r, h.resetPage(r.Form.Get("token")))
+	h.flow.Page(w, r, h.resetPage(r))
 }
 
-func (h *handler) resetPage(text string) postern.Page {
+// resetPage has the address of the account, if the link is one that we mailed. A store that fails leaves it out.
+func (h *handler) resetPage(r *http.Request) postern.Page {
+	text, name := cmp.Or(r.PostForm.Get("token"), r.Form.Get("token")), ""
+	if t, err := h.readToken(r.Context(), text); err == nil {
+		if s, b, err := h.slotOf(r.Context(), t); err == nil && h.alive(r.Context(), t, s, b) == nil {
+			name = b.Address
+		}
+	}
 	return postern.Page{
 		Name: "password.new", Title: "Choose a new password", Text: "Everybody who is signed in to your account will be signed out.",
-		Forms: []postern.Form{{Action: h.flow.URL("reset"), Hidden: map[string]string{"token": text}, Submit: "Set the password", Fields: []postern.Field{h.newField()}}},
+		Forms: []postern.Form{{Action: h.flow.URL("reset"), Hidden: map[string]string{"token": text}, Username: name, Submit: "Set the password", Fields: []postern.Field{h.newField()}}},
 	}
 }
 
@@ -45,7 +53,7 @@ func (h *handler) reset(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errLink):
 		h.flow.Fail(w, r, err)
 	case err != nil:
-		h.again(w, r, h.resetPage(r.PostForm.Get("token")), general(err))
+		h.again(w, r, h.resetPage(r), general(err))
 	default:
 		w.Header().Set("Location", h.flow.URL("authorize"))
 		w.WriteHeader(http.StatusSeeOther)

@@ -20,7 +20,7 @@ const (
 // EnrollForm is the form at the end of a sign-up.
 func (h *handler) EnrollForm(state, identifier string) *postern.Form {
 	return &postern.Form{
-		Name: "password", Title: "With a password", Action: h.flow.URL("sign-up"), Hidden: map[string]string{"state": state}, Submit: "Create my account",
+		Name: "password", Title: "With a password", Action: h.flow.URL("sign-up"), Hidden: map[string]string{"state": state}, Submit: "Create my account", Username: identifier,
 		Fields: []postern.Field{h.newField()},
 	}
 }
