@@ -228,6 +228,7 @@ func (a *Auth) enrollWaiting(r *http.Request, wt *waiting, k factor, h head.Head
 		e.Notice = ""
 	}
 	row := wt.row
+	row.Seq = h.Seq
 	if len(e.Methods) > 0 {
 		auth := proved(session.Authentication{Methods: row.Methods, Factors: row.Factors}, k, e.Methods, row.Time)
 		row.Methods, row.Factors, row.Time = auth.Methods, auth.Factors, a.sessions.Now()

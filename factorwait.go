@@ -95,7 +95,7 @@ func (a *Auth) leadTo(w http.ResponseWriter, r *http.Request, k factor, step, st
 	x := *exchangeOf(r)
 	x.finished, x.attempt = false, nil
 	next := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, &x))
-	next.URL, next.Method = &u, http.MethodGet
+	next.URL, next.Method, next.Header = &u, http.MethodGet, r.Header.Clone()
 	next.Form, next.PostForm = map[string][]string{"state": {state}}, map[string][]string{}
 	// The cookie of the waiting sign-in is only on its way to the client.
 	for _, c := range (&http.Response{Header: w.Header()}).Cookies() {

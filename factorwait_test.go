@@ -275,3 +275,28 @@ func TestM10_ByCode(t *testing.T) {
 		w = b.post(issuer+"/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.Refresh}, "client_id": {"api"}})
 	}
 }
+
+// TestM12_AnAdditionEndsWhatWaits: a sign-in that waits to set up a first factor sets up none once the owner has one.
+func TestM12_AnAdditionEndsWhatWaits(t *testing.T) {
+	var need postern.Requirement
+	h := newFort(t, func(_ *home, c *postern.Config) {
+		c.RequireFactor = func(context.Context, postern.Person, session.Authentication) (postern.Requirement, error) {
+			return need, nil
+		}
+	})
+	owner := h.fresh(h.who)
+	need.Factor = true
+	thief := h.browser() // has a session at the other site, and the mailbox
+	w := h.signIn(thief, h.who)
+	want(t, w, http.StatusSeeOther, "/factors?state=")
+	_, state, _ := strings.Cut(w.Header().Get("Location"), "?state=")
+	want(t, thief.post(issuer+"/factors/code", url.Values{"state": {state}}), http.StatusOK, "Check your mail")
+	want(t, thief.post(issuer+"/factors/code", url.Values{"state": {state}, "code": {h.code("ada@example.com")}}), http.StatusSeeOther, "")
+	want(t, owner.post(issuer+"/factors/chip/enroll", url.Values{"word": {"sesame"}}), http.StatusOK, "Done")
+	for _, step := range []string{"chip/enroll", "spare/enroll", "continue"} {
+		want(t, thief.post(issuer+"/factors/"+step, url.Values{"state": {state}, "word": {"thief"}}), http.StatusBadRequest, "expired_state")
+	}
+	want(t, thief.get(issuer+"/factors?state="+state), http.StatusBadRequest, "expired_state")
+	b := h.browser()
+	want(t, b.answer("chip", h.waiting(b, h.who), "sesame"), http.StatusSeeOther, "")
+}

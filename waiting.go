@@ -27,6 +27,7 @@ const (
 type waitRow struct {
 	User       string    `json:"u"`
 	Sec        int64     `json:"sec"`
+	Seq        int64     `json:"seq"` // an addition, such as a factor, ends what waits, and no session
 	Methods    []string  `json:"amr,omitempty"`
 	Factors    []string  `json:"factors,omitempty"` // shown so far
 	Remembered bool      `json:"remembered,omitempty"`
@@ -76,7 +77,7 @@ func (a *Auth) wait(w http.ResponseWriter, r *http.Request, in *SignIn, h head.H
 		return nil, err
 	}
 	row := more
-	row.User, row.Sec = in.UserID, h.Sec
+	row.User, row.Sec, row.Seq = in.UserID, h.Sec, h.Seq
 	row.Methods, row.Factors, row.Remembered, row.Time = in.Authentication.Methods, in.Authentication.Factors, in.Authentication.Remembered, in.Authentication.Time
 	row.Provider, row.Issuer, row.Subject, row.New, row.Addr = in.Identity.Provider, in.Identity.Issuer, in.Identity.Subject, in.New, in.Return.Addr()
 	put, err := a.putWait(r.Context(), store.Item{Key: a.waitKey(in.UserID, t.ID), Expires: attemptGone(t)}, row)
@@ -139,7 +140,7 @@ func (a *Auth) findWaiting(r *http.Request, kinds ...waitFor) (*waiting, error) 
 		return nil, errUsed()
 	case !slices.Contains(kinds, row.For):
 		return nil, errPurpose()
-	case row.Sec != wt.head.Sec || wt.head.Gone != "":
+	case row.Sec != wt.head.Sec || row.Seq != wt.head.Seq || wt.head.Gone != "":
 		return nil, errChanged()
 	}
 	return wt, nil
