@@ -150,7 +150,7 @@ func (a *Auth) waysBack(r *http.Request, f *Flow, e *Error) []Link {
 		return []Link{{Name: "step-up", Text: "Confirm that it is you", URL: e.stepUp}}
 	case a.requirePKCE && ret.Challenge() == "":
 		return a.toApplication(a.redirects.home)
-	case f == nil || f.err != nil || stray(e) || misasked(e.Code):
+	case f == nil || f.err != nil || stray(e) || misasked(e.Code), strings.HasPrefix(f.name, factorSteps): // a factor begins no sign-in
 		return []Link{{Name: "sign-in", Text: "Sign in", URL: a.issuer + "/authorize" + q}}
 	}
 	links := []Link{{Name: "again", Text: "Start again", URL: f.URL("authorize") + q}}
