@@ -275,7 +275,7 @@ func TestR1_Credentials(t *testing.T) {
 	boss, clerk := f.admin("boss", "owner"), f.admin("clerk", "clerk")
 	id, _ := f.user("ada", "member")
 	more, _ := f.user("eve", "editor")
-	for _, deed := range [][2]string{{"POST", "/reset-mail"}, {"POST", "/unlock"}, {"POST", "/demand-change"}, {"DELETE", "/password"}, {"DELETE", "/identities?issuer=x&subject=y"}} {
+	for _, deed := range [][2]string{{"POST", "/reset-mail"}, {"POST", "/reset-factors"}, {"POST", "/unlock"}, {"POST", "/demand-change"}, {"DELETE", "/password"}, {"DELETE", "/identities?issuer=x&subject=y"}} {
 		clerk.want(http.StatusForbidden, "insufficient_scope", deed[0], "users/"+id+deed[1], "")
 		boss.want(http.StatusForbidden, "not_yourself", deed[0], "users/"+boss.id+deed[1], "")
 		if !strings.HasPrefix(deed[1], "/identities") {

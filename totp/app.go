@@ -54,8 +54,8 @@ func (h *app) Factor() postern.FactorInfo {
 // Credentials names the app that a user has.
 func (h *app) Credentials(ctx context.Context, userID string) ([]string, error) {
 	var row appRow
-	item, err := h.load(ctx, userID, &row)
-	if err != nil || item.Version == "" {
+	now, err := h.load(ctx, userID, &row)
+	if err != nil || !now.has() {
 		return nil, err
 	}
 	return []string{"since " + row.Since.UTC().Format(time.RFC3339Nano)}, nil
@@ -126,11 +126,11 @@ func (h *app) verify(w http.ResponseWriter, r *http.Request) {
 // spend compares the code of a user, and returns the change that makes it work no more.
 func (h *app) spend(ctx context.Context, userID, code string) (store.Change, error) {
 	var row appRow
-	item, err := h.load(ctx, userID, &row)
+	now, err := h.load(ctx, userID, &row)
 	switch {
 	case err != nil:
 		return store.Change{}, err
-	case item.Version == "":
+	case !now.has():
 		return store.Change{}, errChanged
 	}
 	secrets, err := h.secrets(ctx)
@@ -146,7 +146,7 @@ func (h *app) spend(ctx context.Context, userID, code string) (store.Change, err
 		return store.Change{}, errWrongCode
 	}
 	row.Last = step
-	return put(item, row)
+	return put(now.item, row)
 }
 
 // wrong answers a wrong guess.
@@ -162,13 +162,13 @@ func (h *app) status(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var row appRow
-	item, err := h.load(r.Context(), p.ID, &row)
+	now, err := h.load(r.Context(), p.ID, &row)
 	if err != nil {
 		h.flow.Fail(w, r, failure(err))
 		return
 	}
 	page := postern.Page{Name: "totp.status", Title: "Authenticator app"}
-	if item.Version == "" {
+	if !now.has() {
 		page.Text = "You have no authenticator app for this account."
 		page.Ways = []postern.Link{{Name: "enroll", Text: "Set up an app", URL: h.flow.URL("enroll")}}
 	} else {
@@ -190,17 +190,17 @@ func (h *app) remove(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	item, err := h.load(r.Context(), p.ID, &appRow{})
+	now, err := h.load(r.Context(), p.ID, &appRow{})
 	switch {
 	case err != nil:
 		h.flow.Fail(w, r, failure(err))
 		return
-	case item.Version == "":
+	case !now.has():
 		h.flow.Fail(w, r, refusal(http.StatusConflict, "no_factor", "This account has no authenticator app."))
 		return
 	}
 	_, err = h.flow.Enroll(w, r, postern.Enrolment{
-		Count: -1, Changes: []store.Change{store.Delete(item.Key, item.Version)},
+		Count: -now.count, Changes: []store.Change{store.Delete(now.item.Key, now.item.Version)},
 		Event: "totp removed", Notice: "totp.removed",
 		NoticeText: "The authenticator app was removed from your account at " + h.flow.AppName() + ". No code of it is asked for any more.",
 	})

@@ -25,7 +25,7 @@ type pending struct {
 
 // begin shows a new seed, as a picture and as text.
 func (h *app) begin(w http.ResponseWriter, r *http.Request) {
-	p, ok := h.enrolls(w, r)
+	p, _, ok := h.enrolls(w, r)
 	if !ok {
 		return
 	}
@@ -35,21 +35,20 @@ func (h *app) begin(w http.ResponseWriter, r *http.Request) {
 }
 
 // enrolls returns the person who may set up an app: one who has none.
-func (h *app) enrolls(w http.ResponseWriter, r *http.Request) (postern.Person, bool) {
-	p, ok := h.flow.Person(w, r, proofAge)
-	if !ok {
-		return p, false
+func (h *app) enrolls(w http.ResponseWriter, r *http.Request) (p postern.Person, now state, ok bool) {
+	if p, ok = h.flow.Person(w, r, proofAge); !ok {
+		return p, now, false
 	}
-	item, err := h.load(r.Context(), p.ID, &appRow{})
+	now, err := h.load(r.Context(), p.ID, &appRow{})
 	switch {
 	case err != nil:
 		h.flow.Fail(w, r, failure(err))
-		return p, false
-	case item.Version != "":
+		return p, now, false
+	case now.has():
 		h.flow.Fail(w, r, refusal(http.StatusConflict, "has_factor", "This account has an authenticator app already. To use another one, remove it first."))
-		return p, false
+		return p, now, false
 	}
-	return p, true
+	return p, now, true
 }
 
 // show is the page with a seed, and with the error of a try to confirm it.
@@ -114,7 +113,7 @@ func (h *app) enroll(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	p, ok := h.enrolls(w, r)
+	p, before, ok := h.enrolls(w, r)
 	if !ok {
 		return
 	}
@@ -134,13 +133,13 @@ func (h *app) enroll(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, p, one, errWrongCode)
 		return
 	}
-	change, err := h.first(ctx, p.ID, one.Seed, step, now)
+	change, err := h.first(ctx, p.ID, before.item, appRow{Last: step, Since: now.UTC()}, one.Seed)
 	if err != nil {
 		h.flow.Fail(w, r, failure(err))
 		return
 	}
 	next, err := h.flow.Enroll(w, r, postern.Enrolment{
-		Count: 1, Changes: []store.Change{change}, Methods: h.Factor().Methods, Event: "totp added", Notice: "totp.added",
+		Count: 1 - before.count, Changes: []store.Change{change}, Methods: h.Factor().Methods, Event: "totp added", Notice: "totp.added",
 		NoticeText: "An authenticator app was added to your account at " + h.flow.AppName() + ". A code of it is asked for when you sign in.",
 	})
 	if err != nil {
@@ -160,14 +159,13 @@ func (h *app) enroll(w http.ResponseWriter, r *http.Request) {
 }
 
 // first returns the change that writes the row of a new app.
-func (h *app) first(ctx context.Context, userID string, seed []byte, step int64, now time.Time) (store.Change, error) {
+func (h *app) first(ctx context.Context, userID string, item store.Item, row appRow, seed []byte) (store.Change, error) {
 	secrets, err := h.secrets(ctx)
 	if err != nil {
 		return store.Change{}, err
 	}
-	sealed, err := seal.Seal(ctx, secrets, forSeed, seed, h.flow.Pool(), userID, h.name)
-	if err != nil {
+	if row.Seed, err = seal.Seal(ctx, secrets, forSeed, seed, h.flow.Pool(), userID, h.name); err != nil {
 		return store.Change{}, fmt.Errorf("totp: sealing: %w", err)
 	}
-	return put(store.Item{Key: h.key(userID)}, appRow{Seed: sealed, Last: step, Since: now.UTC()})
+	return put(item, row)
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/seal"
 	"github.com/posternauth/postern/store"
 )
@@ -121,11 +120,11 @@ func remaining(left int) string {
 // spend compares the code of a user, and returns the change that makes it work no more and how many are left.
 func (h *recovery) spend(ctx context.Context, userID, code string) (change store.Change, left int, err error) {
 	var row recoveryRow
-	item, err := h.load(ctx, userID, &row)
+	now, err := h.load(ctx, userID, &row)
 	switch {
 	case err != nil:
 		return change, 0, err
-	case item.Version == "":
+	case !now.has():
 		return change, 0, errChanged
 	}
 	secrets, err := h.secrets(ctx)
@@ -145,48 +144,46 @@ func (h *recovery) spend(ctx context.Context, userID, code string) (change store
 		return change, 0, errWrongCode
 	}
 	row.Codes = slices.Delete(row.Codes, found, found+1)
-	change, err = put(item, row)
+	change, err = put(now.item, row)
 	return change, len(row.Codes), err
 }
 
-// holder returns the person of the request and their codes. On the way to a session, and with a maxAge, the person must
-// have a factor: codes alone are none.
-func (h *recovery) holder(w http.ResponseWriter, r *http.Request, maxAge time.Duration) (p postern.Person, row recoveryRow, item store.Item, ok bool) {
+// holder returns the person of the request and their codes. With a maxAge, the person must have a factor: codes alone are
+// none.
+func (h *recovery) holder(w http.ResponseWriter, r *http.Request, maxAge time.Duration) (p postern.Person, row recoveryRow, now state, ok bool) {
 	if p, ok = h.flow.Person(w, r, maxAge); !ok {
-		return p, row, item, false
+		return p, row, now, false
 	}
-	item, err := h.load(r.Context(), p.ID, &row)
-	if err == nil && maxAge > 0 {
-		var now head.Head
-		now, err = head.Get(r.Context(), h.flow.Store(), h.flow.Pool(), p.ID)
-		if err == nil && !now.Due() && now.Ways.Passkeys == 0 {
-			err = refusal(http.StatusConflict, "no_factor", "Recovery codes stand in for another proof, such as an authenticator app. Set that up first.")
-		}
+	now, err := h.load(r.Context(), p.ID, &row)
+	if err == nil && maxAge > 0 && !now.other {
+		err = refusal(http.StatusConflict, "no_factor", "Recovery codes stand in for another proof, such as an authenticator app. Set that up first.")
 	}
 	if err != nil {
 		h.flow.Fail(w, r, failure(err))
-		return p, row, item, false
+		return p, row, now, false
 	}
-	return p, row, item, true
+	return p, row, now, true
 }
 
 // status shows how many codes are left. For programs the answer is in the arguments of the page.
 func (h *recovery) status(w http.ResponseWriter, r *http.Request) {
-	if _, row, item, ok := h.holder(w, r, 0); ok {
-		h.flow.Page(w, r, h.statusPage(row, item))
+	if _, row, now, ok := h.holder(w, r, 0); ok {
+		h.flow.Page(w, r, h.statusPage(row, now))
 	}
 }
 
-func (h *recovery) statusPage(row recoveryRow, item store.Item) postern.Page {
+func (h *recovery) statusPage(row recoveryRow, now state) postern.Page {
 	n := len(row.Codes)
 	page := postern.Page{Name: "recovery.status", Title: "Recovery codes", Args: map[string]any{"remaining": n}}
 	page.Text = "With a recovery code you can sign in without your authenticator app."
 	form := postern.Form{Action: h.flow.URL("enroll"), Submit: "Make recovery codes"}
-	if item.Version != "" {
+	if now.item.Version != "" {
 		page.Text += " " + remaining(n) + " New codes replace all old ones."
+		form.Submit = "Make new codes"
+	}
+	if now.has() {
 		page.Args["made"] = row.Made
 		page.Lines = []postern.Line{{Label: "Made", Value: row.Made.UTC().Format(time.DateOnly)}}
-		form.Submit = "Make new codes"
 	}
 	page.Forms = []postern.Form{form}
 	return page
@@ -194,11 +191,11 @@ func (h *recovery) statusPage(row recoveryRow, item store.Item) postern.Page {
 
 // offer is the page with the button that makes codes.
 func (h *recovery) offer(w http.ResponseWriter, r *http.Request) {
-	_, row, item, ok := h.holder(w, r, proofAge)
+	_, row, now, ok := h.holder(w, r, proofAge)
 	if !ok {
 		return
 	}
-	page := h.statusPage(row, item)
+	page := h.statusPage(row, now)
 	if state := r.Form.Get("state"); state != "" { // of a sign-in that waits until the person has a factor
 		page.Forms[0].Hidden = map[string]string{"state": state}
 	}
@@ -211,17 +208,17 @@ func (h *recovery) renew(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	p, row, item, ok := h.holder(w, r, proofAge)
+	p, _, now, ok := h.holder(w, r, proofAge)
 	if !ok {
 		return
 	}
-	codes, change, err := h.fresh(r.Context(), p.ID, item)
+	codes, change, err := h.fresh(r.Context(), p.ID, now.item)
 	if err != nil {
 		h.flow.Fail(w, r, failure(err))
 		return
 	}
 	next, err := h.flow.Enroll(w, r, postern.Enrolment{
-		Count: recoveryCount - len(row.Codes), Changes: []store.Change{change}, Event: "recovery codes made", Notice: "recovery.made",
+		Count: recoveryCount - now.count, Changes: []store.Change{change}, Event: "recovery codes made", Notice: "recovery.made",
 		NoticeText: "New recovery codes were made for your account at " + h.flow.AppName() + ". Older ones do not work any more.",
 	})
 	if err != nil {

@@ -37,20 +37,40 @@ func (k keeper) key(userID string) store.Key {
 	return store.Key{Part: k.flow.Part(userID), ID: "factor:" + k.name}
 }
 
-// load reads the row of a user into v. An item without a version is one that does not exist.
-func (k keeper) load(ctx context.Context, userID string, v any) (store.Item, error) {
-	key := k.key(userID)
-	items, err := k.flow.Store().Get(ctx, key)
-	switch {
-	case err != nil:
-		return store.Item{}, fmt.Errorf("totp: reading the store: %w", err)
-	case len(items) == 0:
-		return store.Item{Key: key}, nil
+// A state is what the store has of a factor of a user.
+type state struct {
+	item  store.Item // of the row; without a version it is one to be
+	count int        // how many of the factor the user has, by the head of the user
+	other bool       // the user has a factor, or a passkey
+}
+
+// has reports whether the user has the factor. A row that the head does not count is left from a reset.
+func (s state) has() bool { return s.item.Version != "" && s.count > 0 }
+
+// load reads the row of a user into v, which stays as it is if the user does not have the factor.
+func (k keeper) load(ctx context.Context, userID string, v any) (s state, err error) {
+	key, headKey := k.key(userID), head.Key(k.flow.Pool(), userID)
+	items, err := k.flow.Store().Get(ctx, key, headKey)
+	if err != nil {
+		return s, fmt.Errorf("totp: reading the store: %w", err)
 	}
-	if err := json.Unmarshal(items[0].Value, v); err != nil {
-		return store.Item{}, fmt.Errorf("totp: the row of a factor does not decode: %w", err)
+	h, err := head.Find(items, headKey)
+	if err != nil {
+		return s, fmt.Errorf("totp: %w", err)
 	}
-	return items[0], nil
+	s = state{item: store.Item{Key: key}, count: h.Factors[k.name] + h.Backups[k.name], other: h.Due() || h.Ways.Passkeys > 0}
+	for _, item := range items {
+		if item.Key == key {
+			s.item = item
+		}
+	}
+	if !s.has() {
+		return s, nil
+	}
+	if err := json.Unmarshal(s.item.Value, v); err != nil {
+		return s, fmt.Errorf("totp: the row of a factor does not decode: %w", err)
+	}
+	return s, nil
 }
 
 // put returns the change that writes a row, on condition that item is as it was read.

@@ -250,3 +250,40 @@ func TestWalk_CodesAreNoFactor(t *testing.T) {
 		t.Error("codes were made")
 	}
 }
+
+// Each link of each refusal of a factor leads somewhere.
+func TestWalk_NoDeadEnd(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	app := b.enroll("ada")
+	c := w.browser()
+	st := c.waits("ada")
+	used := w.browser()
+	want(t, used.post("/factors/totp/verify", "state", used.waits("ada"), "code", app.code(w.Now())), http.StatusSeeOther, "/continue")
+	refused := []*httptest.ResponseRecorder{
+		c.get("/factors/totp/verify?state=x"), c.get("/factors/totp/verify"), c.get("/factors/recovery/verify?state=" + st), c.get("/factors/totp/status"),
+		c.get("/factors/totp/none"), b.get("/factors/totp/enroll"), c.post("/factors/totp/verify", "state", st, "code", "1"),
+	}
+	w.Advance(11 * time.Minute)
+	refused = append(refused, c.post("/factors/totp/verify", "state", st, "code", app.code(w.Now())), b.post("/factors/totp/remove"), b.get("/factors/recovery/enroll"))
+	links := regexp.MustCompile(`<a href="([^"]+)"`)
+	seen := 0
+	for i, a := range refused {
+		if a.Code < 400 || a.Code >= 500 {
+			t.Errorf("refusal %d: %d", i, a.Code)
+		}
+		for _, m := range links.FindAllStringSubmatch(a.Body.String(), -1) {
+			seen++
+			target := strings.ReplaceAll(m[1], "&amp;", "&")
+			if !strings.HasPrefix(target, issuer) {
+				continue
+			}
+			if to := b.clone().Do(b.Request(http.MethodGet, target, nil)); to.Code == http.StatusNotFound || to.Code >= 500 {
+				t.Errorf("refusal %d (%d) links to %s: %d", i, a.Code, target, to.Code)
+			}
+		}
+	}
+	if seen < 6 {
+		t.Errorf("only %d links", seen)
+	}
+}

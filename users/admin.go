@@ -63,6 +63,7 @@ var adminRoutes = map[string]adminRoute{
 	"GET users/{id}/export":            {ScopeExport, true, (*adminCall).export},
 	"POST users/{id}/impersonate":      {ScopeImpersonate, true, (*adminCall).impersonate},
 	"POST users/{id}/reset-mail":       {ScopeCredentials, true, (*adminCall).resetMail},
+	"POST users/{id}/reset-factors":    {ScopeCredentials, true, (*adminCall).resetFactors},
 	"POST users/{id}/unlock":           {ScopeCredentials, true, (*adminCall).unlock},
 	"POST users/{id}/demand-change":    {ScopeCredentials, true, (*adminCall).demandChange},
 	"DELETE users/{id}/password":       {ScopeCredentials, true, (*adminCall).removePassword},

@@ -19,7 +19,7 @@ const (
 	ScopeRoles         = "users:roles"       // give and take roles; a user who has it is an administrator
 	ScopeExport        = "users:export"      // export what is kept of a user
 	ScopeDelete        = "users:delete"      // delete users
-	ScopeCredentials   = "users:credentials" // send resets, unlock, and remove passwords and identities
+	ScopeCredentials   = "users:credentials" // send resets, unlock, and remove passwords, factors and identities
 	ScopeImpersonate   = "users:impersonate" // act as a user
 	ScopeSessionsRead  = "sessions:read"     // list the sessions of a user
 	ScopeEvents        = "events:read"       // see the history of users

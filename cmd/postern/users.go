@@ -14,18 +14,19 @@ import (
 )
 
 type usersGroup struct {
-	List    usersList    `cmd:"" help:"List users, newest first."`
-	Show    usersShow    `cmd:"" help:"Show one user."`
-	Add     usersAdd     `cmd:"" help:"Add a user."`
-	Disable usersDisable `cmd:"" help:"Keep a user from signing in, and end their sessions."`
-	Enable  usersEnable  `cmd:"" help:"Let a disabled user sign in again."`
-	Unlock  usersUnlock  `cmd:"" help:"Let a password work again after too many wrong ones."`
-	Demand  usersDemand  `cmd:"" name:"demand-change" help:"Refuse the password of a user until it is changed."`
-	Roles   usersRoles   `cmd:"" help:"Show or change the roles of a user."`
-	Invite  usersInvite  `cmd:"" help:"Make an invitation to sign up, and print its link."`
-	Delete  usersDelete  `cmd:"" help:"Delete a user for good."`
-	Import  usersImport  `cmd:"" help:"Take over the users of another system, or of another Postern."`
-	Export  usersExport  `cmd:"" help:"Print users as JSON, one a line."`
+	List         usersList         `cmd:"" help:"List users, newest first."`
+	Show         usersShow         `cmd:"" help:"Show one user."`
+	Add          usersAdd          `cmd:"" help:"Add a user."`
+	Disable      usersDisable      `cmd:"" help:"Keep a user from signing in, and end their sessions."`
+	Enable       usersEnable       `cmd:"" help:"Let a disabled user sign in again."`
+	Unlock       usersUnlock       `cmd:"" help:"Let a password work again after too many wrong ones."`
+	Demand       usersDemand       `cmd:"" name:"demand-change" help:"Refuse the password of a user until it is changed."`
+	ResetFactors usersResetFactors `cmd:"" help:"Take all second factors from a user who has lost them."`
+	Roles        usersRoles        `cmd:"" help:"Show or change the roles of a user."`
+	Invite       usersInvite       `cmd:"" help:"Make an invitation to sign up, and print its link."`
+	Delete       usersDelete       `cmd:"" help:"Delete a user for good."`
+	Import       usersImport       `cmd:"" help:"Take over the users of another system, or of another Postern."`
+	Export       usersExport       `cmd:"" help:"Print users as JSON, one a line."`
 }
 
 // directoryFlags name the directory that a command is about: one pool of users in one store.

@@ -191,6 +191,28 @@ func (c usersDemand) Run(ctx context.Context, w world) error {
 	})
 }
 
+type usersResetFactors struct {
+	directoryFlags
+	kindFlag
+	whoFlags
+	Yes bool `help:"Reset without a question. Without it nothing is changed."`
+}
+
+// Help is shown below the usage line.
+func (usersResetFactors) Help() string {
+	return `For a person who has lost the app and the recovery codes. Their sessions end, and remembered browsers are forgotten. Passwords and passkeys stay. Make sure first that it is the person who asks: with the first proof alone anybody can then sign in. This command mails no notice.`
+}
+
+// Run resets the factors of a user.
+func (c usersResetFactors) Run(ctx context.Context, w world) error {
+	return c.change(ctx, w, c.whoFlags, c.Kind, func(dir *users.Directory, u users.User) (string, error) {
+		if !c.Yes {
+			return "", usagef("users reset-factors: this takes all second factors from %s: add --yes to do it", titled(u))
+		}
+		return "has no second factor any more. Their sessions have ended; access tokens expire by themselves.", dir.ResetFactors(ctx, u.ID, users.Extra{})
+	})
+}
+
 type usersRoles struct {
 	directoryFlags
 	whoFlags
