@@ -21,7 +21,7 @@ import (
 )
 
 // servePasskeys serves an application in which people sign up with a username and a passkey.
-func servePasskeys(t *testing.T) *app {
+func servePasskeys(t *testing.T, more ...func(mux *http.ServeMux)) *app {
 	t.Helper()
 	a := newApp(t, keys.ES256)
 	dir, err := users.New(users.Config{Sessions: a.sessions, AllowUsernames: true})
@@ -43,6 +43,9 @@ func servePasskeys(t *testing.T) *app {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("signed in: " + s.Properties.Email + " by " + strings.Join(s.Authentication.Methods, " ")))
 	})))
+	for _, add := range more {
+		add(mux)
+	}
 	a.serveHandler(t, mux)
 	return a
 }
