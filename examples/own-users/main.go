@@ -1,5 +1,6 @@
-// Command own-users signs people in by password. The users are rows of the application's own table in Postgres, which
-// has no passwords: those are in Postern's tables.
+// Command own-users signs people in by password or by passkey, and asks for a code of their app where they have set one
+// up. The users are rows of the application's own table in Postgres, which has no passwords, passkeys or seeds: those
+// are in Postern's store.
 //
 //	createdb app
 //	DATABASE_URL=postgres:///app go run ./examples/own-users
@@ -14,15 +15,18 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/passkey"
 	"github.com/posternauth/postern/password"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store/sqlstore"
+	"github.com/posternauth/postern/totp"
 )
 
 const schema = `CREATE TABLE IF NOT EXISTS accounts (
@@ -77,30 +81,44 @@ type Account struct {
 	Email string `json:"email"`
 }
 
-func newHandler(ctx context.Context, origin string, db *sql.DB, mail func(context.Context, postern.Mail) error) (http.Handler, error) {
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+type settings struct {
+	origin string
+	db     *sql.DB
+	mail   func(context.Context, postern.Mail) error
+	now    func() time.Time // nil: time.Now
+}
+
+func newHandler(ctx context.Context, s settings) (http.Handler, error) {
+	if _, err := s.db.ExecContext(ctx, schema); err != nil {
 		return nil, err
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.Postgres})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: s.db, Dialect: sqlstore.Postgres, Now: s.now})
 	if err != nil {
 		return nil, err
 	}
-	ring, err := keys.Open(ctx, keys.RingConfig{Vault: &keys.MemoryVault{}}) // these keys end with the program
+	ring, err := keys.Open(ctx, keys.RingConfig{Vault: &keys.MemoryVault{}, Now: s.now}) // these keys end with the program
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := session.New(session.Config{Issuer: origin + "/auth", Audience: "own-users", Keys: ring, Store: store})
+	sessions, err := session.New(session.Config{Issuer: s.origin + "/auth", Audience: "own-users", Keys: ring, Store: store, Now: s.now})
 	if err != nil {
 		return nil, err
 	}
-	account := postern.NewKind(sessions, Accounts{db}, session.KindConfig[Account]{Name: "account"}, func(p postern.Person) Account {
+	account := postern.NewKind(sessions, Accounts{s.db}, session.KindConfig[Account]{Name: "account"}, func(p postern.Person) Account {
 		email, _ := p.Email()
 		return Account{email}
 	})
 	auth, err := postern.New(postern.Config{
-		Sessions: sessions, Session: account, Name: "Own users", Admit: postern.Open, Mail: mail,
+		Sessions: sessions, Session: account, Name: "Own users", Admit: postern.Open, Mail: s.mail,
 		Redirects: []string{"/me"},
-		Providers: map[string]postern.Provider{"password": password.New(password.Config{})},
+		Providers: map[string]postern.Provider{
+			"password": password.New(password.Config{}),
+			"passkey":  passkey.New(passkey.Config{}),
+		},
+		Factors: map[string]postern.Provider{
+			"totp":     totp.New(totp.Config{}),
+			"recovery": totp.Recovery(totp.Config{}),
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -108,9 +126,22 @@ func newHandler(ctx context.Context, origin string, db *sql.DB, mail func(contex
 	mux := http.NewServeMux()
 	auth.Mount(mux)
 	mux.Handle("GET /me", account.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, _ := account.From(r.Context())
-		fmt.Fprintf(w, "account %s, %s\n", s.Subject, s.Properties.Email)
+		in, _ := account.From(r.Context())
+		fmt.Fprintf(w, "account %s, %s, by %v\n", in.Subject, in.Properties.Email, in.Authentication.Methods)
 	}), session.CheckStore))
+	mux.Handle("POST /close", account.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in, _ := account.From(r.Context())
+		_, err := s.db.ExecContext(r.Context(), `UPDATE accounts SET disabled = true WHERE id = $1`, in.Subject)
+		if err == nil {
+			err = auth.EndUser(r.Context(), in.Subject) // the sessions end now
+		}
+		if err != nil {
+			log.Printf("closing account %s: %v", in.Subject, err)
+			http.Error(w, "Please try again.", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "The account is closed.")
+	}), session.CheckStore, session.Fresh(10*time.Minute)))
 	return mux, nil
 }
 
@@ -119,9 +150,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	handler, err := newHandler(context.Background(), "http://localhost:8080", db, func(_ context.Context, m postern.Mail) error {
-		fmt.Printf("To: %s\n\n%s\n", m.To, m.Text)
-		return nil
+	handler, err := newHandler(context.Background(), settings{
+		origin: "http://localhost:8080", db: db,
+		mail: func(_ context.Context, m postern.Mail) error {
+			fmt.Printf("To: %s\n\n%s\n", m.To, m.Text)
+			return nil
+		},
 	})
 	if err != nil {
 		log.Fatal(err)
