@@ -71,7 +71,8 @@ func (h *handler) present(w http.ResponseWriter, r *http.Request, maxAge time.Du
 
 var errChanged = &postern.Error{Status: http.StatusConflict, Code: "password_changed", Text: "Something about this account was changed at the same time. Please look at it and try again."}
 
-// change changes the password. It needs the present one, or a step-up where the form has none. All sessions end except
+// change changes the password. It needs the present one, or a step-up where the form has none or the person has a
+// second factor. All sessions end except
 // this one, which gets a new id.
 func (h *handler) change(w http.ResponseWriter, r *http.Request) {
 	if err := h.flow.Fields(r, "password", "new_password"); err != nil {
@@ -83,6 +84,9 @@ func (h *handler) change(w http.ResponseWriter, r *http.Request) {
 		maxAge = 0
 	}
 	p, s, ok := h.present(w, r, maxAge)
+	if ok && s.head.Due() && asked { // the password is no fresh proof of a person who has a second factor
+		p, s, ok = h.present(w, r, proofAge)
+	}
 	if !ok {
 		return
 	}

@@ -42,6 +42,11 @@ var (
 
 func newTown(t testing.TB) *town {
 	t.Helper()
+	return newTownWith(t, func(*flowtest.World, *postern.Config) {})
+}
+
+func newTownWith(t testing.TB, change func(*flowtest.World, *postern.Config)) *town {
+	t.Helper()
 	v := &town{}
 	v.World = flowtest.NewUsers(t, func(w *flowtest.World, c *postern.Config) {
 		var err error
@@ -59,6 +64,7 @@ func newTown(t testing.TB) *town {
 		c.Providers = map[string]postern.Provider{
 			"one": oidc.New(one), "two": oidc.New(two), "github": oauth.GitHub(hub), "link": magic.Link(magic.Config{}), "code": magic.Code(magic.Config{}),
 		}
+		change(w, c)
 	})
 	v.IdP.SetUsers(ada, mallory)
 	v.two.SetUsers(ada, mallory)
