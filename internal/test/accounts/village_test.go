@@ -30,7 +30,7 @@ const (
 )
 
 var villageRoles = users.Roles{
-	"owner":  {"users:read", "users:write", "users:roles", "users:export", "users:delete", "sessions:read", "sessions:write"},
+	"owner":  {"users:read", "users:write", "users:roles", "users:export", "users:delete", "users:impersonate", "sessions:read", "sessions:write", "posts:read"},
 	"member": {"posts:read"},
 }
 
@@ -61,13 +61,14 @@ type house struct {
 	kind *postern.Kind[user]
 }
 
-// newVillage makes a village of one handler on a store; nil: one in memory.
-func newVillage(t testing.TB, s store.Store) *village {
+// newVillage makes a village of one handler on a store, which gets the clock; nil: one in memory.
+func newVillage(t testing.TB, on func(now func() time.Time) store.Store) *village {
 	t.Helper()
-	v := &village{World: testworld.New(), TB: t, store: s}
-	if s == nil {
-		v.store = &store.Memory{Now: v.Now}
+	v := &village{World: testworld.New(), TB: t}
+	if on == nil {
+		on = func(now func() time.Time) store.Store { return &store.Memory{Now: now} }
 	}
+	v.store = on(v.Now)
 	v.ring = v.Ring(t, nil)
 	v.house = v.open(v.store)
 	return v
