@@ -47,7 +47,7 @@ func (a *Auth) accountRoutes() map[string]map[string]accountStep {
 func (a *Auth) jsonRoom(path string) bool {
 	below, ok := strings.CutPrefix(path, a.base+"/")
 	name, _, _ := strings.Cut(below, "/")
-	page := below == flowAccount+"/stop" || below == flowAccount+"/undo"
+	page := below == flowAccount+"/stop" || below == flowAccount+"/undo" || below == flowAccount+"/confirm"
 	return a.isAdmin(path) || ok && a.session != nil && name == flowAccount && !page
 }
 

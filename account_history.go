@@ -29,7 +29,7 @@ var historyOf = map[string]bool{
 	eventBegun: true, eventEnded: true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
 	"totp added": true, "totp removed": true, "recovery codes made": true, "recovery code used": true, "factors reset": true,
-	"password change demanded": true, "password unlocked": true,
+	"password change demanded": true, "address confirmed": true, "password unlocked": true,
 	"factor guessed": true, "browser remembered": true, "browser forgotten": true,
 }
 

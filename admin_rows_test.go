@@ -66,7 +66,13 @@ func TestR5_AdminIsFresh(t *testing.T) {
 	h := newOffice(t, func(_ *home, c *postern.Config) { c.Origins = []string{"https://app.example.com"} })
 	_, boss := h.person("boss", "owner")
 	id, _ := h.person("ada", "member")
-	for _, route := range adminRoutes(id, "x") {
+	all := adminRoutes(id, "x")
+	for _, path := range []string{"", "/import", "/" + id + "/addresses", "/" + id + "/impersonate", "/" + id + "/reset-mail", "/" + id + "/unlock", "/" + id + "/demand-change"} {
+		all = append(all, [3]string{"POST", "/admin/users" + path, "{}"})
+	}
+	all = append(all, [3]string{"POST", "/admin/mail/test", ""}, [3]string{"DELETE", "/admin/users/" + id + "/password", ""},
+		[3]string{"DELETE", "/admin/users/" + id + "/identities?issuer=x&subject=y", ""})
+	for _, route := range all {
 		for _, origin := range []string{"https://app.example.com", "https://evil.example", "null"} {
 			for _, method := range []string{route[0], "OPTIONS"} {
 				r := boss.Request(method, issuer+route[1], nil)
@@ -81,7 +87,7 @@ func TestR5_AdminIsFresh(t *testing.T) {
 		}
 	}
 	h.Advance(11 * time.Minute)
-	for _, route := range adminRoutes(id, "x") {
+	for _, route := range all {
 		w := boss.json(route[0], route[1], route[2])
 		if route[0] == "GET" && !strings.HasSuffix(route[1], "/export") {
 			answered(t, w, http.StatusOK, "")

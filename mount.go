@@ -24,6 +24,7 @@ func (a *Auth) roomRoutes() map[string]roomSteps {
 		"/join":             {"POST": a.postJoin},
 		"/account/stop":     {"GET": a.stopChange, "POST": a.postStopChange}, // for people who come from a mail
 		"/account/undo":     {"GET": a.showUndo, "POST": a.postUndo},
+		"/account/confirm":  {"GET": a.showConfirm, "POST": a.postConfirm},
 	}
 }
 

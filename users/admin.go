@@ -53,7 +53,10 @@ type adminRoute struct {
 // adminRoutes are the routes below {base}/admin by method and path. {id} is a user, {sid} a session.
 var adminRoutes = map[string]adminRoute{
 	"GET users":                        {ScopeRead, false, (*adminCall).list},
+	"POST users":                       {ScopeWrite, true, (*adminCall).create},
 	"POST users/invite":                {ScopeWrite, true, (*adminCall).invite},
+	"POST users/import":                {ScopeWrite, true, (*adminCall).imports},
+	"POST users/{id}/addresses":        {ScopeCredentials, true, (*adminCall).addAddress},
 	"GET users/{id}":                   {ScopeRead, false, (*adminCall).show},
 	"PATCH users/{id}":                 {ScopeWrite, true, (*adminCall).edit},
 	"DELETE users/{id}":                {ScopeDelete, true, (*adminCall).remove},
@@ -94,7 +97,7 @@ var errDone = errors.New("users: the request is answered")
 // run finds the route, then checks who asks, then looks at the user. So without the scope every id is answered alike.
 func (c *adminCall) run(path string) error {
 	parts := strings.Split(path, "/")
-	if len(parts) > 1 && parts[0] == "users" && parts[1] != "invite" {
+	if len(parts) > 1 && parts[0] == "users" && !(len(parts) == 2 && (parts[1] == "invite" || parts[1] == "import")) {
 		c.target, parts[1] = parts[1], "{id}"
 	}
 	if len(parts) > 3 && parts[2] == "sessions" {
@@ -200,14 +203,8 @@ func (c *adminCall) invite() error {
 	if err := c.flow.ReadJSON(c.w, c.r, &body); err != nil {
 		return err
 	}
-	for _, role := range body.Roles {
-		if _, ok := c.dir.roles[role]; !ok {
-			return ErrRole
-		}
-	}
-	switch {
-	case len(body.Roles) > 0 && !slices.Contains(c.actor.Scopes, ScopeRoles), !c.dir.within(c.actor, body.Roles):
-		return errBeyond
+	if err := c.grants(body.Roles); err != nil {
+		return err
 	}
 	_, err := c.flow.Invite(c.r.Context(), postern.Invitation{Address: body.Address.Value, Roles: body.Roles, By: c.actor.UserID, Pool: c.actor.Pool})
 	if errors.Is(err, postern.ErrInvalid) {

@@ -51,6 +51,10 @@ type ImportOptions struct {
 	//
 	// Defaults to none.
 	Each func(ImportResult)
+
+	// within decides about each write for an administrator, and returns more changes for it. before is nil for a new
+	// user.
+	within func(ctx context.Context, userID string, before, after *record) ([]store.Change, error)
 }
 
 // An Outcome is what Import did with a user.
@@ -185,6 +189,7 @@ func (run *importRun) one(ctx context.Context, r Imported) {
 func reason(err error) string {
 	var field *FieldError
 	var taken *takenError
+	var shown *answer
 	switch {
 	case errors.As(err, &field):
 		return field.Field + ": " + field.Text
@@ -194,6 +199,8 @@ func reason(err error) string {
 		return "The user has too many addresses, identities or credentials."
 	case errors.Is(err, ErrRole):
 		return "A role is not one of Config.Roles."
+	case errors.As(err, &shown):
+		return shown.http.Text
 	}
 	return ""
 }

@@ -150,6 +150,13 @@ func (run *importRun) marked(userID string, mark importMark, version string) fun
 
 // write writes a draft, or only checks it in a dry run.
 func (run *importRun) write(ctx context.Context, dr *draft, before *record, h head.Head) (bool, error) {
+	if run.o.within != nil {
+		more, err := run.o.within(ctx, dr.id, before, dr.rec)
+		if err != nil {
+			return false, err
+		}
+		dr.also = append(dr.also, more...)
+	}
 	changes, err := run.d.changes(ctx, dr, before, h)
 	if err != nil {
 		return false, err
