@@ -23,7 +23,7 @@ import (
 // answer must have a status of the document, and a body that fits its schema.
 func TestEveryOperation(t *testing.T) {
 	v := newTown(t)
-	for _, part := range []func(*town){public, signUps, passwords, account, addresses, identities, stepUps, factors, tokens, sessions, administration} {
+	for _, part := range []func(*town){public, signUps, passwords, account, addresses, identities, stepUps, factors, apps, tokens, sessions, administration} {
 		part(v)
 		v.Advance(11 * time.Minute) // the limits of the part before have passed
 	}

@@ -60,6 +60,7 @@ func routes(t *testing.T) map[string][]string {
 			add("/{provider}/"+m[2], m[1])
 		}
 	})
+	each(body("totp/app.go", "func newApp"), `"([A-Z]+) ([^"]+)"`, func(m []string) { add("/factors/{factor}/"+m[2], m[1]) })
 	each(body("magic/magic.go", "func (h *handler) ServeHTTP"), `case "([^"]+)":`, func(m []string) {
 		add("/{provider}/"+m[1], "GET")
 		add("/{provider}/"+m[1], "POST")

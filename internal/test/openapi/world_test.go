@@ -17,6 +17,7 @@ import (
 	"github.com/posternauth/postern/oidc"
 	"github.com/posternauth/postern/password"
 	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/totp"
 	"github.com/posternauth/postern/users"
 )
 
@@ -55,7 +56,7 @@ func newTown(t testing.TB) *town {
 		v.staff = postern.NewKind(w.Sessions, v.dir, session.KindConfig[profile]{Name: "staff"}, say)
 		kind := postern.NewKind(w.Sessions, v.dir, session.KindConfig[profile]{Name: "user"}, say)
 		c.Session, c.Admit, c.Admin, c.Usernames = kind, postern.Open, v.dir.Admin(v.staff), true
-		c.Factors, c.RequireFactor = map[string]postern.Provider{"knock": knock{}}, demand
+		c.Factors, c.RequireFactor = map[string]postern.Provider{"knock": knock{}, "totp": totp.New(totp.Config{}), "recovery": totp.Recovery(totp.Config{})}, demand
 		c.Redirects = append(c.Redirects, "/", "https://app.example/cb")
 		c.Providers = map[string]postern.Provider{
 			"one":      oidc.New(oidc.Config{Issuer: flowtest.IdP, ClientID: flowtest.ClientID, ClientSecret: flowtest.Secret, HTTPClient: w.HTTP}),
