@@ -148,8 +148,8 @@ func (h *recovery) spend(ctx context.Context, userID, code string) (change store
 	return change, len(row.Codes), err
 }
 
-// holder returns the person of the request and their codes. With a maxAge, the person must have a factor: codes alone are
-// none.
+// holder returns the person of the request and their codes. With a maxAge, the person must have a factor: codes alone
+// are none.
 func (h *recovery) holder(w http.ResponseWriter, r *http.Request, maxAge time.Duration) (p postern.Person, row recoveryRow, now state, ok bool) {
 	if p, ok = h.flow.Person(w, r, maxAge); !ok {
 		return p, row, now, false
