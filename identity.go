@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/posternauth/postern/internal/mailaddr"
 	"github.com/posternauth/postern/session"
 )
 
@@ -72,11 +73,14 @@ type Tokens struct {
 	Expires                   time.Time // of Access; zero: unknown
 }
 
-// Email returns the first mail address that the provider has proven. Without one it returns false, whatever unproven
-// addresses there are.
+// Email returns the first mail address that the provider has proven, in canonical form if it has one. Without one it
+// returns false, whatever unproven addresses there are.
 func (i Identity) Email() (string, bool) {
 	for _, a := range i.Addresses {
 		if a.Type == "email" && a.Verified && a.Value != "" {
+			if m, err := mailaddr.Parse(a.Value); err == nil {
+				return m.String(), true // a table of the program may keep it as a person wrote it
+			}
 			return a.Value, true
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/limit"
+	"github.com/posternauth/postern/internal/mailaddr"
 	"github.com/posternauth/postern/internal/seal"
 	"github.com/posternauth/postern/store"
 )
@@ -249,6 +250,9 @@ func (s signUpState) identity() Identity {
 
 // sendMail sends a mail of the handler itself.
 func (a *Auth) sendMail(ctx context.Context, m Mail) error {
+	if to, err := mailaddr.Parse(m.To); err == nil {
+		m.To = to.String() // a table of the program may keep it as a person wrote it
+	}
 	return (&Flow{auth: a, name: "postern"}).Mail(ctx, m)
 }
 

@@ -177,7 +177,7 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
 	moved := s.head.Moved()
 	moved.Ways.Passwords, moved.Lock, moved.Change = 0, "", false
 	if !h.deed(w, r, s, "password removed", func() error {
-		return h.store.Write(r.Context(), store.Delete(s.item.Key, s.item.Version), moved.Put())
+		return h.commit(r.Context(), moved.Put(), store.Delete(s.item.Key, s.item.Version))
 	}) {
 		return
 	}

@@ -135,8 +135,9 @@ func (h *handler) lostMail(ctx context.Context, s *state, id postern.Identity, m
 		return m, err
 	}
 	m.To, m.Language = stored(p, m.To), p.Locale
-	_, lists := h.flow.Users().(postern.IdentityLister)
-	none := lists && s.head.Ways.Passkeys == 0 && s.head.Ways.Identities == 0 && len(ways) == 0
+	_, known := h.flow.Users().(postern.IdentityLister)
+	known = known || len(h.flow.OtherWays("")) == 0 // or there is no other provider, and so no identity
+	none := known && s.head.Ways.Passkeys == 0 && s.head.Ways.Identities == 0 && len(ways) == 0
 	switch {
 	case s.head.Gone != "" || p.Disabled:
 		m.Name = "password.disabled"
@@ -163,8 +164,8 @@ func (h *handler) lostMail(ctx context.Context, s *state, id postern.Identity, m
 // stored is the address of a user to which a mail goes: never what was typed, but what the user has.
 func stored(p postern.Person, typed string) string {
 	for _, a := range p.Addresses {
-		if a.Type == "email" && a.Verified && a.Value == typed {
-			return a.Value
+		if one, ok := (postern.Identity{Addresses: []postern.Address{a}}).Email(); ok && one == typed {
+			return one
 		}
 	}
 	first, _ := p.Email()

@@ -53,6 +53,7 @@ type tries struct {
 type effort struct {
 	identifier string // the name, with its kind; empty if the user is known from elsewhere
 	mail       bool   // the name is an address
+	unnamed    bool   // the program found the user, and did not say by what
 	user       string // empty: nobody
 	client     netip.Addr
 	browser    *browser // nil: without a sealed cookie
@@ -163,6 +164,9 @@ func (k *keeper) chargeUser(ctx context.Context, e *effort) (s *state, err error
 // count counts a guess from a browser that is not known. At maxFailures it locks the password. It changes s to what is
 // written.
 func (k *keeper) count(s *state, e *effort) []store.Change {
+	if e.unnamed { // a table of the program is not counted in the head: it has a mailbox, unless there is a username alone
+		e.mail = s.head.Ways.Usernames == 0
+	}
 	mailbox := s.tries.Mail || s.head.Ways.Addresses > 0
 	if s.locked() && !mailbox && !e.mail && e.began.Sub(s.tries.At) >= lockLife && !s.tries.At.IsZero() {
 		s.head.Lock, s.tries = "", tries{N: 1}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/store"
@@ -63,7 +62,7 @@ func (h *handler) reset(w http.ResponseWriter, r *http.Request) {
 // redeem sets the password, once for a link, and then ends what was signed in. The policy and the hash come before
 // anything is used up. If the request ends between the two, the same link and password finish the second.
 func (h *handler) redeem(r *http.Request, t token, password string) error {
-	ctx, me := r.Context(), rand.Text()
+	ctx := r.Context()
 	var fresh row
 	for range conflicts {
 		s, b, err := h.slotOf(ctx, t)
@@ -71,7 +70,7 @@ func (h *handler) redeem(r *http.Request, t token, password string) error {
 			return err
 		}
 		if b.Used != "" {
-			return h.resume(ctx, t, s, b, password)
+			return h.resume(r, t, s, b, password)
 		}
 		if err := h.alive(ctx, t, s, b); err != nil {
 			return err
@@ -81,26 +80,27 @@ func (h *handler) redeem(r *http.Request, t token, password string) error {
 				return err
 			}
 		}
-		b.Used = me
+		b.Used = rand.Text()
 		err = h.write(ctx, s, fresh, s.head.Moved(), b.put(s.more[t.Slot]))
 		if errors.Is(err, store.ErrConflict) {
 			continue
 		}
-		if err != nil { // written or not: the slot says which
-			look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			_, now, err2 := h.slotOf(look, t)
-			cancel()
-			if err2 != nil || now.Used != me {
-				return errors.Join(err, err2)
-			}
+		if err != nil {
+			return err
 		}
 		h.forgive(ctx, s)
-		h.flow.Emit(ctx, r, postern.Event{Name: "password reset", UserID: t.User})
-		h.notice(ctx, t.User, "password.was-reset", "The password of your account at "+h.flow.AppName()+" was reset by a link that we mailed to you. "+
-			"Everybody who was signed in was signed out.")
-		return h.end(ctx, t)
+		return h.finish(r, t)
 	}
 	return errLink // others were faster each time
+}
+
+// finish reports a reset whose password is written, and ends what was signed in before. A reset that was cut off here
+// is reported again by the request that finishes it.
+func (h *handler) finish(r *http.Request, t token) error {
+	h.flow.Emit(r.Context(), r, postern.Event{Name: "password reset", UserID: t.User})
+	h.notice(r.Context(), t.User, "password.was-reset", "The password of your account at "+h.flow.AppName()+" was reset by a link that we mailed to you. "+
+		"Everybody who was signed in was signed out.")
+	return h.end(r.Context(), t)
 }
 
 // slotOf reads the user and the slot of a link. The error is errLink if the link is not that of the slot.
@@ -131,15 +131,15 @@ func (h *handler) alive(ctx context.Context, t token, s *state, b slot) error {
 
 // resume finishes a reset whose password is written: only with the same password, and only until what was signed in has
 // ended.
-func (h *handler) resume(ctx context.Context, t token, s *state, b slot, password string) error {
+func (h *handler) resume(r *http.Request, t token, s *state, b slot, password string) error {
 	if b.Done || h.now().UnixMilli() >= b.Until || !s.has() {
 		return errLink
 	}
-	found, err := h.hasher.Verify(ctx, s.row.Hash, password)
+	found, err := h.hasher.Verify(r.Context(), s.row.Hash, password)
 	if err != nil || !found.OK {
 		return errLink
 	}
-	return h.end(ctx, t)
+	return h.finish(r, t)
 }
 
 // end ends what was signed in before a reset, and then marks the slot, so that the link can do nothing more.

@@ -236,6 +236,10 @@ func TestP6_StoreFailsAtEachCall(t *testing.T) {
 			if old.session() != nil || w.browser().signIn("ada@example.com", better).Code != http.StatusSeeOther {
 				t.Fatalf("call %d, applied %t: not finished", n, applied)
 			}
+			noticed := slices.ContainsFunc(w.mails.All(), func(m postern.Mail) bool { return m.Name == "password.was-reset" })
+			if events := w.events("password reset"); !noticed || events == 0 {
+				t.Fatalf("call %d, applied %t: %d events, notice %t", n, applied, events, noticed)
+			}
 			if !reached {
 				if n < 8 {
 					t.Fatalf("only %d calls", n)

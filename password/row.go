@@ -141,7 +141,24 @@ func (k *keeper) write(ctx context.Context, s *state, r row, h head.Head, more .
 		return err
 	}
 	h.Ways.Passwords, h.Lock, h.Change = 1, "", false
-	return k.store.Write(ctx, append([]store.Change{put, h.Put()}, more...)...)
+	return k.commit(ctx, append([]store.Change{h.Put(), put}, more...)...)
+}
+
+// commit writes changes, of which the first is a Put. Where the answer of the store is lost, the version of that item
+// shows whether they were written.
+func (k *keeper) commit(ctx context.Context, changes ...store.Change) error {
+	err := k.store.Write(ctx, changes...)
+	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrInvalid) {
+		return err
+	}
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	first := changes[0].Item
+	items, unread := k.store.Get(look, first.Key)
+	if unread == nil && len(items) == 1 && items[0].Version == first.Version {
+		return nil
+	}
+	return errors.Join(err, unread)
 }
 
 // rehash replaces a password row by one of today's cost. Best effort, with a password that was just verified.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/limit"
@@ -92,7 +93,7 @@ func (s *Service) Check(ctx context.Context, userID, password string) (context.C
 	if userID == "" {
 		return nil, errors.New("password: Check without a user: use CheckNobody")
 	}
-	now, err := s.check(ctx, &effort{user: userID, mail: true, began: s.keeper.now()}, password)
+	now, err := s.check(ctx, &effort{user: userID, unnamed: true, began: s.keeper.now()}, password)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func (s *Service) Check(ctx context.Context, userID, password string) (context.C
 
 // CheckNobody does for a name that no user has what Check does, in the same time. The error is never nil.
 func (s *Service) CheckNobody(ctx context.Context, name, password string) error {
-	_, err := s.check(ctx, &effort{identifier: name, mail: true, began: s.keeper.now()}, password)
+	_, err := s.check(ctx, &effort{identifier: name, mail: strings.Contains(name, "@"), began: s.keeper.now()}, password)
 	return err
 }
 
@@ -131,7 +132,7 @@ func (s *Service) Remove(ctx context.Context, userID string) error {
 		if h.Lock == head.LockPassword {
 			h.Lock = ""
 		}
-		err = s.keeper.store.Write(ctx, store.Delete(now.item.Key, now.item.Version), h.Put())
+		err = s.keeper.commit(ctx, h.Put(), store.Delete(now.item.Key, now.item.Version))
 		if errors.Is(err, store.ErrConflict) {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/mailaddr"
+	"github.com/posternauth/postern/internal/text"
 	"github.com/posternauth/postern/password/hash"
 )
 
@@ -86,8 +87,8 @@ func (h *handler) nameField(typed string) postern.Field {
 // identity reads the name that a person typed. It is an address if it has an at sign.
 func (h *handler) identity(typed string) (id postern.Identity, mail bool, err error) {
 	if h.usernames && !strings.Contains(typed, "@") {
-		name := strings.ToLower(strings.TrimSpace(typed))
-		if len(name) < 3 || len(name) > 32 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
+		name, ok := text.Username(strings.TrimSpace(typed))
+		if !ok {
 			return id, false, refusal("invalid_username", "This is not a username. It has 3 to 32 of a-z, 0-9, dot, dash and underscore.", nil)
 		}
 		return postern.Identity{Issuer: postern.NameIssuer, Subject: name}, false, nil

@@ -281,3 +281,13 @@ func (w *world) head(userID string) head.Head {
 	}
 	return h
 }
+
+// events counts the events of a name.
+func (w *world) events(name string) (n int) {
+	for _, e := range w.Events.All() {
+		if e.Name == name {
+			n++
+		}
+	}
+	return n
+}

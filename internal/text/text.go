@@ -91,3 +91,22 @@ func TokenByte(c byte) bool { return alphanumeric(c) || strings.IndexByte("!#$%&
 func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
+
+// Username returns the username that s stands for, with A to Z in lower case: 3 to 32 of a to z, 0 to 9 and ". _ -",
+// with a letter or a digit at both ends. ok is false for everything else. No letter of another script becomes one of
+// ASCII.
+func Username(s string) (name string, ok bool) {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+		if !alphanumeric(c) && c != '.' && c != '_' && c != '-' {
+			return "", false
+		}
+	}
+	if len(b) < 3 || len(b) > 32 || !alphanumeric(b[0]) || !alphanumeric(b[len(b)-1]) {
+		return "", false
+	}
+	return string(b), true
+}
