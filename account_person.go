@@ -179,7 +179,7 @@ func (a *Auth) editAccount(w http.ResponseWriter, r *http.Request, _ string) err
 		return err
 	}
 	edit := AccountEdit{body.Name.Pointer(), body.Locale.Pointer(), body.Picture.Pointer(), body.Profile}
-	switch err := editor.EditAccount(r.Context(), l.subject, edit); {
+	switch err := editor.EditAccount(head.Bind(r.Context(), l.subject, h.Sec), l.subject, edit); {
 	case errors.Is(err, ErrNoUser):
 		return errSignedOut()
 	case err != nil:

@@ -15,7 +15,8 @@ import (
 )
 
 // A UserDeleter is a Users from which people can delete themselves: DELETE {base}/account. DeleteUser deletes a user
-// and ends everything they have. It returns nil for a user who was deleted before.
+// and ends everything they have. It returns nil for a user who was deleted before. If it returns an error, and Get then
+// ErrNoUser, the user counts as deleted.
 type UserDeleter interface {
 	DeleteUser(ctx context.Context, userID string) error
 }
@@ -223,9 +224,9 @@ func (a *Auth) unlinkIdentity(w http.ResponseWriter, r *http.Request, id string)
 		return err
 	}
 	if u, ok := linker.(Unlinker); ok {
-		err = u.UnlinkIdentity(ctx, l.subject, ids[i], a.offered())
+		err = u.UnlinkIdentity(head.Bind(ctx, l.subject, h.Sec), l.subject, ids[i], a.offered())
 	} else {
-		err = linker.Unlink(ctx, l.subject, ids[i])
+		err = linker.Unlink(head.Bind(ctx, l.subject, h.Sec), l.subject, ids[i])
 	}
 	if err != nil {
 		return unavailableUsers("Users.Unlink", err)
@@ -244,7 +245,7 @@ func (a *Auth) deleteAccount(w http.ResponseWriter, r *http.Request, _ string) e
 	if !ok {
 		return errNotFound()
 	}
-	l, _, err := a.freshOwner(w, r)
+	l, h, err := a.freshOwner(w, r)
 	if err != nil {
 		return err
 	}
@@ -260,10 +261,14 @@ func (a *Auth) deleteAccount(w http.ResponseWriter, r *http.Request, _ string) e
 	if err != nil {
 		return err
 	}
-	if err := deleter.DeleteUser(ctx, l.subject); err != nil {
-		return unavailableUsers("Users.DeleteUser", err)
+	e := Event{Name: "account deleted", UserID: l.subject, Kind: a.session.name}
+	if err := deleter.DeleteUser(head.Bind(ctx, l.subject, h.Sec), l.subject); err != nil {
+		if _, gone := a.session.users.Get(ctx, l.subject); !errors.Is(gone, ErrNoUser) {
+			return unavailableUsers("Users.DeleteUser", err)
+		}
+		e.Err = err // the person is deleted, and not everything is removed
 	}
-	a.emitOf(ctx, Event{Name: "account deleted", UserID: l.subject, Kind: a.session.name})
+	a.emitOf(ctx, e)
 	a.noticeAll(ctx, p, told, "postern.account-deleted", "Your account at "+a.name+" was deleted.", endWriteUs, nil)
 	_ = a.sessions.SignOut(w, r) // the session has ended with its user; this removes the cookies
 	return answerNothing(w)

@@ -138,6 +138,9 @@ func (a *Auth) label(name string) string {
 
 // postLink adds an identity, after the person has seen which.
 func (a *Auth) postLink(w http.ResponseWriter, r *http.Request) error {
+	if err := knownMembers(r, "state", "choice"); err != nil {
+		return err
+	}
 	t, err := a.attempts.find(r, flowLink)
 	if err != nil {
 		return err
@@ -154,7 +157,7 @@ func (a *Auth) postLink(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.attempts.clear(w, t)
 	if r.PostForm.Get("choice") == "add" {
-		if err := a.link(r.Context(), t.Whose.User, s); err != nil {
+		if err := a.link(r.Context(), t.Whose.User, t.Whose.Sec, s); err != nil {
 			return err
 		}
 	}
@@ -162,13 +165,14 @@ func (a *Auth) postLink(w http.ResponseWriter, r *http.Request) error {
 	return a.leave(w, t)
 }
 
-// link adds an identity to a user and mails a notice to every verified address.
-func (a *Auth) link(ctx context.Context, userID string, s linkState) error {
+// link adds an identity to a user and mails a notice to every verified address. The session was checked when the head
+// had the number sec.
+func (a *Auth) link(ctx context.Context, userID string, sec int64, s linkState) error {
 	linker, ok := a.session.users.(Linker)
 	if !ok {
 		return errNotFound()
 	}
-	switch err := linker.Link(ctx, userID, s.identity()); {
+	switch err := linker.Link(head.Bind(ctx, userID, sec), userID, s.identity()); {
 	case errors.Is(err, ErrTaken):
 		return Deny("identity_taken", "That account at the other site belongs to another account here. Nothing was changed.")
 	case err != nil:
@@ -248,6 +252,9 @@ func (a *Auth) askJoin(w http.ResponseWriter, r *http.Request, in *SignIn, h hea
 
 // postJoin ends a sign-in that waited for the answer whether an identity is added.
 func (a *Auth) postJoin(w http.ResponseWriter, r *http.Request) error {
+	if err := knownMembers(r, "state", "choice"); err != nil {
+		return err
+	}
 	wt, err := a.findWaiting(r, waitJoin)
 	if err != nil {
 		return err
@@ -264,7 +271,7 @@ func (a *Auth) postJoin(w http.ResponseWriter, r *http.Request) error {
 			}
 			return errChanged()
 		}
-		if err := a.link(r.Context(), in.UserID, s); err != nil {
+		if err := a.link(r.Context(), in.UserID, wt.row.Sec, s); err != nil {
 			return err
 		}
 	}

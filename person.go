@@ -41,15 +41,6 @@ func (f *Flow) Person(w http.ResponseWriter, r *http.Request, maxAge time.Durati
 		}
 	}
 	l, h, answered, err := a.signedIn(w, r, maxAge)
-	if maxAge > 0 && err == nil && !answered {
-		// Once more, after the head was read: so the session had the Sec of that head.
-		var again live
-		if again, ok = a.session.current(w, r); !ok {
-			return p, false
-		} else if again.id != l.id || again.subject != l.subject {
-			err = errSignedOut()
-		}
-	}
 	if x != nil && err == nil {
 		x.live, x.head = l, &h
 	}
@@ -81,7 +72,8 @@ func (a *Auth) freshSession(w http.ResponseWriter, r *http.Request) (l live, h h
 	return a.signedIn(w, r, stepUpLife)
 }
 
-// signedIn returns the session of the request and the head of its user.
+// signedIn returns the session of the request and the head of its user. With a maxAge above zero the session had the Sec
+// of that head.
 func (a *Auth) signedIn(w http.ResponseWriter, r *http.Request, maxAge time.Duration) (l live, h head.Head, answered bool, err error) {
 	if a.session == nil {
 		return l, h, false, errNotFound()
@@ -92,6 +84,15 @@ func (a *Auth) signedIn(w http.ResponseWriter, r *http.Request, maxAge time.Dura
 	}
 	if maxAge > 0 && !a.fresh(l, h, maxAge) {
 		return l, h, false, errStepUp(w, a.issuer, maxAge)
+	}
+	if maxAge > 0 { // once more, after the head was read: a reset may have come between the two
+		again, ok := a.session.current(w, r)
+		if !ok {
+			return l, h, true, nil
+		}
+		if again.id != l.id || again.subject != l.subject {
+			return l, h, false, errSignedOut()
+		}
 	}
 	return l, h, false, nil
 }

@@ -180,14 +180,7 @@ func (a *Auth) writeParts(ctx context.Context, changes []store.Change) error {
 // enter gives the session to a user who has proved who they are, unless the user may not come in.
 func (a *Auth) enter(w http.ResponseWriter, r *http.Request, in *SignIn) error {
 	ctx := r.Context()
-	h, err := head.Get(ctx, a.store, a.session.pool, in.UserID)
-	if err != nil {
-		return unavailable(err)
-	}
-	if sec, ok := head.Expected(ctx); ok && sec != h.Sec {
-		return errChanged()
-	}
-	p, err := a.comesIn(ctx, in.UserID, h)
+	p, h, err := a.admits(ctx, in.UserID)
 	if err != nil {
 		return err
 	}
@@ -214,6 +207,24 @@ func (a *Auth) enter(w http.ResponseWriter, r *http.Request, in *SignIn) error {
 		_ = s.TouchLastSignIn(ctx, in.UserID) // best effort: the time of the last sign-in
 	}
 	return nil
+}
+
+// admits returns a user who may come in, and the head as it was before the user was read.
+func (a *Auth) admits(ctx context.Context, userID string) (p Person, h head.Head, err error) {
+	for range 2 {
+		if h, err = head.Get(ctx, a.store, a.session.pool, userID); err != nil {
+			return p, h, unavailable(err)
+		}
+		if sec, ok := head.Expected(ctx); ok && sec != h.Sec {
+			return p, h, errChanged()
+		}
+		p, err = a.comesIn(ctx, userID, h)
+		if err == nil || h.Gone != head.Disabled || p.ID == "" || p.Disabled {
+			break
+		}
+		// The time for which the user was disabled has passed, and Users.Get has just enabled them: once more.
+	}
+	return p, h, err
 }
 
 // unlockPassword lets the password of a user work again after too many wrong ones, because the person has proved in

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/strictjson"
 	"github.com/posternauth/postern/session"
 )
@@ -206,7 +207,8 @@ func (c *adminCall) invite() error {
 	if err := c.grants(body.Roles); err != nil {
 		return err
 	}
-	_, err := c.flow.Invite(c.r.Context(), postern.Invitation{Address: body.Address.Value, Roles: body.Roles, By: c.actor.UserID, Pool: c.actor.Pool})
+	ctx := head.Loaded(head.Expect(c.r.Context(), c.actor.Sec), c.actor.Rights) // the rights that were just compared
+	_, err := c.flow.Invite(ctx, postern.Invitation{Address: body.Address.Value, Roles: body.Roles, By: c.actor.UserID, Pool: c.actor.Pool})
 	if errors.Is(err, postern.ErrInvalid) {
 		return &postern.Error{Status: http.StatusBadRequest, Code: "invalid_address", Text: "An invitation needs one mail address."}
 	}
@@ -244,7 +246,11 @@ func (c *adminCall) remove() error {
 		return err // also for a user who was deleted before
 	}
 	if err := c.dir.Delete(c.r.Context(), c.target, c.deed()); err != nil {
-		return err
+		if _, gone := c.dir.User(c.r.Context(), c.target); !isNoUser(gone) {
+			return err
+		}
+		c.done("user deleted", "not everything is removed: "+err.Error()) // from the first write on; Sweep goes on
+		return nil
 	}
 	c.done("user deleted", "")
 	return nil
@@ -256,6 +262,9 @@ func (c *adminCall) roles() error {
 	}
 	if err := c.flow.ReadJSON(c.w, c.r, &body); err != nil {
 		return err
+	}
+	if body.Roles == nil { // an empty list takes all roles away, and no list is a mistake
+		return &postern.Error{Status: http.StatusBadRequest, Code: "missing_field", Text: "Please name the roles, in a list."}
 	}
 	if err := c.dir.SetRoles(c.r.Context(), c.target, body.Roles, c.deed()); err != nil {
 		return err

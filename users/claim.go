@@ -10,6 +10,7 @@ import (
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/mailaddr"
+	"github.com/posternauth/postern/internal/text"
 	"github.com/posternauth/postern/store"
 )
 
@@ -40,8 +41,8 @@ func (d *Directory) claimKey(id postern.Identity) (key store.Key, ok bool) {
 		a, err := mailaddr.Parse(id.Subject)
 		return d.addressKey(a.String()), err == nil
 	case postern.NameIssuer:
-		name := lower(id.Subject)
-		return d.usernameKey(name), d.names && usernameForm(name)
+		name, ok := text.Username(id.Subject)
+		return d.usernameKey(name), ok && d.names
 	}
 	return d.identityKey(id.Issuer, id.Subject), identityForm(id)
 }

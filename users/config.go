@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
@@ -24,7 +25,8 @@ type Config struct {
 	// Sessions are the sessions of the users. Disable and Delete end those of the user. Its Secrets seal cursors.
 	Sessions *session.Sessions
 
-	// Store keeps the users. Its writes must reach several parts at once, so a Redis Cluster will not do.
+	// Store keeps the users. Its writes must reach several parts at once, so a Redis Cluster will not do. If the
+	// Sessions have a store, it is that one: they look there for what ends them.
 	//
 	// Defaults to the store of Sessions.
 	Store store.Store
@@ -112,6 +114,8 @@ func New(c Config) (*Directory, error) {
 		d.store = c.Sessions.Store()
 	}
 	switch {
+	case c.Store != nil && c.Sessions.Store() != nil && !head.SameStore(c.Store, c.Sessions.Store()):
+		return nil, errors.New("users: Config.Store is another one than that of the sessions: these look there for what ends them; leave Config.Store out")
 	case d.store == nil:
 		return nil, errors.New("users: a store is missing: set session.Config.Store or users.Config.Store")
 	case !store.WritesTwoParts(d.store):

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"time"
 
@@ -37,6 +38,10 @@ var errUnchanged = errors.New("users: nothing to change")
 // errBusy is the end of the tries of a write that always conflicted.
 var errBusy = errors.New("users: too many requests write the same user at once; try again")
 
+// errMoved ends a deed of a person whose session has ended since it was checked.
+var errMoved error = &answer{"users: the security of the user has changed since the session was checked", postern.Error{Status: http.StatusBadRequest, Code: "expired_state",
+	Text: "The security of this account changed in the meantime. Please start again."}}
+
 // A draft is a user who is being changed.
 type draft struct {
 	id   string
@@ -55,6 +60,9 @@ func (d *Directory) change(ctx context.Context, userID string, x Extra, f func(*
 		before, h, item, err := d.load(ctx, userID)
 		if err != nil {
 			return false, err
+		}
+		if head.Moved(ctx, userID, h.Sec) {
+			return false, errMoved
 		}
 		after, err := decode(item)
 		if err != nil {

@@ -62,6 +62,8 @@ func (d *Directory) bury(ctx context.Context, userID string, x Extra) error {
 			return true, nil
 		case err != nil:
 			return false, err
+		case head.Moved(ctx, userID, h.Sec):
+			return false, errMoved
 		}
 		item := store.Item{Key: todo}
 		item.Value, _ = json.Marshal(burial{d.now().UTC()}) // a time of this millennium always encodes

@@ -8,10 +8,14 @@ import (
 )
 
 // Disable keeps a user from signing in and ends their sessions, until a time or, if until is zero, until Enable. why is
-// for administrators. Disable of a disabled user replaces why and until.
+// for administrators. Disable of a disabled user replaces why and until. The error is a FieldError for a time that has
+// passed.
 func (d *Directory) Disable(ctx context.Context, userID, why string, until time.Time, x Extra) error {
 	if len(why) > maxWhy {
 		return &FieldError{"why", "A reason has at most 1,024 bytes."}
+	}
+	if !until.IsZero() && !until.After(d.now()) {
+		return &FieldError{"until", "The time has passed already."}
 	}
 	err := d.change(ctx, userID, x, func(dr *draft) error {
 		old := dr.rec.Disabled

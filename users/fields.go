@@ -51,34 +51,24 @@ func lower(s string) string {
 	return string(b)
 }
 
-// usernameForm reports whether s can be a username: 3 to 32 of a to z, 0 to 9 and ". _ -", with a letter or a digit at
-// both ends.
-func usernameForm(s string) bool {
-	if len(s) < 3 || len(s) > 32 || !alphanumeric(s[0]) || !alphanumeric(s[len(s)-1]) {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; !alphanumeric(c) && c != '.' && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
-func alphanumeric(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
-
 // checkUsername returns the username that s stands for.
 func (d *Directory) checkUsername(s string) (string, error) {
-	name := lower(s)
+	name, ok := text.Username(s)
 	switch {
 	case !d.names:
 		return "", &FieldError{"username", "Usernames are not in use here."}
-	case !usernameForm(name):
+	case !ok:
 		return "", &FieldError{"username", "A username has 3 to 32 of the letters a to z, digits, and . _ - between them."}
 	case d.reserved[name]:
 		return "", &FieldError{"username", "This username is reserved. Choose another."}
 	}
 	return name, nil
+}
+
+// CheckUsername returns a FieldError for a username that nobody can have here: of another form, or reserved.
+func (d *Directory) CheckUsername(name string) error {
+	_, err := d.checkUsername(name)
+	return err
 }
 
 func checkAddress(s string) (string, error) {

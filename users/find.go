@@ -101,7 +101,13 @@ func (d *Directory) wake(ctx context.Context, userID string) (User, error) {
 		if !d.over(dr.rec) {
 			return errUnchanged
 		}
-		dr.enable()
+		dr.rec.Disabled = nil
+		if dr.head.Gone == head.Disabled {
+			dr.head.Gone = ""
+		}
+		// Sec moved when the user was disabled, and nothing is minted for a disabled user. The sign-in that noticed
+		// that the time has passed goes on.
+		dr.head = dr.head.Added()
 		return nil
 	})
 	if err != nil {

@@ -69,7 +69,11 @@ func (d *Directory) deedOf(actor postern.Actor, target string) Extra {
 		if !d.administers(before) || after != nil && d.administers(after) {
 			return []store.Change{acting}, nil
 		}
-		last, err := d.another(ctx, target)
+		var actors []string
+		if actor.Pool == d.pool { // almost always: who lowers an administrator is one, and stays
+			actors = append(actors, actor.UserID)
+		}
+		last, err := d.another(ctx, target, actors...)
 		if err != nil {
 			return nil, err
 		}
@@ -107,8 +111,9 @@ type adminRow struct {
 const maxKnownAdmins = 8
 
 // another finds an administrator other than the target, and returns the change of the row that orders all removals. Of
-// two at once, one is written first, and the other looks again.
-func (d *Directory) another(ctx context.Context, target string) (store.Change, error) {
+// two at once, one is written first, and the other looks again. The users who are likely are looked at first: to look at
+// all users can take longer than a request may.
+func (d *Directory) another(ctx context.Context, target string, likely ...string) (store.Change, error) {
 	key := store.Key{Part: "users-admins:" + head.Hash(d.pool), ID: "admins"}
 	items, err := d.get(ctx, key)
 	if err != nil {
@@ -123,6 +128,11 @@ func (d *Directory) another(ctx context.Context, target string) (store.Change, e
 	known, err := d.administrators(ctx, row.Known, target)
 	if err != nil {
 		return store.Change{}, err
+	}
+	if len(known) == 0 {
+		if known, err = d.administrators(ctx, likely, target); err != nil {
+			return store.Change{}, err
+		}
 	}
 	if len(known) == 0 {
 		if known, err = d.findAdministrators(ctx, target); err != nil {

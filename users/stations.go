@@ -13,6 +13,8 @@ var (
 	_ postern.Creator        = (*Directory)(nil)
 	_ postern.RoleAdder      = (*Directory)(nil)
 	_ postern.IdentityLister = (*Directory)(nil)
+
+	_ postern.UsernameChecker = (*Directory)(nil)
 )
 
 // Identities returns the identities of a user, for the pages that list the ways to sign in.

@@ -20,6 +20,27 @@ func Expected(ctx context.Context) (sec int64, ok bool) {
 	return sec, ok
 }
 
+type boundKey struct{}
+
+// A bound is the value of Bind.
+type bound struct {
+	user string
+	sec  int64
+}
+
+// Bind returns a context for a deed of a person at their own account. The person's session was checked when the head of
+// the user had this Sec. A directory that keeps heads writes nothing for the user if the head has another one by then:
+// a reset in between has ended the session.
+func Bind(ctx context.Context, userID string, sec int64) context.Context {
+	return context.WithValue(ctx, boundKey{}, bound{userID, sec})
+}
+
+// Moved reports whether Bind was called for a user with another Sec.
+func Moved(ctx context.Context, userID string, sec int64) bool {
+	b, ok := ctx.Value(boundKey{}).(bound)
+	return ok && b.user == userID && b.sec != sec
+}
+
 type loadedKey struct{}
 
 // Loaded returns a context in which session creates a session whose roles were loaded after the head had these Rights.

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 
 	"github.com/posternauth/postern/store"
 )
@@ -170,3 +171,8 @@ func CredentialClaim(hash string) store.Key {
 
 // CredentialRow begins the id of the row of a credential that has a claim.
 const CredentialRow = "passkey:"
+
+// SameStore reports whether two stores are the same value. The heads of the users must be where the sessions look.
+func SameStore(a, b store.Store) bool {
+	return a == nil && b == nil || a != nil && b != nil && reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
+}
