@@ -25,6 +25,9 @@ func (a *Auth) stopChange(w http.ResponseWriter, r *http.Request) error {
 // postStopChange stops a change, and then ends the sessions. If a request ends between the two, the same link does the
 // rest.
 func (a *Auth) postStopChange(w http.ResponseWriter, r *http.Request) error {
+	if err := knownMembers(r, "user", "token"); err != nil {
+		return err
+	}
 	ctx, user := r.Context(), r.PostForm.Get("user")
 	c, item, h, err := a.stoppable(ctx, user, r.PostForm.Get("token"))
 	if err != nil {

@@ -143,6 +143,9 @@ func (a *Auth) showUndo(w http.ResponseWriter, r *http.Request) error {
 // postUndo freezes the account, and then ends its sessions. If a request ends between the two, the same link does the
 // rest.
 func (a *Auth) postUndo(w http.ResponseWriter, r *http.Request) error {
+	if err := knownMembers(r, "user", "token"); err != nil {
+		return err
+	}
 	ctx, user, token := r.Context(), r.PostForm.Get("user"), r.PostForm.Get("token")
 	for range 5 {
 		_, u, h, err := a.undoable(ctx, user, token)

@@ -102,8 +102,8 @@ func (c attempts) begin(w http.ResponseWriter, r *http.Request, t *attempt) erro
 	cookie.Value, cookie.MaxAge = sealed, int(attemptLife/time.Second)
 	if size := len(cookie.String()); size > maxCookie {
 		if len(t.Provider) > maxCookie/4 {
-			return fmt.Errorf("postern: the state of provider %q (%d bytes) does not fit into a cookie: keep it under %d",
-				t.Flow, len(t.Provider), maxCookie/4)
+			return fmt.Errorf("%w: that of provider %q (%d bytes) does not fit into a cookie: keep it under %d",
+				errTooLong, t.Flow, len(t.Provider), maxCookie/4)
 		}
 		return badRequest("invalid_request", "The application's parameters are too long to be kept (redirect_uri and state).")
 	}
@@ -111,6 +111,9 @@ func (c attempts) begin(w http.ResponseWriter, r *http.Request, t *attempt) erro
 	http.SetCookie(w, cookie)
 	return nil
 }
+
+// errTooLong is returned for the state of a provider, or of a room, that does not fit into a cookie.
+var errTooLong = errors.New("postern: the state is too long")
 
 // makeRoom removes cookies that only look like an attempt, and then the oldest attempts, until size more bytes fit.
 func (c attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/posternauth/postern/internal/mailaddr"
 	"github.com/posternauth/postern/internal/text"
 )
 
@@ -23,6 +24,9 @@ func clean(id Identity) Identity {
 	var kept []Address
 	for _, a := range id.Addresses {
 		if a.Value != "" && len(a.Value) <= maxAddress && !strings.ContainsFunc(a.Value, text.Hidden) && !strings.ContainsFunc(a.Value, unicode.IsSpace) {
+			if m, err := mailaddr.Parse(a.Value); err == nil && a.Type == "email" {
+				a.Value = m.String() // a provider may write it in another letter case
+			}
 			kept = append(kept, a)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/posternauth/postern/internal/clientip"
+	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/pagestyle"
 	"github.com/posternauth/postern/internal/text"
 	"github.com/posternauth/postern/session"
@@ -31,7 +32,7 @@ type Config struct {
 	Sessions *session.Sessions
 
 	// Store makes callbacks, links and codes work once, and counts for limits. A store is required, here or in
-	// Sessions.
+	// Sessions. With Session it is that of Sessions.
 	//
 	// Defaults to the store of Sessions.
 	Store store.Store
@@ -343,6 +344,9 @@ func New(c Config) (*Auth, error) {
 		errs = append(errs, errors.New("postern: Config.Usernames needs a provider whose credential people choose, such as password.New: a username alone proves nothing"))
 	}
 	errs = append(errs, a.setFactors(c)...)
+	if a.session != nil && !head.SameStore(a.store, c.Sessions.Store()) {
+		errs = append(errs, errors.New("postern: Config.Store is another one than that of the sessions: with Config.Session they share what is kept of the users; leave Config.Store out"))
+	}
 	if c.Admin != nil {
 		a.admin = c.Admin.Handler(&Flow{auth: a, name: flowAdmin})
 	}

@@ -59,8 +59,8 @@ var ErrInvalid = errors.New("postern: invalid argument")
 // only together with a proof of the address: by a mailed code, or by a provider that has verified the address. It needs
 // Config.Session. Config.Mail is optional: without it the caller passes on the link.
 //
-// Who calls Invite decides which roles may be given. The error is ErrInvalid for an address that is not one, an [*Error]
-// if By is disabled or deleted, or the store's.
+// Who calls Invite decides which roles may be given. The error is ErrInvalid for an address that is not one, an
+// [*Error] if By is disabled or deleted, or the store's.
 func (a *Auth) Invite(ctx context.Context, i Invitation) (link string, err error) {
 	address, ok := canonicalAddress(i.Address)
 	if !ok || a.session == nil {

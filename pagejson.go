@@ -181,7 +181,10 @@ func plainArgs(args map[string]any) map[string]any {
 // Fields refuses a JSON body with a member that the step does not know: 400. names are those that it knows; those of an
 // authorize request are known wherever a sign-in begins. Call it before anything is done. A form of a page is not
 // refused, since browsers and extensions add fields.
-func (f *Flow) Fields(r *http.Request, names ...string) error {
+func (f *Flow) Fields(r *http.Request, names ...string) error { return knownMembers(r, names...) }
+
+// knownMembers is Flow.Fields.
+func knownMembers(r *http.Request, names ...string) error {
 	x := exchangeOf(r)
 	if x == nil || !x.json {
 		return nil
@@ -198,7 +201,8 @@ func (f *Flow) Fields(r *http.Request, names ...string) error {
 	return nil
 }
 
-// authorizeParams are the parameters that returnOf reads.
+// authorizeParams are the parameters that begin a sign-in: those that returnOf reads, and an invitation.
 var authorizeParams = map[string]bool{
 	"redirect_uri": true, "response_type": true, "state": true, "client_id": true, "code_challenge": true, "code_challenge_method": true,
+	"invitation": true,
 }

@@ -72,8 +72,8 @@ func (a *Auth) freshSession(w http.ResponseWriter, r *http.Request) (l live, h h
 	return a.signedIn(w, r, stepUpLife)
 }
 
-// signedIn returns the session of the request and the head of its user. With a maxAge above zero the session had the Sec
-// of that head.
+// signedIn returns the session of the request and the head of its user. With a maxAge above zero the session had the
+// Sec of that head.
 func (a *Auth) signedIn(w http.ResponseWriter, r *http.Request, maxAge time.Duration) (l live, h head.Head, answered bool, err error) {
 	if a.session == nil {
 		return l, h, false, errNotFound()

@@ -77,6 +77,19 @@ func (a *Auth) postSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	names := []string{"email", "invitation"}
+	if a.usernames {
+		names = append(names, "username")
+	}
+	for _, f := range a.signUpFields {
+		names = append(names, f.Name)
+	}
+	if err := knownMembers(r, names...); err != nil {
+		return err
+	}
+	if r.PostForm.Get("email") != "" && r.PostForm.Get("username") != "" {
+		return badRequest("invalid_request", "Please send an address or a username, and not both.")
+	}
 	own, err := a.signUpValues(r)
 	if err != nil {
 		return err
@@ -185,6 +198,9 @@ func (a *Auth) postSignUpCode(w http.ResponseWriter, r *http.Request) error {
 // more, and the error is errAnswered.
 func (a *Auth) takeCode(w http.ResponseWriter, r *http.Request, flow, purpose string) (*attempt, signUpState, error) {
 	var own signUpState
+	if err := knownMembers(r, "state", "code"); err != nil {
+		return nil, own, err
+	}
 	t, err := a.attempts.find(r, flow)
 	if err != nil {
 		return nil, own, err
@@ -231,12 +247,17 @@ func (a *Auth) giveTicket(w http.ResponseWriter, r *http.Request, ret session.Re
 // signUpName begins the sign-up of a username, which needs no proof. Usernames can be enumerated by nature, so the
 // client's address is limited.
 func (a *Auth) signUpName(w http.ResponseWriter, r *http.Request, ret session.Return, name string, own map[string]string) error {
-	name = strings.ToLower(strings.TrimSpace(name))
 	if err := a.take(r.Context(), limit.Client(codeClient, a.issuer+"\x00username", a.clients.Addr(r))...); err != nil {
 		return err
 	}
-	if !usernameForm(name) {
-		return badRequest("invalid_username", "Please choose a username of 3 to 32 characters: a-z, 0-9, dot, dash and underscore.")
+	name, ok := text.Username(strings.TrimSpace(name))
+	if !ok {
+		return badRequest("invalid_username", "Please choose a username of 3 to 32 characters: a-z, 0-9, and between them dot, dash and underscore.")
+	}
+	if c, ok := a.session.users.(UsernameChecker); ok {
+		if err := c.CheckUsername(name); err != nil {
+			return unavailableUsers("Users.CheckUsername", err)
+		}
 	}
 	if err := a.admitted(r.Context(), Applicant{Username: name, Form: true}); err != nil {
 		return err
@@ -250,11 +271,10 @@ func (a *Auth) signUpName(w http.ResponseWriter, r *http.Request, ret session.Re
 	return a.giveTicket(w, r, ret, "", signUpState{NameIssuer, name, own})
 }
 
-func usernameForm(s string) bool {
-	if len(s) < 3 || len(s) > 32 {
-		return false
-	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") == ""
+// A UsernameChecker is a Users that refuses usernames which nobody may have, before the person chooses a credential.
+// The error is an [*Error], or has one, with the reason. It reads no store.
+type UsernameChecker interface {
+	CheckUsername(name string) error
 }
 
 // beginOwn begins an attempt of a room of the handler itself.
@@ -268,7 +288,12 @@ func (a *Auth) beginOwn(w http.ResponseWriter, r *http.Request, ret session.Retu
 	if x := exchangeOf(r); x != nil {
 		t.Whose, t.Invite = x.whose, x.invite
 	}
-	return t, a.attempts.begin(w, r, t)
+	if err := a.attempts.begin(w, r, t); errors.Is(err, errTooLong) { // the client made it so long
+		return t, badRequest("invalid_field", "What was sent is too long together. Please shorten it.")
+	} else if err != nil {
+		return t, err
+	}
+	return t, nil
 }
 
 // verifyMail is the mail with a code. It repeats nothing of the request except words of this module.

@@ -17,7 +17,7 @@ import (
 )
 
 // TestP5_LockedUsernameOfAService: a user without a mailbox has no other way, so the lock ends after a day at a
-// program with pages of its own too. A name that nobody has is answered alike.
+// program that draws the pages too. A name that nobody has is answered alike.
 func TestP5_LockedUsernameOfAService(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()

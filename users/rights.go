@@ -111,8 +111,8 @@ type adminRow struct {
 const maxKnownAdmins = 8
 
 // another finds an administrator other than the target, and returns the change of the row that orders all removals. Of
-// two at once, one is written first, and the other looks again. The users who are likely are looked at first: to look at
-// all users can take longer than a request may.
+// two at once, one is written first, and the other looks again. The users who are likely are looked at first: to look
+// at all users can take longer than a request may.
 func (d *Directory) another(ctx context.Context, target string, likely ...string) (store.Change, error) {
 	key := store.Key{Part: "users-admins:" + head.Hash(d.pool), ID: "admins"}
 	items, err := d.get(ctx, key)

@@ -1,0 +1,88 @@
+package postern_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/posternauth/postern"
+)
+
+// TestA11_Racers: at the same moment people sign in by providers that have not verified an address, by providers that
+// have, and by a mailed code. The address has one owner, who proved it; who did not has a note of it.
+func TestA11_Racers(t *testing.T) {
+	h := newHome(t, func(h *home, c *postern.Config) {
+		for kind, verified := range map[string]bool{"noted": false, "verified": true} {
+			for i := range 33 {
+				who := at(fmt.Sprint(kind, i), anns, verified)
+				c.Providers[fmt.Sprint(kind, i)] = door{identity: func(*http.Request) postern.Identity { return who }}
+			}
+		}
+	})
+	var racers, ready sync.WaitGroup
+	ready.Add(1)
+	for i := range 33 {
+		for _, kind := range []string{"noted", "verified"} {
+			name := fmt.Sprint(kind, i)
+			b := h.browser()
+			to, err := url.Parse(b.get(issuer + "/" + name + "/authorize").Header().Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			racers.Go(func() {
+				ready.Wait()
+				b.Do(b.Request("GET", to.Query().Get("redirect_uri")+"?"+url.Values{"state": {to.Query().Get("state")}, "code": {"x"}}.Encode(), nil))
+			})
+		}
+	}
+	for range 4 { // as many mails as an address gets in an hour
+		b := h.browser()
+		w := b.post(issuer+"/sign-up", url.Values{"email": {anns}})
+		st, code := state(t, w), h.code(anns)
+		racers.Go(func() {
+			ready.Wait()
+			b.Do(b.Request("POST", issuer+"/sign-up/code", url.Values{"state": {st}, "code": {code}}))
+		})
+	}
+	ready.Done()
+	racers.Wait()
+	owner, err := h.dir.Find(t.Context(), postern.Identity{Issuer: postern.MailIssuer, Subject: anns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified, noted := 0, 0
+	for u, err := range h.dir.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range u.Addresses {
+			switch {
+			case a.Verified && u.ID == owner:
+				verified++
+			case a.Verified:
+				t.Errorf("%s has the address of %s", u.ID, owner)
+			case u.ID == owner:
+				t.Errorf("the owner has a note: %+v", u)
+			default:
+				noted++
+			}
+		}
+	}
+	if verified != 1 || noted != 33 {
+		t.Errorf("%d owners, %d notes", verified, noted)
+	}
+}
+
+// TestA4_AddressOfAProvider: whatever letter case a provider writes, an address is one address: in a table of the
+// program too.
+func TestA4_AddressOfAProvider(t *testing.T) {
+	h := newHouse(t)
+	h.signIn(h.browser(), at("ada", "ada@example.com", true))
+	want(t, h.signIn(h.browser(), at("ada-2", "Ada@Example.COM", true)), http.StatusConflict, "account_exists")
+	h.signIn(h.browser(), at("bob", "Bob@Example.COM", true))
+	if id, err := h.table.Find(t.Context(), postern.Identity{Issuer: postern.MailIssuer, Subject: "bob@example.com"}); err != nil || h.table.count() != 2 {
+		t.Errorf("%q %v, %d users", id, err, h.table.count())
+	}
+}
