@@ -120,6 +120,7 @@ func TestW2_Challenge(t *testing.T) {
 		b := w.browser()
 		b.signIn(d)
 		second := newDevice()
+		w.Advance(time.Second) // so that it is the second of the list
 		page := b.get("/passkey/enroll")
 		credential := second.make(t, page.form("").Data)
 		list := b.fill(page, credential).want(200, "passkey.added")

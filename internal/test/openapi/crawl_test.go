@@ -23,7 +23,7 @@ import (
 // answer must have a status of the document, and a body that fits its schema.
 func TestEveryOperation(t *testing.T) {
 	v := newTown(t)
-	for _, part := range []func(*town){public, signUps, passwords, account, addresses, identities, stepUps, factors, apps, tokens, sessions, administration} {
+	for _, part := range []func(*town){public, signUps, passwords, passkeys, account, addresses, identities, stepUps, factors, apps, tokens, sessions, administration} {
 		part(v)
 		v.Advance(11 * time.Minute) // the limits of the part before have passed
 	}
@@ -370,7 +370,7 @@ func (v *town) hostile() {
 	for i, name := range slices.Sorted(maps.Keys(v.operations())) {
 		method, path, _ := strings.Cut(name, " ")
 		plain := v.signUp(fmt.Sprintf("plain%d@example.com", i))
-		for _, values := range []map[string]string{{"id": "none", "sid": "none", "provider": "password"}, {"id": "%00", "sid": "..", "provider": "code"}, {"id": strings.Repeat("i", 300), "sid": "x", "provider": "none"}} {
+		for _, values := range []map[string]string{{"id": "none", "sid": "none", "provider": "password"}, {"id": "%00", "sid": "..", "provider": "code"}, {"id": "x", "sid": "x", "provider": "passkey"}, {"id": strings.Repeat("i", 300), "sid": "x", "provider": "none"}} {
 			target := path
 			for variable, value := range values {
 				target = strings.ReplaceAll(target, "{"+variable+"}", value)

@@ -55,11 +55,13 @@ func routes(t *testing.T) map[string][]string {
 	table(body("account.go", "func (a *Auth) accountRoutes()"), "/account", "{id}")
 	table(body("mount.go", "func (a *Auth) roomRoutes()"), "", "{provider}")
 	each(body("users/admin.go", "var adminRoutes"), `"([A-Z]+) ([^"]+)":`, func(m []string) { add("/admin/"+m[2], m[1]) })
-	each(body("password/config.go", "func (p *provider) Handler"), `"([A-Z]+) ([^"]+)"`, func(m []string) {
-		if m[2] != "authorize" && m[2] != "callback" { // other providers have more methods there
-			add("/{provider}/"+m[2], m[1])
-		}
-	})
+	for _, file := range []string{"password/config.go", "passkey/config.go"} {
+		each(body(file, "func (p *provider) Handler"), `"([A-Z]+) ([^" ]+)"`, func(m []string) {
+			if m[2] != "authorize" && m[2] != "callback" { // other providers have more methods there
+				add("/{provider}/"+m[2], m[1])
+			}
+		})
+	}
 	each(body("totp/app.go", "func newApp"), `"([A-Z]+) ([^"]+)"`, func(m []string) { add("/factors/{factor}/"+m[2], m[1]) })
 	each(body("magic/magic.go", "func (h *handler) ServeHTTP"), `case "([^"]+)":`, func(m []string) {
 		add("/{provider}/"+m[1], "GET")

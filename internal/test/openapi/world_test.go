@@ -15,6 +15,7 @@ import (
 	"github.com/posternauth/postern/internal/test/testworld"
 	"github.com/posternauth/postern/magic"
 	"github.com/posternauth/postern/oidc"
+	"github.com/posternauth/postern/passkey"
 	"github.com/posternauth/postern/password"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/totp"
@@ -61,6 +62,7 @@ func newTown(t testing.TB) *town {
 		c.Providers = map[string]postern.Provider{
 			"one":      oidc.New(oidc.Config{Issuer: flowtest.IdP, ClientID: flowtest.ClientID, ClientSecret: flowtest.Secret, HTTPClient: w.HTTP}),
 			"code":     magic.Code(magic.Config{}),
+			"passkey":  passkey.New(passkey.Config{}),
 			"password": password.New(password.Config{}),
 		}
 	})
