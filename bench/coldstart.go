@@ -20,6 +20,7 @@ type cold struct {
 	name    string
 	module  string // of the package: "." is this one, ".." the library's
 	pkg     string // a main package; empty for Node
+	tags    string // further build tags, each with a comma before it
 	command []string
 	env     []string
 	event   []byte
@@ -36,6 +37,8 @@ func colds(dir string) ([]cold, error) {
 		{name: echoName, module: ".", pkg: "./coldstart/echo", event: m.authorizerEvent, right: `"TOKEN"`},
 		{name: authorizerName, module: "..", pkg: "./examples/lambda-authorizer/authorizer", env: m.env, event: m.authorizerEvent, right: `"Allow"`},
 		{name: authName, module: "..", pkg: "./examples/lambda-http", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
+		{name: usersName, module: ".", pkg: "./coldstart/users", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
+		{name: passkeysName, module: ".", pkg: "./coldstart/users", tags: ",passkey", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
 		{name: "golang-jwt authorizer", module: ".", pkg: "./coldstart/golangjwt", env: m.env, event: m.authorizerEvent, right: `"Allow"`},
 	}
 	for i, c := range all {
@@ -61,6 +64,8 @@ const (
 	echoName       = "aws-lambda-go echo"
 	authorizerName = "authorizer"
 	authName       = "auth function with DynamoDB"
+	usersName      = "users with DynamoDB"
+	passkeysName   = "users and passkeys with DynamoDB"
 )
 
 // buildCold builds as for deployment; arch is that of this machine unless GOARCH says otherwise.
@@ -69,7 +74,7 @@ func buildCold(c cold, path string, env ...string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", abs, c.pkg)
+	cmd := exec.Command("go", "build", "-tags", "lambda.norpc"+c.tags, "-ldflags", "-s -w", "-o", abs, c.pkg)
 	cmd.Dir, cmd.Env = c.module, append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", c.pkg, err, out)
