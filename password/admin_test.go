@@ -26,7 +26,7 @@ type office struct {
 }
 
 var officeRoles = users.Roles{
-	"owner":  {"users:read", "users:write", "users:roles", "users:credentials", "events:read", "mail:test", "sessions:write", "posts:read"},
+	"owner":  {"users:read", "users:write", "users:roles", "users:credentials", "users:impersonate", "events:read", "mail:test", "sessions:write", "posts:read"},
 	"clerk":  {"users:read", "users:write", "posts:read"},
 	"member": {"posts:read"},
 	"editor": {"posts:read", "posts:write"},
