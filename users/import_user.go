@@ -235,6 +235,9 @@ func (d *Directory) importRecord(in Imported) (r *record, err error) {
 			return nil, &FieldError{"why", "A reason has at most 1,024 bytes."}
 		}
 		r.Disabled = &disabled{in.Disabled.At.UTC(), in.Disabled.Why, in.Disabled.Until.UTC()}
+		if r.Disabled.At.IsZero() { // the other system does not say since when: here since now
+			r.Disabled.At = now
+		}
 	}
 	if r.Data, err = checkJSON("data", in.Data); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func ExampleRead() {
 		fmt.Println(r.ID, r.Addresses, r.Identities, len(r.Notes), "notes")
 	}
 	// Output:
-	// auth0|1 [{email ada@example.com true}] [{https://github.com 583231}] 0 notes
+	// auth0|1 [{email ada@example.com true}] [{https://github.com 583231 }] 0 notes
 	// not read: record 2, line 2: foreign: the record cannot be read: it is not the JSON of this format
 	// waad|3 [{email bob@example.com false}] [] 1 notes
 }

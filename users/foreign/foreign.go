@@ -58,7 +58,10 @@ type Record struct {
 }
 
 // An Identity is an account at a provider, by the issuer and subject that a provider of Postern has for it.
-type Identity struct{ Issuer, Subject string }
+type Identity struct {
+	Issuer, Subject string
+	Provider        string // its name in postern.Config.Providers; empty if the system does not know it
+}
 
 // Options of Read. The zero value reads everything that needs no setting.
 type Options struct {

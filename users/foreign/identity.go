@@ -52,7 +52,7 @@ func (c *conversion) identity(r *Record, kind, name, subject str) {
 	case len(r.Identities) == maxIdentity:
 		r.note("identities are not carried over: the user has more than %d", maxIdentity)
 	default:
-		if id := (Identity{issuer, string(subject)}); !slices.Contains(r.Identities, id) {
+		if id := (Identity{Issuer: issuer, Subject: string(subject)}); !slices.Contains(r.Identities, id) {
 			r.Identities = append(r.Identities, id)
 		}
 	}

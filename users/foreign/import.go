@@ -80,7 +80,7 @@ func (i Importer) User(r Record) users.Imported {
 		in.Username = r.Username
 	}
 	for _, id := range r.Identities {
-		in.Identities = append(in.Identities, postern.Identity{Issuer: id.Issuer, Subject: id.Subject})
+		in.Identities = append(in.Identities, postern.Identity{Issuer: id.Issuer, Subject: id.Subject, Provider: id.Provider})
 	}
 	for _, role := range r.Roles {
 		if here := i.Roles[role]; here != "" {

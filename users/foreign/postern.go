@@ -43,9 +43,9 @@ type posternIdentity struct {
 }
 
 type posternDisabled struct {
-	At    when `json:"at"`
-	Why   str  `json:"why"`
-	Until when `json:"until"`
+	At    json.RawMessage `json:"at"` // earlier exports have the year 1 for users who were imported
+	Why   str             `json:"why"`
+	Until when            `json:"until"`
 }
 
 func readPostern(c *conversion, raw []byte, r *Record) error {
@@ -81,8 +81,11 @@ func readPostern(c *conversion, raw []byte, r *Record) error {
 		case len(r.Identities) == maxIdentity:
 			r.note("identities are not carried over: the user has more than %d", maxIdentity)
 		default:
-			r.Identities = append(r.Identities, Identity{issuer, subject})
+			r.Identities = append(r.Identities, Identity{issuer, subject, text.Line(string(id.Provider), 64)})
 		}
+	}
+	if len(u.Former) > 0 {
+		r.note("an address that was replaced is not kept from others")
 	}
 	r.Roles = u.Roles
 	if u.Disabled != nil && (u.Disabled.Until.time().IsZero() || u.Disabled.Until.time().After(c.Now())) {
