@@ -29,6 +29,9 @@ type Imported struct {
 	Profile    json.RawMessage
 	Created    time.Time // zero: now
 
+	// NewOnly makes no change of a user who was imported before: for a record that has less of the user than another one.
+	NewOnly bool `json:"-"`
+
 	// Passwords and Passkeys are how many of these credentials Changes writes.
 	Passwords, Passkeys int
 

@@ -94,6 +94,9 @@ func (run *importRun) step(ctx context.Context, in Imported, userID string, r *r
 		return result, true, &FieldError{"userID", "Another user has this id."}
 	case old.Digest == mark.Digest:
 		return result, true, nil
+	case in.NewOnly:
+		result.Reason = "The user was imported before, and this record has less of them."
+		return result, true, nil
 	case old.Version != rows[userRow].Version:
 		result.Reason = "The user was changed here since the import."
 		return result, true, nil

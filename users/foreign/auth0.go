@@ -71,7 +71,7 @@ func readAuth0(c *conversion, raw []byte, r *Record) error {
 	}
 	id := u.UserID
 	if id == "" {
-		id = u.id()
+		id, r.Partial = u.id(), true
 	}
 	r.ID, r.Username, r.Locale, r.Picture = string(id), string(u.Username), string(u.Locale), string(u.Picture)
 	if r.Name = string(u.Name); r.Name == "" {

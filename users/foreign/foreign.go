@@ -53,6 +53,10 @@ type Record struct {
 	Password   string          // in the form of package password/hash; empty if there is none, or if it cannot be carried over
 	Notes      []string        // what is not carried over, in plain words and without personal data
 
+	// Partial reports that the file has less of the user than another one of the same system, such as the password
+	// hashes of Auth0 without the export job. A user who was imported before stays as they are.
+	Partial bool
+
 	Number int // of the record in the file, from 1
 	Line   int // where it begins, from 1
 }

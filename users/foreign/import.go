@@ -71,7 +71,7 @@ func (i Importer) Users(records iter.Seq2[Record, error]) iter.Seq2[users.Import
 func (i Importer) User(r Record) users.Imported {
 	in := users.Imported{
 		ID: r.ID, Name: r.Name, Locale: r.Locale, Picture: r.Picture, Addresses: r.Addresses,
-		Data: r.Data, Profile: r.Profile, Created: r.Created,
+		Data: r.Data, Profile: r.Profile, Created: r.Created, NewOnly: r.Partial,
 	}
 	if i.KeepIDs {
 		in.UserID = r.ID

@@ -58,3 +58,33 @@ func TestImporter_Move(t *testing.T) {
 		}
 	}
 }
+
+// TestImporter_HashesAlone: the file of password hashes, read after the export job, takes nothing away from anybody.
+func TestImporter_HashesAlone(t *testing.T) {
+	dir := directory(t, &store.Memory{})
+	run := func(file string) users.Report {
+		t.Helper()
+		records := foreign.Read(t.Context(), foreign.Auth0, bytes.NewReader(open(t, file)), foreign.Options{})
+		report, err := dir.Import(t.Context(), "auth0", foreign.Importer{}.Users(records), users.ImportOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report
+	}
+	run("auth0.ndjson")
+	ada := postern.Identity{Issuer: postern.MailIssuer, Subject: "ada@example.com"}
+	id, err := dir.Find(t.Context(), ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := dir.User(t.Context(), id)
+	if err != nil || len(before.Identities) == 0 {
+		t.Fatalf("%+v %v", before, err)
+	}
+	if report := run("auth0-hashes.ndjson"); report.Updated != 0 || report.Skipped != 1 || len(report.Problems) != 1 {
+		t.Errorf("%+v", report)
+	}
+	if after, err := dir.User(t.Context(), id); err != nil || after.Version != before.Version {
+		t.Errorf("%+v %v", after, err)
+	}
+}
