@@ -29,7 +29,8 @@ type Imported struct {
 	Profile    json.RawMessage
 	Created    time.Time // zero: now
 
-	// NewOnly makes no change of a user who was imported before: for a record that has less of the user than another one.
+	// NewOnly makes no change of a user who was imported before. It is for a record that has less of the user than
+	// another one.
 	NewOnly bool `json:"-"`
 
 	// Passwords and Passkeys are how many of these credentials Changes writes.

@@ -92,6 +92,23 @@ func table(t *testing.T) string {
 	return b.String()
 }
 
+// TestDocs_SecurityRows: a test that carries the id of a row is in the table.
+func TestDocs_SecurityRows(t *testing.T) {
+	rows := map[string]bool{"B61": true} // a corpus of other issuers, not a row
+	for _, group := range catalogue {
+		for _, r := range group.rows {
+			rows[r.id] = true
+		}
+	}
+	for name, pkg := range tests(t) {
+		if m := rowName.FindStringSubmatch(name); m != nil && !rows[m[1]] {
+			t.Errorf("%s: %s has no row %s in rows_test.go", pkg, name, m[1])
+		}
+	}
+}
+
+var rowName = regexp.MustCompile(`^Test([A-Z]\d+)_`)
+
 // TestDocs_SecurityTable: docs/security.md names for every row exactly the tests that carry its id.
 func TestDocs_SecurityTable(t *testing.T) {
 	const begin, end = "<!-- table: go test ./internal/test/archtest -run SecurityTable -update -->\n", "<!-- end of table -->"
