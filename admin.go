@@ -59,9 +59,15 @@ func (f *Flow) Actor(w http.ResponseWriter, r *http.Request, k SessionKind, maxA
 		a.refuseJSON(w, r, errRightsChanged())
 		return actor, false
 	}
-	if maxAge > 0 && !a.fresh(l, h, maxAge) {
-		a.refuseJSON(w, r, errStepUp(w, core.sessions.Issuer(), maxAge))
-		return actor, false
+	if maxAge > 0 {
+		need, err := core.due(r.Context(), l, h)
+		if err == nil && !a.fresh(l, need, maxAge) {
+			err = errStepUp(w, core.sessions.Issuer(), maxAge)
+		}
+		if err != nil {
+			a.refuseJSON(w, r, err)
+			return actor, false
+		}
 	}
 	return Actor{l.subject, l.id, slices.Clone(l.scopes), slices.Clone(l.roles), core.pool, h.Sec, h.Rights, core}, true
 }

@@ -187,7 +187,9 @@ func (a *Auth) setFactors(c Config) (errs []error) {
 	if c.Remember > 400*24*time.Hour { // browsers keep no cookie longer
 		errs = append(errs, errors.New("postern: Config.Remember is longer than 400 days"))
 	}
-	a.session.demand = a.demand
+	if c.RequireFactor != nil {
+		a.session.demand = a.demand
+	}
 	return errs
 }
 

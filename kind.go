@@ -118,7 +118,7 @@ type kindCore struct {
 	sessions *session.Sessions
 	users    Users
 
-	// demand is the policy of the Auth that has the kind; nil in a program without one, see holds.
+	// demand is the policy of the Auth that has the kind; nil without Config.RequireFactor, see holds.
 	demand func(ctx context.Context, p Person, h head.Head, auth session.Authentication) (Requirement, error)
 
 	deliver func(w http.ResponseWriter, r *http.Request, p Person, in *SignIn, how delivery) error
@@ -199,6 +199,23 @@ func (k *kindCore) holds(ctx context.Context, p Person, auth session.Authenticat
 	return nil
 }
 
+// due is what a fresh proof of a person needs: the second factors that are due, by the policy too. A factor that the
+// person cannot show is not asked for.
+func (k *kindCore) due(ctx context.Context, l live, h head.Head) (Requirement, error) {
+	need := Requirement{Factor: h.Due()}
+	if k.demand == nil || !h.Due() && h.Ways.Passkeys == 0 {
+		return need, nil
+	}
+	p, err := k.users.Get(ctx, l.subject)
+	switch {
+	case errors.Is(err, ErrNoUser):
+		return need, errSignedOut()
+	case err != nil:
+		return need, unavailableUsers("Users.Get", err)
+	}
+	return k.demand(ctx, p, h, l.auth)
+}
+
 // writeTokens answers with tokens, as a token endpoint does (RFC 6749 section 5.1).
 func writeTokens(w http.ResponseWriter, t session.Tokens) error {
 	body, err := json.Marshal(t)
@@ -216,13 +233,13 @@ func writeTokens(w http.ResponseWriter, t session.Tokens) error {
 
 // fresh reports whether the person of a session proved who they are within maxAge, in a way that counts for changes of
 // the account: a password, or a step-up. An earlier sign-in by mail or by a provider does not count, however young it
-// is: a thief of the browser can repeat it silently. Of a person who has a second factor, only that factor counts.
-func (a *Auth) fresh(l live, h head.Head, maxAge time.Duration) bool {
+// is: a thief of the browser can repeat it silently. Of a person who needs a second factor, only that factor counts.
+func (a *Auth) fresh(l live, need Requirement, maxAge time.Duration) bool {
 	t, now := l.auth.Time, a.sessions.Now()
 	if t.IsZero() || t.After(now.Add(time.Minute)) || now.Sub(t) > maxAge {
 		return false
 	}
-	if h.Due() || a.factorShown(l.auth.Methods) {
+	if need.due() || a.factorShown(l.auth.Methods) {
 		return a.factorShown(l.auth.Methods)
 	}
 	return slices.Contains(l.auth.Methods, methodPassword) || slices.Contains(l.auth.Methods, MethodStepUp)

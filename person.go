@@ -82,8 +82,12 @@ func (a *Auth) signedIn(w http.ResponseWriter, r *http.Request, maxAge time.Dura
 	if answered || err != nil {
 		return l, h, answered, err
 	}
-	if maxAge > 0 && !a.fresh(l, h, maxAge) {
-		return l, h, false, errStepUp(w, a.issuer, maxAge)
+	if maxAge > 0 {
+		need, err := a.session.due(r.Context(), l, h)
+		if err == nil && !a.fresh(l, need, maxAge) {
+			err = errStepUp(w, a.issuer, maxAge)
+		}
+		return l, h, false, err
 	}
 	if maxAge > 0 { // once more, after the head was read: a reset may have come between the two
 		again, ok := a.session.current(w, r)

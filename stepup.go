@@ -62,6 +62,10 @@ func errSignedOut() *Error {
 // person has one, else a passkey, a password or a provider, and a mailed code only where there is nothing else.
 func (a *Auth) proofs(r *http.Request, l live, h head.Head) (names []string, mailed string, err error) {
 	ctx := r.Context()
+	need, err := a.session.due(ctx, l, h)
+	if err != nil {
+		return nil, "", err
+	}
 	for _, k := range a.answers(Requirement{}, h) {
 		if !k.way && !k.info.Backup {
 			names = append(names, k.name)
@@ -84,16 +88,16 @@ func (a *Auth) proofs(r *http.Request, l live, h head.Head) (names []string, mai
 				names = append(names, name)
 			}
 		case "password":
-			if h.Ways.Passwords > 0 && !h.Due() {
+			if h.Ways.Passwords > 0 && !need.due() {
 				names = append(names, name)
 			}
 		case "provider":
-			if !h.Due() && slices.ContainsFunc(ids, func(id Identity) bool { return id.Provider == name }) {
+			if !need.due() && slices.ContainsFunc(ids, func(id Identity) bool { return id.Provider == name }) {
 				names = append(names, name)
 			}
 		}
 	}
-	if len(names) > 0 || a.mail == nil || h.Due() {
+	if len(names) > 0 || a.mail == nil || need.due() {
 		return names, "", nil
 	}
 	p, err := a.session.users.Get(ctx, l.subject)
@@ -342,7 +346,11 @@ func (a *Auth) endStepUp(w http.ResponseWriter, r *http.Request, in *SignIn, who
 	if h.Sec != who.Sec {
 		return errChanged()
 	}
-	if _, ok := a.factorNamed(in.Identity.Provider); h.Due() && !ok { // it has begun since
+	need, err := a.session.due(ctx, l, h)
+	if err != nil {
+		return err
+	}
+	if _, ok := a.factorNamed(in.Identity.Provider); need.due() && !ok { // it has begun since
 		return errChanged()
 	}
 	if in.Identity.Issuer == MailIssuer { // a stronger proof that the person has by now is not replaced by a code
