@@ -160,8 +160,8 @@ type proof struct {
 }
 
 // prove finds the owner of a credential and checks it. user is who must be the owner; empty where anybody may be.
-func (k *handler) prove(ctx context.Context, c ceremony, s shown, user string, verify bool) (*proof, error) {
-	owner, err := k.owner(ctx, s.id)
+func (h *handler) prove(ctx context.Context, c ceremony, s shown, user string, verify bool) (*proof, error) {
+	owner, err := h.owner(ctx, s.id)
 	switch {
 	case err != nil:
 		return nil, err
@@ -170,7 +170,7 @@ func (k *handler) prove(ctx context.Context, c ceremony, s shown, user string, v
 	case user != "" && owner != user:
 		return nil, errOther
 	}
-	st, err := k.load(ctx, owner, k.hash(s.id))
+	st, err := h.load(ctx, owner, h.hash(s.id))
 	switch {
 	case err != nil:
 		return nil, err
@@ -180,7 +180,7 @@ func (k *handler) prove(ctx context.Context, c ceremony, s shown, user string, v
 		// Step 6: the user whom the device names, and the owner of the credential, are one.
 		return nil, invalid(errors.New("passkey: the user handle is not that of the owner of the credential"))
 	}
-	next, cloned, err := k.party.assert(c, s, st.row, verify, k.now())
+	next, cloned, err := h.party.assert(c, s, st.row, verify, h.now())
 	if err != nil {
 		return nil, err
 	}

@@ -126,7 +126,7 @@ func (c *adminCall) imports() error {
 	}
 	for _, u := range batch { // in the order of the request
 		if r, ok := done[u.ID]; ok {
-			out.Users = append(out.Users, row{r.ID, r.UserID, r.Outcome, r.Reason})
+			out.Users = append(out.Users, row(r))
 			delete(done, u.ID)
 			if r.Outcome == Created && !body.DryRun {
 				c.target = r.UserID
