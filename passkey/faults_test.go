@@ -188,8 +188,8 @@ func TestStolenStore(t *testing.T) {
 	w.browser().signIn(thief).want(400, "invalid_passkey")
 }
 
-// TestClone: a counter that goes back is reported, once a day by mail, and the passkey still works.
-func TestClone(t *testing.T) {
+// TestW1_CounterGoesBack: a counter that goes back is reported, once a day by mail, and the passkey still works.
+func TestW1_CounterGoesBack(t *testing.T) {
 	w := newWorld(t)
 	d := newDevice()
 	u := w.browser().signUp("ada@example.com", d)

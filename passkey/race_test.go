@@ -128,7 +128,7 @@ func TestW2_RacersOfOneChallenge(t *testing.T) {
 	})
 }
 
-// TestW3_RacersOfOneCredential: 100 people register one credential at once: one has it afterwards, whoever it is.
+// TestW3_RacersOfOneCredential: 100 people register one credential at once: one has it afterwards, no matter who.
 func TestW3_RacersOfOneCredential(t *testing.T) {
 	onEngines(t, func(t *testing.T, worlds [2]*world) {
 		d := newDevice()

@@ -86,6 +86,13 @@ var catalogue = []struct {
 		{"M13", "guesses at a factor are bounded over all sign-ins and days, before comparing"},
 		{"M14", "an answer is for the user of the waiting sign-in; empty, foreign and disordered requests are refused"},
 	}},
+	{"Passkeys", []row{
+		{"W1", "the vectors of WebAuthn Level 3 pass where the policy allows them, and fail with any one field changed; a counter that goes back is reported"},
+		{"W2", "a challenge has 256 bits, works once, for five minutes, in its browser and its ceremony"},
+		{"W3", "a credential belongs to one user, who is also the user of its handle; ids have at most 1,023 bytes"},
+		{"W4", "a first proof demands that the authenticator verified the person, whatever else is enrolled"},
+		{"W5", "origin, RP id, algorithms, user and ceremony come from the configuration and from sealed state, never from the request"},
+	}},
 	{"Passwords", []row{
 		{"A17", "a wrong password takes the same checks, turn and work for a person and for nobody, whatever formats are stored"},
 		{"A18", "a forgotten password adds no way in that the account never had"},

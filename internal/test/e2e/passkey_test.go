@@ -101,7 +101,7 @@ func (w *window) waitFor(text string) {
 }
 
 // TestPasskeys_Browser: a person signs up and in with a passkey, adds a second one from another authenticator, and
-// removes the first. The pages hold to their Content-Security-Policy.
+// removes the first. The pages follow their Content-Security-Policy.
 func TestPasskeys_Browser(t *testing.T) {
 	browser := startBrowser(t)
 	a := servePasskeys(t)
@@ -196,7 +196,7 @@ func TestPasskeys_BrowserUnfit(t *testing.T) {
 	})
 }
 
-// TestPasskeys_BrowserGone: a passkey that was removed from the account is refused, and the browser tells the device to
+// TestPasskeys_BrowserGone: a passkey that was removed from the account is refused, and the browser asks the device to
 // forget it.
 func TestPasskeys_BrowserGone(t *testing.T) {
 	browser := startBrowser(t)
