@@ -65,7 +65,7 @@ type factor struct {
 	name string // in the configuration
 }
 
-// With Factor the handler is one, and with Credentials a freeze of the account distinguishes an old number from a new one.
+// With Factor the handler is one. With Credentials a freeze of the account distinguishes an old number from a new one.
 var (
 	_ postern.Factor = (*factor)(nil)
 	_ postern.Keeper = (*factor)(nil)
