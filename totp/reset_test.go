@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/users"
 )
 
@@ -105,4 +106,29 @@ func TestReset_ByAnAdministrator(t *testing.T) {
 	want(t, b.get("/account/history"), http.StatusOK, "factors_reset")
 	w.Advance(11 * time.Minute)
 	want(t, boss.post(path), http.StatusUnauthorized, "insufficient_user_authentication")
+}
+
+// A row that is lost keeps the factor due, refuses every code, and can be replaced in a session: the count stays right.
+func TestReset_RowIsLost(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	app := b.enroll("ada")
+	items, err := w.store.Get(t.Context(), w.row("ada", "totp"))
+	if err != nil || len(items) != 1 {
+		t.Fatal(items, err)
+	}
+	if err := w.store.Write(t.Context(), store.Delete(items[0].Key, items[0].Version)); err != nil {
+		t.Fatal(err)
+	}
+	c := w.browser()
+	want(t, c.post("/factors/totp/verify", "state", c.waits("ada"), "code", app.code(w.Now())), http.StatusConflict, "changed")
+	want(t, b.get("/factors/totp/status"), http.StatusOK, "no authenticator app")
+	a := b.get("/factors/totp/enroll")
+	app = appOf(t, a)
+	want(t, b.post("/factors/totp/enroll", "seed", part(t, seedOf, a), "code", app.code(w.Now())), http.StatusOK, "is set up")
+	if n := w.head("ada").Factors["totp"]; n != 1 {
+		t.Errorf("%d apps are counted", n)
+	}
+	w.Advance(time.Minute)
+	want(t, c.post("/factors/totp/verify", "state", c.waits("ada"), "code", app.code(w.Now())), http.StatusSeeOther, "/continue")
 }
