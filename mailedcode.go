@@ -250,10 +250,16 @@ func (s signUpState) identity() Identity {
 
 // sendMail sends a mail of the handler itself.
 func (a *Auth) sendMail(ctx context.Context, m Mail) error {
+	_, err := a.deliverMail(ctx, m)
+	return err
+}
+
+// deliverMail is sendMail, and reports whether Config.Mail has taken the mail.
+func (a *Auth) deliverMail(ctx context.Context, m Mail) (sent bool, err error) {
 	if to, err := mailaddr.Parse(m.To); err == nil {
 		m.To = to.String() // a table of the program may keep it as a person wrote it
 	}
-	return (&Flow{auth: a, name: "postern"}).Mail(ctx, m)
+	return (&Flow{auth: a, name: "postern"}).deliver(ctx, m)
 }
 
 // partOfUser is the part of the store with the rows of a user.

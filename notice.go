@@ -77,8 +77,14 @@ func (a *Auth) noticeAll(ctx context.Context, p Person, told []string, name, tex
 func (a *Auth) notice(ctx context.Context, p Person, address, name, text, end string, more map[string]any) error {
 	args := map[string]any{"app": a.name, "time": a.sessions.Now().UTC()}
 	maps.Copy(args, more)
-	return a.sendMail(ctx, Mail{To: address, Name: name, Language: p.Locale, Args: args, Subject: "A change of your account at " + a.name, Text: text + "\n\n" + end + "\n"})
+	sent, err := a.deliverMail(ctx, Mail{To: address, Name: name, Language: p.Locale, Args: args, Subject: "A change of your account at " + a.name, Text: text + "\n\n" + end + "\n"})
+	if err == nil && !sent {
+		err = errNotSent // the log has the cause
+	}
+	return err
 }
+
+var errNotSent = errors.New("postern: Config.Mail did not take the notice")
 
 func without(list []string, value string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(v string) bool { return v == value })
