@@ -49,6 +49,8 @@ func (a *Auth) readFreeze(ctx context.Context, userID string) (f freezeRow, item
 func wayOfMail(address string) string  { return head.Hash("mail", address) }
 func wayOfIdentity(id Identity) string { return head.Hash("identity", id.Issuer, id.Subject) }
 
+func wayOfCredential(flow, name string) string { return head.Hash("credential", flow, name) }
+
 // waysNow names the ways to sign in that a user has, except mailboxes: the identities and credentials of providers that
 // are configured, and factors.
 func (a *Auth) waysNow(ctx context.Context, userID string) (all []string, err error) {
@@ -92,7 +94,7 @@ func (a *Auth) waysAt(ctx context.Context, flow, userID string) (ways []string, 
 		return nil, unavailable(fmt.Errorf("postern: reading credentials: %w", err))
 	}
 	for _, name := range names {
-		ways = append(ways, head.Hash("credential", flow, name))
+		ways = append(ways, wayOfCredential(flow, name))
 	}
 	return ways, nil
 }
@@ -110,8 +112,8 @@ func (a *Auth) trustedWays(ctx context.Context, userID string, h head.Head) ([]s
 func (f freezeRow) denies(way string) bool { return slices.Contains(f.Denied, way) }
 
 // trusted reports whether somebody signs in to a frozen account by a way that the freeze accepts. Of the credentials at
-// a provider any may have been shown, so all must be from before the change. Before the factors are asked for, it is
-// enough that there is such a factor.
+// a provider that does not say which was shown, all must be from before the change. Before the factors are asked for,
+// it is enough that there is such a factor.
 func (a *Auth) trusted(ctx context.Context, f freezeRow, in *SignIn, p Person, asked bool) (bool, error) {
 	first := []string{wayOfIdentity(in.Identity)}
 	var err error
@@ -122,7 +124,11 @@ func (a *Auth) trusted(ctx context.Context, f freezeRow, in *SignIn, p Person, a
 			first = []string{wayOfMail(in.Identity.Subject)}
 		}
 	case "":
-		first, err = a.waysAt(ctx, in.Identity.Provider, in.UserID)
+		if name := head.ShownCredential(ctx); name != "" {
+			first = []string{wayOfCredential(in.Identity.Provider, name)}
+		} else {
+			first, err = a.waysAt(ctx, in.Identity.Provider, in.UserID)
+		}
 	}
 	if err != nil || len(first) > 0 && !slices.ContainsFunc(first, f.denies) {
 		return err == nil, err

@@ -1,6 +1,7 @@
 package passkey
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -150,12 +151,33 @@ var (
 	_ postern.Enroller    = (*handler)(nil)
 	_ postern.StepUpper   = (*handler)(nil)
 	_ postern.Manager     = (*handler)(nil)
+	_ postern.Keeper      = (*handler)(nil)
 	_ postern.WellKnowner = (*handler)(nil)
 )
 
 // Factor describes a passkey that is shown after another proof.
 func (h *handler) Factor() postern.FactorInfo {
 	return postern.FactorInfo{Methods: []string{"hwk", "swk"}, Label: "your passkey"}
+}
+
+// Credentials names the passkeys that a user has.
+func (h *handler) Credentials(ctx context.Context, userID string) ([]string, error) {
+	s, err := h.load(ctx, userID, "")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := h.all(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) < s.head.Ways.Passkeys { // a list may lag: it must not leave out the newest
+		return nil, unavailable(errors.New("passkey: the list of the passkeys of a user is behind"))
+	}
+	var names []string
+	for _, r := range rows {
+		names = append(names, h.hash(r.ID))
+	}
+	return names, nil
 }
 
 // StepUp says that a passkey proves again who a person is.

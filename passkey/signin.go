@@ -148,7 +148,7 @@ func (h *handler) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.used(r, proof)
-	r = r.WithContext(head.Expect(r.Context(), proof.head.Sec))
+	r = r.WithContext(head.Shown(head.Expect(r.Context(), proof.head.Sec), h.hash(proof.row.ID)))
 	h.flow.DoneUser(w, r, proof.user, append(proof.row.methods(true), postern.MethodMultiFactor)...)
 }
 

@@ -155,7 +155,7 @@ type usersEnable struct {
 // Run enables a user.
 func (c usersEnable) Run(ctx context.Context, w world) error {
 	return c.change(ctx, w, c.whoFlags, nil, func(dir *users.Directory, u users.User) (string, error) {
-		if u.Disabled == nil {
+		if u.Disabled == nil && !u.Frozen {
 			return "was not disabled.", nil
 		}
 		return "can sign in again.", dir.Enable(ctx, u.ID, users.Extra{})

@@ -41,6 +41,20 @@ func Moved(ctx context.Context, userID string, sec int64) bool {
 	return ok && b.user == userID && b.sec != sec
 }
 
+type shownKey struct{}
+
+// Shown returns a context that says which of the credentials of a user was shown, by its name in postern.Keeper, for a
+// provider of which a user can have several.
+func Shown(ctx context.Context, credential string) context.Context {
+	return context.WithValue(ctx, shownKey{}, credential)
+}
+
+// ShownCredential returns the value of Shown, and an empty text if there is none.
+func ShownCredential(ctx context.Context) string {
+	name, _ := ctx.Value(shownKey{}).(string)
+	return name
+}
+
 type loadedKey struct{}
 
 // Loaded returns a context in which session creates a session whose roles were loaded after the head had these Rights.
