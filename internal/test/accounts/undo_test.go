@@ -375,3 +375,56 @@ func TestA14_UndoLinks(t *testing.T) {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }
+
+// Many press the button at once, at two handlers, while the thief changes the address again: nobody gets a fault, the
+// account is frozen, and the thief is out.
+func TestA14_UndoRaces(t *testing.T) {
+	v := newVillage(t, nil)
+	two := v.open(v.store)
+	thief := v.person()
+	thief.byCode(oldAddress)
+	ada := thief.id()
+	thief.prove("")
+	thief.replace(oldAddress, newAddress)
+	path, q := v.link(v.mailed("postern.address-undo"))
+	thief.prove("")
+	thief.must(202, "", "POST", "/account/addresses", object{"address": "third@new.example", "replace": thief.addressID(newAddress)})
+	code := v.mailed("postern.new-address").Arg("code")
+	people := v.crowd(two)[:20]
+	people[7] = thief
+	answers := race(people, func(i int, p *person) reply {
+		if p == thief {
+			return p.do("POST", "/account/addresses/confirm", object{"code": code})
+		}
+		return p.do("POST", path, q)
+	})
+	done := 0
+	for i, a := range answers {
+		switch {
+		case i == 7:
+			if a.Code >= 500 {
+				t.Errorf("the thief: %d %s", a.Code, a.Body)
+			}
+		case a.Code == http.StatusOK:
+			done++
+		case a.Code != http.StatusBadRequest:
+			t.Errorf("%d: %d %s", i, a.Code, a.Body)
+		}
+	}
+	if done == 0 {
+		t.Error("nobody undid it")
+	}
+	if thief.id() != "" {
+		t.Error("the thief's session lives")
+	}
+	for _, address := range []string{newAddress, "third@new.example"} {
+		p := v.person()
+		if p.byCode(address); p.id() == ada {
+			t.Errorf("%s signs in", address)
+		}
+	}
+	owner := v.person()
+	if a := owner.byCode(oldAddress); owner.id() != ada {
+		t.Errorf("the owner: %d %s", a.Code, a.Body)
+	}
+}
