@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/posterntest"
 	"github.com/posternauth/postern/session"
 )
 
@@ -125,6 +128,60 @@ func TestSignIn(t *testing.T) {
 	c.get(ask).want(t, 200, "sms.verify") // sends one, since none is under way
 	if p := c.fill(p, 0, "code", w.code()); p.To == "" || w.phone.count() != 1 {
 		t.Errorf("after the second code: %+v", p)
+	}
+}
+
+// TestPages: the same steps without a script. A wrong code shows the form again.
+func TestPages(t *testing.T) {
+	w := newWorld(t)
+	w.enrolled()
+	c := posterntest.Client(t)
+	p := posterntest.SignIn(t, c, w.origin+"/auth/password/authorize")
+	p = posterntest.Submit(t, c, p, url.Values{"identifier": {ada}, "password": {phrase}})
+	if p.StatusCode != http.StatusOK || w.phone.count() != 1 {
+		t.Fatalf("after the password: %d", p.StatusCode)
+	}
+	p = posterntest.Submit(t, c, p, url.Values{"code": {w.wrong()}})
+	if p.StatusCode != http.StatusBadRequest {
+		t.Fatalf("a wrong code: %d", p.StatusCode)
+	}
+	p = posterntest.Submit(t, c, p, url.Values{"again": {"yes"}})
+	p = posterntest.Submit(t, c, p, url.Values{"code": {w.code()}})
+	if p.Request.URL.Path != "/me" || p.StatusCode != http.StatusOK {
+		t.Errorf("after the code: %d at %s", p.StatusCode, p.Request.URL)
+	}
+}
+
+// TestOnce: of several requests with the right code one succeeds, for a sign-in and for a new number.
+func TestOnce(t *testing.T) {
+	w := newWorld(t)
+	race := func(b browser, p page) (won int) {
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		code := w.code()
+		for range 4 {
+			all.Go(func() {
+				q := b.fill(p, 0, "code", code)
+				mu.Lock()
+				defer mu.Unlock()
+				if q.Step == "sms.added" || q.To != "" {
+					won++
+				} else if q.Status >= 500 {
+					t.Errorf("%+v", q)
+				}
+			})
+		}
+		all.Wait()
+		return won
+	}
+	b := w.browser()
+	b.signUp()
+	if n := race(b, b.fill(b.get("/factors/sms/enroll"), 0, "number", number)); n != 1 {
+		t.Errorf("%d set up the number", n)
+	}
+	c := w.browser()
+	if n := race(c, c.signIn()); n != 1 {
+		t.Errorf("%d signed in", n)
 	}
 }
 
