@@ -212,6 +212,22 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestLimits_Number: ten messages a day to a number.
+func TestLimits_Number(t *testing.T) {
+	w := newWorld(t)
+	w.enrolled() // that was the first
+	for range 9 {
+		w.browser().signIn().want(t, 200, "sms.verify")
+		w.clock.Advance(15 * time.Minute)
+	}
+	w.browser().signIn().want(t, 429, "rate_limited")
+	if n := w.phone.count(); n != 9 {
+		t.Errorf("%d messages", n)
+	}
+	w.clock.Advance(24 * time.Hour)
+	w.browser().signIn().want(t, 200, "sms.verify")
+}
+
 // TestRemove: it wants a proof of the last ten minutes, which is a code; and it ends other sessions.
 func TestRemove(t *testing.T) {
 	w := newWorld(t)
