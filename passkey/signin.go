@@ -174,8 +174,8 @@ func (h *handler) prove(ctx context.Context, c ceremony, s shown, user string, v
 	switch {
 	case err != nil:
 		return nil, err
-	case !st.found || st.head.Gone == head.Deleted || !bytes.Equal(st.row.ID, s.id):
-		return nil, errUnknown
+	case !st.found || st.head.Gone == head.Deleted || st.head.Ways.Passkeys == 0 || !bytes.Equal(st.row.ID, s.id):
+		return nil, errUnknown // a row that the head does not count is left over
 	case (user == "" || len(s.handle) > 0) && (len(st.handle) == 0 || !bytes.Equal(st.handle, s.handle)):
 		// Step 6: the user whom the device names, and the owner of the credential, are one.
 		return nil, invalid(errors.New("passkey: the user handle is not that of the owner of the credential"))
