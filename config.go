@@ -122,6 +122,7 @@ type Config struct {
 
 	// TokenClients lists values of client_id whose sign-ins are answered with the tokens themselves, in the body, with
 	// the names of RFC 6749 section 5.1. It is for clients that are not browsers, such as a command. It needs Session.
+	// The tokens are those of session.Config.ClientID: to refresh them, a client sends that client_id, or none.
 	//
 	// Defaults to none.
 	TokenClients []string

@@ -167,6 +167,15 @@ func TestStations_Delivery(t *testing.T) {
 	if s, err := h.kind.Verify(t.Context(), tokens.Access, session.CheckStore); err != nil || s.Subject != "user-1" {
 		t.Errorf("the access token: %v", err)
 	}
+	for client, status := range map[string]int{"tool": http.StatusBadRequest, "api": http.StatusOK, "": http.StatusOK} {
+		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.Refresh}}
+		if client != "" {
+			form.Set("client_id", client)
+		}
+		if w := h.browser().post(issuer+"/token", form); w.Code != status {
+			t.Errorf("refresh as %q: %d %s", client, w.Code, w.Body)
+		}
+	}
 	want(t, h.signIn(h.browser(), h.who, "client_id", "other"), http.StatusBadRequest, "invalid_client")
 }
 

@@ -33,7 +33,8 @@ type Users interface {
 	// error is ErrNoUser if there is no user.
 	Find(ctx context.Context, id Identity) (userID string, err error)
 
-	// Get returns a user. The error is ErrNoUser if there is none or if the user was deleted.
+	// Get returns a user. The error is ErrNoUser if there is none or if the user was deleted. An id is never given to
+	// another person later: the password and the passkeys lie under it.
 	Get(ctx context.Context, userID string) (Person, error)
 
 	// Create makes a user with a verified identity. The same SignUp.ID gives the same user, so that a lost answer does
