@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/strictjson"
@@ -140,7 +141,21 @@ func (a *Auth) identitiesOf(ctx context.Context, userID string) ([]Identity, err
 	case err != nil:
 		return nil, unavailableUsers("Users.Identities", err)
 	}
-	return ids, nil
+	return a.named(ids), nil
+}
+
+// named gives the identities that have no Provider the name of the first provider with their issuer. Another system, from
+// which they were imported, knew no names of here.
+func (a *Auth) named(ids []Identity) []Identity {
+	ids = slices.Clone(ids)
+	for i := range ids {
+		for _, name := range a.order {
+			if s := a.flows[name]; ids[i].Provider == "" && s.issues != nil && s.issues(ids[i].Issuer) {
+				ids[i].Provider = name
+			}
+		}
+	}
+	return ids
 }
 
 // accountLinks are the URLs of what a person can do, by name. That of a credential is the name of its provider.

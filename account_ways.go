@@ -26,6 +26,10 @@ type Offered struct {
 	Password, Passkey bool
 	Mail              bool     // links and codes, to a verified address
 	Providers         []string // names in Config.Providers of those with identities
+
+	// Issuer reports whether one of the Providers has the identities of an issuer, as far as the providers say which
+	// issuer they have.
+	Issuer func(issuer string) bool
 }
 
 // An Unlinker is a Linker that keeps the last way to sign in of those that are offered. It checks this in the same
@@ -50,6 +54,9 @@ func (a *Auth) offered() (o Offered) {
 		default:
 			o.Providers = append(o.Providers, name)
 		}
+	}
+	o.Issuer = func(issuer string) bool {
+		return slices.ContainsFunc(o.Providers, func(name string) bool { s := a.flows[name]; return s.issues != nil && s.issues(issuer) })
 	}
 	return o
 }

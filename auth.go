@@ -90,6 +90,8 @@ type served struct {
 	flow    *Flow
 	handler http.Handler
 	mails   bool // it signs people in by their mailbox
+
+	issues func(issuer string) bool // whether its identities have an issuer; nil: not known
 }
 
 // use returns the handler of p for f. While New runs, it also registers the handler for the URLs of f.
@@ -133,7 +135,11 @@ func (a *Auth) use(f *Flow, p Provider) http.Handler {
 		return fault(fmt.Errorf("postern: provider %q has no handler", f.name))
 	}
 	if !a.built {
-		a.flows[f.name] = served{f, h, mails}
+		s := served{flow: f, handler: h, mails: mails}
+		if known, ok := p.(interface{ Issues(issuer string) bool }); ok {
+			s.issues = known.Issues
+		}
+		a.flows[f.name] = s
 		if k, ok := h.(WellKnowner); ok {
 			maps.Copy(a.wellKnown, k.WellKnown())
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/users"
 )
 
 // TestA11_Racers: at the same moment people sign in by providers that have not verified an address, by providers that
@@ -85,4 +86,33 @@ func TestA4_AddressOfAProvider(t *testing.T) {
 	if id, err := h.table.Find(t.Context(), postern.Identity{Issuer: postern.MailIssuer, Subject: "bob@example.com"}); err != nil || h.table.count() != 2 {
 		t.Errorf("%q %v, %d users", id, err, h.table.count())
 	}
+}
+
+// vouching is a door that says which issuer its identities have.
+type vouching struct{ knows }
+
+func (vouching) Issues(issuer string) bool { return issuer == "https://door.example" }
+
+// TestS11_IdentityOfAnotherSystem: an identity that was imported has the name of no provider. It is recognized by its
+// issuer: for a step-up, in the account, and as a way to sign in.
+func TestS11_IdentityOfAnotherSystem(t *testing.T) {
+	h := newHome(t, func(h *home, c *postern.Config) {
+		c.Providers = map[string]postern.Provider{"door": vouching{knows{h.house}}}
+	})
+	_, err := h.dir.Import(t.Context(), "elsewhere", func(yield func(users.Imported, error) bool) {
+		yield(users.Imported{ID: "1", Addresses: []postern.Address{{Type: "email", Value: "ada@example.com", Verified: true}},
+			Identities: []postern.Identity{{Issuer: "https://door.example", Subject: "ada"}}}, nil)
+	}, users.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := h.browser()
+	h.signIn(b, h.who)
+	if list := h.identities(b).Identities; len(list) != 1 || list[0].Provider != "door" {
+		t.Errorf("%+v", list)
+	}
+	want(t, b.get(issuer+"/step-up/code"), http.StatusNotFound, "not_found") // there is a stronger proof
+	h.stepUp(b, h.who)
+	answered(t, b.json("DELETE", "/account/addresses/"+h.addressID(b, "ada@example.com"), ""), http.StatusNoContent, "")
+	answered(t, b.json("DELETE", "/account/identities/"+h.identities(b).Identities[0].ID, ""), http.StatusConflict, "last_way")
 }

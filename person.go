@@ -209,6 +209,7 @@ func (f *Flow) WaysIn(ctx context.Context, p Person) ([]string, error) {
 		if ids, err = lister.Identities(ctx, p.ID); err != nil && !errors.Is(err, ErrNoUser) {
 			return nil, unavailable(fmt.Errorf("postern: Users.Identities: %w", err))
 		}
+		ids = a.named(ids)
 	}
 	class := func(name string) string {
 		if s, ok := a.flows[name].handler.(StepUpper); ok {

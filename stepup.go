@@ -76,6 +76,7 @@ func (a *Auth) proofs(r *http.Request, l live, h head.Head) (names []string, mai
 		if ids, err = lister.Identities(ctx, l.subject); err != nil {
 			return nil, "", unavailable(fmt.Errorf("postern: Users.Identities: %w", err))
 		}
+		ids = a.named(ids)
 	}
 	for _, name := range a.order {
 		s, ok := a.flows[name].handler.(StepUpper)

@@ -103,15 +103,20 @@ type Endpoint struct {
 // A Provider is a service people sign in at. It holds nothing of any request and is safe for concurrent use.
 type Provider struct {
 	client authcode.Client
+	issuer string
 	err    error
 }
+
+// Issues reports whether the identities of this provider have an issuer. Identities that another system recorded are
+// recognized by it.
+func (p *Provider) Issues(issuer string) bool { return issuer == p.issuer }
 
 // New returns a provider for any OAuth 2 service. It makes no call. What is wrong with the Config is reported by Check,
 // and so by postern.New.
 func New(c Config) *Provider { return build(c, false) }
 
 func build(c Config, commaScopes bool) *Provider {
-	p := &Provider{err: c.check()}
+	p := &Provider{issuer: c.Issuer, err: c.check()}
 	params := maps.Clone(c.AuthParams)
 	if c.Prompt != "" {
 		if params == nil {

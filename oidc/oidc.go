@@ -72,6 +72,10 @@ func (c Config) params() map[string]string {
 // Check reports mistakes in the Config. postern.New calls it.
 func (p *Provider) Check() error { return p.err }
 
+// Issues reports whether the identities of this provider have an issuer. Identities that another system recorded are
+// recognized by it.
+func (p *Provider) Issues(issuer string) bool { return issuer == p.config.Issuer }
+
 // Handler serves authorize and callback. It makes no call.
 func (p *Provider) Handler(f *postern.Flow) http.Handler {
 	if p.err != nil {

@@ -78,7 +78,7 @@ func (d *Directory) offered(o postern.Offered) *Ways {
 	if d.ways != nil {
 		return d.ways
 	}
-	return &Ways{Password: o.Password, Passkey: o.Passkey, Mail: o.Mail, provider: func(name string) bool { return slices.Contains(o.Providers, name) }}
+	return &Ways{Password: o.Password, Passkey: o.Passkey, Mail: o.Mail, Issuer: o.Issuer, provider: func(name string) bool { return slices.Contains(o.Providers, name) }}
 }
 
 // As makes the reason of a field the answer of an HTTP request.
