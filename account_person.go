@@ -144,8 +144,8 @@ func (a *Auth) identitiesOf(ctx context.Context, userID string) ([]Identity, err
 	return a.named(ids), nil
 }
 
-// named gives the identities that have no Provider the name of the first provider with their issuer. Another system, from
-// which they were imported, knew no names of here.
+// named gives the identities that have no Provider the name of the first provider with their issuer. The system from
+// which they were imported did not know it.
 func (a *Auth) named(ids []Identity) []Identity {
 	ids = slices.Clone(ids)
 	for i := range ids {
