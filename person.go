@@ -87,10 +87,10 @@ func (a *Auth) signedIn(w http.ResponseWriter, r *http.Request, maxAge time.Dura
 		if err == nil && !a.fresh(l, need, maxAge) {
 			err = errStepUp(w, a.issuer, maxAge)
 		}
-		return l, h, false, err
-	}
-	if maxAge > 0 { // once more, after the head was read: a reset may have come between the two
-		again, ok := a.session.current(w, r)
+		if err != nil {
+			return l, h, false, err
+		}
+		again, ok := a.session.current(w, r) // after the head was read: a reset may have come between the two
 		if !ok {
 			return l, h, true, nil
 		}
