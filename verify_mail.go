@@ -26,6 +26,8 @@ type verifyRow struct {
 	User    string `json:"user"`
 	Address string `json:"a"`
 	Sec     int64  `json:"sec,omitempty"` // of User
+	Seq     int64  `json:"seq,omitempty"` // of User: once they have another way to sign in, the account is in use
+	Had     int64  `json:"had,omitempty"` // Rights of User: what the administrator may do was compared with them
 	By      string `json:"by"`            // an administrator: a change of their security or rights takes it back
 	Pool    string `json:"pool"`          // of By
 	BySec   int64  `json:"by_sec,omitempty"`
@@ -56,7 +58,7 @@ func (f *Flow) VerifyByMail(ctx context.Context, actor Actor, userID, address st
 	}
 	token := rand.Text() + rand.Text() // 260 bits
 	key := a.verifyKey(token)
-	value, err := a.sealRow(ctx, key, verifyRow{User: userID, Address: to, Sec: h.Sec, By: actor.UserID, Pool: actor.Pool, BySec: actor.Sec, Rights: actor.Rights})
+	value, err := a.sealRow(ctx, key, verifyRow{User: userID, Address: to, Sec: h.Sec, Seq: h.Seq, Had: h.Rights, By: actor.UserID, Pool: actor.Pool, BySec: actor.Sec, Rights: actor.Rights})
 	if err != nil {
 		return unavailable(err)
 	}
@@ -102,7 +104,7 @@ func (a *Auth) verifiable(ctx context.Context, token string) (v verifyRow, used 
 	if err != nil {
 		return v, used, unavailable(err)
 	}
-	if v.Used || h.Gone != "" || h.Sec != v.Sec || by.Gone != "" || by.Sec != v.BySec || by.Rights != v.Rights {
+	if v.Used || h.Gone != "" || h.Sec != v.Sec || h.Seq != v.Seq || h.Rights != v.Had || by.Gone != "" || by.Sec != v.BySec || by.Rights != v.Rights {
 		return v, used, errVerify
 	}
 	done := v
@@ -146,7 +148,8 @@ func (a *Auth) postConfirm(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errNotFound()
 	}
-	v, used, err := a.verifiable(ctx, r.PostForm.Get("token"))
+	token := r.PostForm.Get("token")
+	v, _, err := a.verifiable(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -154,7 +157,8 @@ func (a *Auth) postConfirm(w http.ResponseWriter, r *http.Request) error {
 		if sec != v.Sec {
 			return nil, errVerify
 		}
-		return []store.Change{used}, nil
+		_, used, err := a.verifiable(ctx, token) // again, after the head was read for this write
+		return []store.Change{used}, err
 	}})
 	switch {
 	case errors.Is(err, ErrNoUser):

@@ -26,10 +26,11 @@ type office struct {
 }
 
 var officeRoles = users.Roles{
-	"owner":  {"users:read", "users:write", "users:roles", "users:credentials", "users:impersonate", "events:read", "mail:test", "sessions:write", "posts:read"},
-	"clerk":  {"users:read", "users:write", "posts:read"},
-	"member": {"posts:read"},
-	"editor": {"posts:read", "posts:write"},
+	"owner":       {"users:read", "users:write", "users:roles", "users:credentials", "users:impersonate", "events:read", "mail:test", "sessions:write", "posts:read"},
+	"clerk":       {"users:read", "users:write", "posts:read"},
+	"member":      {"posts:read"},
+	"credentials": {"users:credentials"},
+	"editor":      {"posts:read", "posts:write"},
 }
 
 func newOffice(t testing.TB, change ...func(o *options)) *office {

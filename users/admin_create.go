@@ -74,9 +74,14 @@ func (c *adminCall) insert(ctx context.Context, r *record, address string) error
 		}
 		err = c.dir.insert(ctx, c.target, r, credentials{more: []store.Change{acting}})
 		if errors.Is(err, errExists) {
-			if old, _, _, why := c.dir.load(ctx, c.target); why != nil {
+			old, h, _, why := c.dir.load(ctx, c.target)
+			switch {
+			case why != nil:
 				return why
-			} else if old.findAddress(address) >= 0 {
+			case old.findAddress(address) < 0:
+			case h.Ways.Passwords+h.Ways.Passkeys+h.Ways.Identities+h.Ways.Addresses > 0: // somebody uses the account already
+				return errAddressOwned
+			default:
 				return c.reach()
 			}
 		}

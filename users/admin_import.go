@@ -144,12 +144,32 @@ func (c *adminCall) importWithin(ctx context.Context, userID string, before, aft
 	case userID == c.actor.UserID && c.actor.Pool == c.dir.pool:
 		return nil, errSelf
 	case before != nil:
-		return c.dir.deedOf(c.actor, userID).within(ctx, before, after)
+		return c.importAgain(ctx, userID, before, after)
 	case !c.dir.within(c.actor, after.Roles):
 		return nil, errBeyond
 	}
 	acting, err := c.dir.actorStays(ctx, c.actor)
 	return []store.Change{acting}, err
+}
+
+var errImportedWays = &FieldError{"addresses", "A batch does not change how a user who was imported before signs in."}
+
+// importAgain is importWithin for a user who was imported before. Ways to sign in change one by one, with a notice to
+// the user, and a rule of two administrators.
+func (c *adminCall) importAgain(ctx context.Context, userID string, before, after *record) ([]store.Change, error) {
+	keys := func(r *record) (all []string) {
+		for _, w := range c.dir.claims(r) {
+			all = append(all, w.key.Part+" "+w.key.ID)
+		}
+		return slices.Sorted(slices.Values(all))
+	}
+	switch {
+	case !slices.Equal(keys(before), keys(after)):
+		return nil, errImportedWays
+	case !slices.Equal(before.Roles, after.Roles) && !slices.Contains(c.actor.Scopes, ScopeRoles):
+		return nil, errBeyond
+	}
+	return c.dir.deedOf(c.actor, userID).within(ctx, before, after)
 }
 
 // imported returns the user for Import. A hash that cannot be imported refuses the user.
