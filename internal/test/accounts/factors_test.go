@@ -121,8 +121,8 @@ var factorsOf = map[string]func(f *fort, b *flowtest.Browser, p page) page{
 	},
 }
 
-// TestM8_NoWayRound: each pathway, for a person without a second factor and for one with it. With it there is no session
-// before the factor, whatever the pathway, and after each factor that the person has there is one.
+// TestM8_NoWayRound: each pathway, for a person without a second factor and for one with it. With it there is no
+// session before the factor, whatever the pathway, and after each factor that the person has there is one.
 func TestM8_NoWayRound(t *testing.T) {
 	for _, s := range []state{
 		{name: "none"}, {name: "totp", totp: true}, {name: "totp and recovery", totp: true, recovery: true},

@@ -66,7 +66,7 @@ func openRedis(t *testing.T, addr string, now func() time.Time) store.Store {
 
 const racers = 100
 
-// race lets persons of two handlers do something at the same time, each from a client address of its own.
+// race lets persons of two handlers do something at the same time, each from another client address.
 func race(people []*person, do func(i int, p *person) reply) []reply {
 	answers := make([]reply, len(people))
 	var start, end sync.WaitGroup
