@@ -26,7 +26,7 @@ type office struct {
 }
 
 var officeRoles = users.Roles{
-	"owner":       {"users:read", "users:write", "users:roles", "users:credentials", "users:impersonate", "events:read", "mail:test", "sessions:write", "posts:read"},
+	"owner":       {"users:read", "users:write", "users:roles", "users:credentials", "users:impersonate", "events:read", "mail:test", "keys:rotate", "sessions:write", "posts:read"},
 	"clerk":       {"users:read", "users:write", "posts:read"},
 	"member":      {"posts:read"},
 	"credentials": {"users:credentials"},
@@ -326,5 +326,25 @@ func TestAdmin_HistoryAndTestMail(t *testing.T) {
 	}
 	if w := boss.do("POST", "mail/test", ""); w.Code != http.StatusTooManyRequests {
 		t.Errorf("a sixth in the hour: %d", w.Code)
+	}
+}
+
+// TestAdmin_RotateKeys: a new key is published, and what the old one signed stays good. A fourth in a day is refused.
+func TestAdmin_RotateKeys(t *testing.T) {
+	f := newOffice(t)
+	boss, clerk := f.admin("boss", "owner"), f.admin("clerk", "clerk")
+	_, b := f.user("ada", "member")
+	clerk.want(http.StatusForbidden, "insufficient_scope", "POST", "keys/rotate", "")
+	for n := range 3 {
+		boss.want(http.StatusNoContent, "", "POST", "keys/rotate", "")
+		if all, err := f.ring.Keys(t.Context()); err != nil || len(all) != n+2 {
+			t.Fatalf("%d keys, %v", len(all), err)
+		}
+	}
+	if w := boss.do("POST", "keys/rotate", ""); w.Code != http.StatusTooManyRequests {
+		t.Errorf("a fourth: %d", w.Code)
+	}
+	if b.session() == nil {
+		t.Error("signed out")
 	}
 }

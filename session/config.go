@@ -310,3 +310,15 @@ func (s *Sessions) canRedeem() error {
 	}
 	return nil
 }
+
+// RotateKeys adds a signing key and a master secret to Config.Keys, if that is a keys.Ring: see [keys.Ring.Rotate]. The
+// error is ErrNoSigner for keys that cannot be rotated, and else that of the ring.
+func (s *Sessions) RotateKeys(ctx context.Context) error {
+	ring, ok := s.keys.(interface {
+		Rotate(ctx context.Context) error
+	})
+	if !ok {
+		return ErrNoSigner
+	}
+	return ring.Rotate(ctx)
+}

@@ -73,6 +73,7 @@ var adminRoutes = map[string]adminRoute{
 	"DELETE users/{id}/password":       {ScopeCredentials, true, (*adminCall).removePassword},
 	"DELETE users/{id}/identities":     {ScopeCredentials, true, (*adminCall).removeIdentity},
 	"GET users/{id}/history":           {ScopeEvents, false, (*adminCall).history},
+	"POST keys/rotate":                 {ScopeKeys, true, (*adminCall).rotateKeys},
 	"POST mail/test":                   {ScopeMail, true, (*adminCall).testMail},
 	"GET users/{id}/sessions":          {ScopeSessionsRead, false, (*adminCall).sessions},
 	"DELETE users/{id}/sessions":       {ScopeSessionsWrite, true, (*adminCall).endSessions},

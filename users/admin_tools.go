@@ -1,6 +1,19 @@
 package users
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/session"
+)
+
+// A ring keeps its keys for a while, so there is a limit for all administrators together.
+const (
+	rotationsEvery = 24 * time.Hour
+	rotations      = 3
+)
 
 // history shows the events of the account of a user.
 func (c *adminCall) history() error {
@@ -24,5 +37,20 @@ func (c *adminCall) testMail() error {
 		return err
 	}
 	c.done("test mail sent", "")
+	return nil
+}
+
+// rotateKeys adds a key to the issuer that serves the administration.
+func (c *adminCall) rotateKeys() error {
+	if err := c.flow.LimitUser(c.r.Context(), "admin rotation", "", rotationsEvery, rotations); err != nil {
+		return err
+	}
+	switch err := c.flow.Sessions().RotateKeys(c.r.Context()); {
+	case errors.Is(err, session.ErrNoSigner):
+		return &postern.Error{Status: http.StatusConflict, Code: "no_rotation", Text: "The keys of this program cannot be rotated here."}
+	case err != nil:
+		return err
+	}
+	c.done("keys rotated", "")
 	return nil
 }

@@ -23,6 +23,7 @@ const (
 	ScopeImpersonate   = "users:impersonate" // act as a user
 	ScopeSessionsRead  = "sessions:read"     // list the sessions of a user
 	ScopeEvents        = "events:read"       // see the history of users
+	ScopeKeys          = "keys:rotate"       // add a signing key
 	ScopeMail          = "mail:test"         // send a test mail to one's own address
 	ScopeSessionsWrite = "sessions:write"    // end them
 )

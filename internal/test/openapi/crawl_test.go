@@ -300,6 +300,7 @@ func administration(v *town) {
 	c.must(204, "POST", user+"/demand-change", nil)
 	c.must(200, "GET", user+"/history", nil)
 	c.must(204, "POST", "/admin/mail/test", nil)
+	c.must(204, "POST", "/admin/keys/rotate", nil)
 	if err := v.dir.Link(v.Context(), id, postern.Identity{Issuer: "https://other.example", Subject: "x", Provider: "one"}); err != nil {
 		v.Fatalf("%v", err)
 	}

@@ -30,7 +30,7 @@ const (
 
 var ada = fakeidp.User{Subject: "10001", Email: "ada@other.example", EmailVerified: true, Name: "Ada"}
 
-var roles = users.Roles{"owner": {"users:read", "users:write", "users:roles", "users:export", "users:delete", "users:impersonate", "users:credentials", "events:read", "mail:test", "sessions:read", "sessions:write", "posts:read"}, "member": {"posts:read"}}
+var roles = users.Roles{"owner": {"users:read", "users:write", "users:roles", "users:export", "users:delete", "users:impersonate", "users:credentials", "events:read", "mail:test", "keys:rotate", "sessions:read", "sessions:write", "posts:read"}, "member": {"posts:read"}}
 
 type profile struct {
 	Name string `json:"name"`
