@@ -199,7 +199,9 @@ func (a *Auth) offerJoin(w http.ResponseWriter, r *http.Request, in *SignIn, use
 	}
 	x := exchangeOf(r)
 	x.whose = whose{User: userID, Sec: h.Sec}
-	if _, err := a.beginOwn(w, r, in.Return, flowJoin, purposeJoin, linkOf(in.Identity)); err != nil {
+	join := linkOf(in.Identity)
+	join.Address = address // the one by which the user was found
+	if _, err := a.beginOwn(w, r, in.Return, flowJoin, purposeJoin, join); err != nil {
 		return err
 	}
 	q := query(in.Return).Encode()

@@ -116,3 +116,20 @@ func TestS11_IdentityOfAnotherSystem(t *testing.T) {
 	answered(t, b.json("DELETE", "/account/addresses/"+h.addressID(b, "ada@example.com"), ""), http.StatusNoContent, "")
 	answered(t, b.json("DELETE", "/account/identities/"+h.identities(b).Identities[0].ID, ""), http.StatusConflict, "last_way")
 }
+
+// TestA3_JoinByEveryAddress: an identity may have several verified addresses. The owner of any of them is asked to sign
+// in first.
+func TestA3_JoinByEveryAddress(t *testing.T) {
+	h := newHome(t)
+	h.signIn(h.browser(), h.who)
+	second := at("ada-2", "new@example.com", true)
+	second.Addresses = append(second.Addresses, postern.Address{Type: "email", Value: "ada@example.com", Verified: true})
+	ada, b := h.who, h.browser()
+	want(t, h.signIn(b, second), http.StatusConflict, "account_exists")
+	w := h.signIn(b, ada)
+	want(t, b.post(issuer+"/join", url.Values{"state": {state(t, w)}, "choice": {"add"}}), http.StatusSeeOther, "")
+	id, err := h.dir.Find(t.Context(), second)
+	if err != nil || id != h.idOf(b) {
+		t.Errorf("%q %v", id, err)
+	}
+}

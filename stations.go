@@ -62,11 +62,18 @@ func (a *Auth) firstSignIn(w http.ResponseWriter, r *http.Request, in *SignIn) e
 	if in.Identity.Issuer == NameIssuer {
 		who.Username = in.Identity.Subject
 	}
-	if who.Address, _ = in.Identity.Email(); who.Address != "" && in.Identity.Issuer != MailIssuer {
-		u, err := a.session.users.Find(ctx, mailIdentity(who.Address))
+	who.Address, _ = in.Identity.Email()
+	// Each of its verified addresses would become the user's, so the owner of each is asked.
+	for _, address := range in.Identity.Addresses {
+		one := Identity{Addresses: []Address{address}}
+		value, verified := one.Email()
+		if !verified || in.Identity.Issuer == MailIssuer {
+			continue
+		}
+		u, err := a.session.users.Find(ctx, mailIdentity(value))
 		switch {
 		case err == nil:
-			return a.offerJoin(w, r, in, u, who.Address)
+			return a.offerJoin(w, r, in, u, value)
 		case !errors.Is(err, ErrNoUser):
 			return unavailable(fmt.Errorf("postern: Users.Find: %w", err))
 		}
