@@ -1,7 +1,6 @@
 package totp
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -83,71 +82,74 @@ func put(item store.Item, v any) (store.Change, error) {
 	return store.Put(item), nil
 }
 
-// A keyRow is the key of this package for all users of a pool, sealed with the master secret of now. A master secret is
+// A keyRow is a key of this package for all users of a pool, sealed with the master secret of now. A master secret is
 // forgotten some time after another one took over, and a person may be away for longer. So what is kept for years is
-// sealed with this key, and the key is sealed anew when another master secret has taken over.
+// sealed with this key, and the key is sealed anew when another master secret has taken over. A key that does not open
+// any more stays, and another one is made for what is sealed from then on.
 type keyRow struct {
 	Sealed string `json:"sealed"`
 }
 
-// secrets returns the key for the rows of the users.
+// secrets returns the keys for the rows of the users; the first one is for new rows.
 func (k keeper) secrets(ctx context.Context) (keys.Secrets, error) {
-	at := store.Key{Part: "totp:" + head.Hash(k.flow.Pool()), ID: "key"}
-	for range 3 {
-		items, err := k.flow.Store().Get(ctx, at)
+	part, masters := "totp:"+head.Hash(k.flow.Pool()), k.flow.Sessions().Secrets()
+	items, _, err := k.flow.Store().List(ctx, part, "", 100)
+	if err != nil {
+		return nil, fmt.Errorf("totp: listing the store: %w", err)
+	}
+	now, err := masters.Secret(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("totp: the master secret: %w", err)
+	}
+	var all []keys.Secret
+	add := func(id string, key []byte) error {
+		one, err := keys.NewSecret(id, key)
+		all = append(all, one)
+		return err
+	}
+	for _, item := range items {
+		var row keyRow
+		if err := json.Unmarshal(item.Value, &row); err != nil {
+			return nil, fmt.Errorf("totp: the row of a key does not decode: %w", err)
+		}
+		key, err := seal.Open(ctx, masters, forKey, row.Sealed, k.flow.Pool(), item.Key.ID)
+		if errors.Is(err, seal.ErrOpen) {
+			continue
+		}
+		if err == nil {
+			err = add(item.Key.ID, key)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("totp: reading the store: %w", err)
+			return nil, fmt.Errorf("totp: opening a key: %w", err)
 		}
-		item, row, master := store.Item{Key: at}, keyRow{}, make([]byte, 32)
-		if len(items) == 0 {
-			rand.Read(master) // it never fails
-		} else {
-			item = items[0]
-			if err := json.Unmarshal(item.Value, &row); err != nil {
-				return nil, fmt.Errorf("totp: the row of the key does not decode: %w", err)
-			}
-			if master, err = seal.Open(ctx, k.flow.Sessions().Secrets(), forKey, row.Sealed, k.flow.Pool()); err != nil {
-				return nil, fmt.Errorf("totp: the key of the seeds does not open: %w", err)
-			}
+		if !strings.HasPrefix(row.Sealed, "v1."+now.ID+".") {
+			_ = k.keep(ctx, item, key) // or the next use does it
 		}
-		switch err := k.reseal(ctx, item, row, master); {
-		case errors.Is(err, store.ErrConflict) && item.Version == "":
-			continue // somebody else made the first one
-		case err != nil && item.Version == "":
+	}
+	if len(all) == 0 {
+		id, key := rand.Text()[:12], make([]byte, 32)
+		rand.Read(key) // it never fails
+		if err := k.keep(ctx, store.Item{Key: store.Key{Part: part, ID: id}}, key); err != nil {
 			return nil, err
 		}
-		one, err := keys.NewSecret("1", master)
-		if err != nil {
-			return nil, fmt.Errorf("totp: the key of the seeds: %w", err)
+		if err := add(id, key); err != nil {
+			return nil, fmt.Errorf("totp: a new key: %w", err)
 		}
-		return keys.StaticSecrets(one)
 	}
-	return nil, errors.New("totp: too many requests make the key of the seeds at once")
+	return keys.StaticSecrets(all...)
 }
 
-// reseal writes the key, sealed with the master secret of now, unless it is already. Only for a new key does it matter
-// that it succeeds.
-func (k keeper) reseal(ctx context.Context, item store.Item, row keyRow, master []byte) error {
-	secrets := k.flow.Sessions().Secrets()
-	now, err := secrets.Secret(ctx, "")
-	if err != nil {
-		return fmt.Errorf("totp: the master secret: %w", err)
-	}
-	if _, after, _ := strings.Cut(row.Sealed, "."); strings.HasPrefix(after, now.ID+".") {
-		return nil
-	}
-	sealed, err := seal.Seal(ctx, secrets, forKey, master, k.flow.Pool())
+// keep writes a key, sealed with the master secret of now.
+func (k keeper) keep(ctx context.Context, item store.Item, key []byte) error {
+	sealed, err := seal.Seal(ctx, k.flow.Sessions().Secrets(), forKey, key, k.flow.Pool(), item.Key.ID)
 	if err != nil {
 		return fmt.Errorf("totp: sealing: %w", err)
 	}
 	change, err := put(item, keyRow{sealed})
-	if err != nil {
-		return err
+	if err == nil {
+		err = k.flow.Store().Write(ctx, change)
 	}
-	if err := k.flow.Store().Write(ctx, change); err != nil {
-		if written, unread := k.flow.Store().Get(ctx, item.Key); unread == nil && len(written) == 1 && bytes.Equal(written[0].Value, change.Item.Value) {
-			return nil // the answer was lost
-		}
+	if err != nil {
 		return fmt.Errorf("totp: writing the store: %w", err)
 	}
 	return nil

@@ -45,6 +45,13 @@ func (s *spy) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error) 
 	return s.Store.Get(ctx, keys...)
 }
 
+func (s *spy) List(ctx context.Context, part, after string, limit int) ([]store.Item, string, error) {
+	if err, _ := s.call(false); err != nil {
+		return nil, "", err
+	}
+	return s.Store.List(ctx, part, after, limit)
+}
+
 func (s *spy) Write(ctx context.Context, changes ...store.Change) error {
 	before, after := s.call(true)
 	if before != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/totp"
+	"github.com/posternauth/postern/users"
 )
 
 // TestM7_StolenStore: nothing that was ever written to the store is a seed or a code, in any form, and a row of another
@@ -112,4 +113,46 @@ func TestM7_RotatedSecrets(t *testing.T) {
 	want(t, c.post("/factors/totp/verify", "state", c.waits("ben"), "code", away.code(w.Now())), http.StatusSeeOther, "/continue")
 	c = w.browser()
 	want(t, c.post("/factors/recovery/verify", "state", c.waits("ada"), "code", code), http.StatusSeeOther, "/continue")
+}
+
+// TestM7_ForgottenSecret: if nobody used a factor before the master secret was forgotten or revoked, the answer is 503,
+// and a reset of the factors helps.
+func TestM7_ForgottenSecret(t *testing.T) {
+	for name, forget := range map[string]func(w *world, ring *keys.Ring){
+		"forgotten": func(w *world, ring *keys.Ring) {
+			w.Advance(4 * time.Hour)
+			w.Advance(95 * 24 * time.Hour)
+		},
+		"revoked": func(w *world, ring *keys.Ring) {
+			old, err := ring.MasterSecrets(w.t.Context())
+			if err != nil || len(old) != 2 {
+				w.t.Fatal(old, err)
+			}
+			w.Advance(4 * time.Hour)
+			if err := ring.Revoke(w.t.Context(), old[0].ID); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			app := w.browser().enroll("ada")
+			ring := w.sessions.Secrets().(*keys.Ring)
+			if err := ring.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			forget(w, ring)
+			b := w.browser()
+			want(t, b.post("/factors/totp/verify", "state", b.waits("ada"), "code", app.code(w.Now())), http.StatusServiceUnavailable, "temporarily_unavailable")
+			if b.session() != nil {
+				t.Fatal("a session")
+			}
+			if err := w.dir.ResetFactors(t.Context(), w.user("ada"), users.Extra{}); err != nil {
+				t.Fatal(err)
+			}
+			app = w.browser().enroll("ada")
+			b = w.browser()
+			want(t, b.post("/factors/totp/verify", "state", b.waits("ada"), "code", app.code(w.Now())), http.StatusSeeOther, "/continue")
+		})
+	}
 }
