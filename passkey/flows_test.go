@@ -304,3 +304,30 @@ func TestFlow_Account(t *testing.T) {
 func requireAll(context.Context, postern.Person, session.Authentication) (postern.Requirement, error) {
 	return postern.Requirement{Factor: true}, nil
 }
+
+// TestFlow_AskEachTime: a passkey that verifies its person begins it, once, and the end of the last passkey ends it.
+func TestFlow_AskEachTime(t *testing.T) {
+	w := newWorld(t)
+	b, d := w.browser(), newDevice()
+	u := b.signUpPassword("ada@example.com")
+	list := b.enroll(d).want(200, "passkey.added")
+	page := b.post("/passkey/ask", "ask", "on").want(200, "passkey.ask")
+	d.Options.UserNotVerified = true
+	page = b.fill(page, d.show(t, page.form("").Data)).want(400, "passkey_unverified")
+	d.Options.UserNotVerified = false
+	credential := d.show(t, page.form("").Data)
+	b.fill(page, credential).want(200, "passkey.set")
+	b.post("/passkey/ask", "ask", "off").want(200, "passkey.set")
+	b.fill(page, credential).want(409, "changed") // the challenge is used
+	if h := w.head(u); h.Due() {
+		t.Fatalf("head %+v", h)
+	}
+	page = b.post("/passkey/ask", "ask", "on")
+	b.fill(page, d.show(t, page.form("").Data)).want(200, "passkey.set")
+	_, id, _ := strings.Cut(list.page.Lines[0].Link.URL, "id=")
+	b.post("/passkey/remove", "id", id).want(200, "passkey.removed")
+	if h := w.head(u); h.Due() || h.Ways.Passkeys != 0 {
+		t.Errorf("head %+v", h)
+	}
+	w.browser().signInPassword("ada@example.com").want(200, "https://app.example.com/")
+}
