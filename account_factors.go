@@ -1,12 +1,14 @@
 package postern
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/internal/limit"
 	"github.com/posternauth/postern/store"
 )
 
@@ -106,4 +108,23 @@ func (a *Auth) forgetBrowsers(w http.ResponseWriter, r *http.Request, id string)
 		a.emitOf(r.Context(), Event{Name: "browser forgotten", UserID: l.subject})
 	}
 	return answerNothing(w)
+}
+
+// factorChanges bounds the changes of the factors of a user, and so the mails about them: one person must not use up the
+// mails that the program may send. Changes that fail do not count.
+var factorChanges = limit.Rule{Name: "factor changes", Every: time.Hour, Burst: 40}
+
+// mayTake reports whether a take would be counted now, and counts none.
+func (a *Auth) mayTake(ctx context.Context, b limit.Bucket) error {
+	state, err := limit.Read(ctx, a.store, b)
+	if err == nil {
+		_, err = state.Take(a.sessions.Now())
+	}
+	switch {
+	case errors.Is(err, limit.ErrLimited):
+		return refusal(err)
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
 }

@@ -30,6 +30,7 @@ var historyOf = map[string]bool{
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
 	"totp added": true, "totp removed": true, "recovery codes made": true, "recovery code used": true, "factors reset": true,
 	"password change demanded": true, "address confirmed": true, "password unlocked": true,
+	"passkey added": true, "passkey removed": true, "passkey asked": true, "passkey not asked": true, "passkey cloned": true,
 	"factor guessed": true, "browser remembered": true, "browser forgotten": true,
 }
 

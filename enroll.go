@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/posternauth/postern/internal/head"
+	"github.com/posternauth/postern/internal/limit"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
@@ -181,6 +182,19 @@ func (f *Flow) Enroll(w http.ResponseWriter, r *http.Request, e Enrolment) (next
 	case x == nil || x.head == nil:
 		return nil, errors.New("postern: Enroll without Person in the same request")
 	}
+	userID := x.live.subject
+	if x.enroll != nil {
+		userID = x.enroll.row.User
+	}
+	limited := limit.For(factorChanges, a.session.pool+"\x00"+userID)
+	if err := a.mayTake(ctx, limited); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err == nil { // each was a mail; best effort
+			_ = limit.TakeAll(ctx, a.store, a.sessions.Now(), limited)
+		}
+	}()
 	h := x.head.Added()
 	if e.Count < 0 || e.Passkeys < 0 {
 		h = x.head.Moved()

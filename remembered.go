@@ -24,6 +24,8 @@ const (
 	rememberMax   = 10 // browsers of a user; the oldest gives way
 	rememberRow   = "dev:"
 	forRemembered = "remembered browser"
+
+	rememberCookies = 8 // that are looked at: each can cost a read of the store
 )
 
 // A rememberedRow is what the store keeps of a browser, in the part of its user.
@@ -77,7 +79,8 @@ func (a *Auth) rememberedKey(userID, device string) store.Key {
 // some, which do not open.
 func (a *Auth) rememberedCookies(r *http.Request) (list []rememberedCookie, err error) {
 	name := a.rememberedName()
-	for _, c := range r.CookiesNamed(name) {
+	cookies := r.CookiesNamed(name)
+	for _, c := range cookies[:min(len(cookies), rememberCookies)] {
 		plain, err := seal.Open(r.Context(), a.sessions.Secrets(), forRemembered, c.Value, a.session.pool, name)
 		if errors.Is(err, seal.ErrOpen) {
 			continue

@@ -2,6 +2,7 @@ package passkey_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/posternauth/postern"
@@ -53,4 +54,19 @@ func TestM11_ARememberedBrowserChangesNoAccount(t *testing.T) {
 	b.fill(page, d.show(t, page.form("").Data), "remember", "yes").want(200, "https://app.example.com/")
 	b.signInPassword("ada@example.com").want(200, "https://app.example.com/")
 	b.get("/passkey/enroll").want(401, "insufficient_user_authentication")
+}
+
+// The person sees in the history of the account that a passkey came or went.
+func TestHistory_HasPasskeys(t *testing.T) {
+	w := newWorld(t)
+	b, d := w.browser(), newDevice()
+	b.signUpPassword("ada@example.com")
+	b.enroll(d).want(200, "passkey.added")
+	list := b.get("/passkey/list")
+	b.post("/passkey/remove", "id", strings.TrimPrefix(list.page.Lines[0].Link.URL, issuer+"/passkey/edit?id=")).want(200, "passkey.removed")
+	for _, event := range []string{"passkey_added", "passkey_removed"} {
+		if got := b.get("/account/history").Body.String(); !strings.Contains(got, event) {
+			t.Errorf("no %s in %s", event, got)
+		}
+	}
 }
