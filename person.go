@@ -19,12 +19,12 @@ var errAnswered = errors.New("postern: the request is answered")
 
 // Person returns the user who is signed in in this browser, after the store was asked. In a step by which a person
 // begins to have a factor it is also the user of a sign-in that waits for that, by the parameter "state". With a maxAge
-// above zero, the person must have proved who they are within it, by a password or by a step-up; an earlier sign-in by
-// mail or by another site does not count.
+// above zero, the person must have proved who they are within it: by a second factor if they have one, and else by a
+// password or a step-up. An earlier sign-in by mail or by another site does not count.
 //
-// With ok false, Person has answered the request: with 401 "not_signed_in", with 401
-// "insufficient_user_authentication" (RFC 9470) and the URL of the step-up, or, for a page, with a redirect to the
-// step-up, which leads back to back, a URL of this handler or of the application.
+// With ok false, Person has answered the request: with 401 "not_signed_in", or with 401
+// "insufficient_user_authentication" (RFC 9470) and the URL of the step-up. A page has it as a link. The step-up leads
+// to a URL of the application.
 func (f *Flow) Person(w http.ResponseWriter, r *http.Request, maxAge time.Duration) (p Person, ok bool) {
 	a, x := f.auth, exchangeOf(r)
 	if x != nil && a.session != nil && f.enrolls(r) {
