@@ -187,11 +187,14 @@ func (f *Flow) Enroll(w http.ResponseWriter, r *http.Request, e Enrolment) (next
 		userID = x.enroll.row.User
 	}
 	limited := limit.For(factorChanges, a.session.pool+"\x00"+userID)
-	if err := a.mayTake(ctx, limited); err != nil {
-		return nil, err
+	removes := e.Count < 0 || e.Passkeys < 0 // always possible: a thief who adds and adds must not keep the owner from it
+	if !removes {
+		if err := a.mayTake(ctx, limited); err != nil {
+			return nil, err
+		}
 	}
 	defer func() {
-		if err == nil { // each was a mail; best effort
+		if err == nil && !removes { // each was a mail; best effort
 			_ = limit.TakeAll(ctx, a.store, a.sessions.Now(), limited)
 		}
 	}()
