@@ -21,16 +21,16 @@ const (
 	historyRow  = "ev:" // the rows lie in the part of the user, the newest first
 )
 
-// historyOf are the events that a person sees in the history of their account. Others are for the audit log.
+// historyOf are the events that a person sees in the history of their account, beside those of the factors: see
+// [Enrolment] and [Passing]. Others are for the audit log.
 var historyOf = map[string]bool{
 	eventSignIn: true, "user created": true, "step-up": true, "identity linked": true, "identity unlinked": true,
 	"account changed": true, "account exported": true, "address change begun": true, "address changed": true,
 	"address removed": true, "address change stopped": true, "address change undone": true, "account unfrozen": true,
 	eventBegun: true, eventEnded: true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
-	"totp added": true, "totp removed": true, "recovery codes made": true, "recovery code used": true, "factors reset": true,
+	"factors reset": true, "passkey renamed": true, "passkey cloned": true,
 	"password change demanded": true, "address confirmed": true, "password unlocked": true,
-	"passkey added": true, "passkey removed": true, "passkey asked": true, "passkey not asked": true, "passkey cloned": true,
 	"factor guessed": true, "browser remembered": true, "browser forgotten": true,
 }
 
@@ -46,7 +46,7 @@ type HistoryEntry struct {
 // remember writes an event into the history of its user. Best effort: an event that is not written is in the audit log
 // all the same.
 func (a *Auth) remember(ctx context.Context, e Event) {
-	if a.session == nil || e.UserID == "" || !historyOf[e.Name] {
+	if a.session == nil || e.UserID == "" {
 		return
 	}
 	if err := a.keepHistory(ctx, e); err != nil {

@@ -285,7 +285,7 @@ func (f *Flow) Backups(r *http.Request) (links []Link) {
 // enrolled reports a change of factors that is done.
 func (a *Auth) enrolled(ctx context.Context, f *Flow, userID string, e Enrolment) {
 	if e.Event != "" {
-		a.emitOf(ctx, Event{Name: e.Event, UserID: userID, Provider: f.name})
+		a.emitTo(ctx, Event{Name: e.Event, UserID: userID, Provider: f.name}, true)
 	}
 	if e.Notice != "" {
 		a.notify(ctx, userID, e.Notice, e.NoticeText, nil)

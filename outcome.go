@@ -49,13 +49,18 @@ func (a *Auth) emit(ctx context.Context, r *http.Request, e Event) {
 	a.emitOf(ctx, e)
 }
 
-// emitOf passes an event to OnEvent, and into the history of its user.
-func (a *Auth) emitOf(ctx context.Context, e Event) {
+// emitOf passes an event to OnEvent and, if it is one of historyOf, into the history of its user.
+func (a *Auth) emitOf(ctx context.Context, e Event) { a.emitTo(ctx, e, historyOf[e.Name]) }
+
+// emitTo passes an event to OnEvent and, if kept, into the history of its user.
+func (a *Auth) emitTo(ctx context.Context, e Event, kept bool) {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && e.Addr == "" && x.addr.IsValid() {
 		e.Addr = x.addr.String()
 	}
 	a.sessions.Emit(ctx, e)
-	a.remember(ctx, e)
+	if kept {
+		a.remember(ctx, e)
+	}
 }
 
 // stray reports whether e answers a request that was not an attempt to sign in at all: a wrong path, method or shape,
