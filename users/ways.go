@@ -1,5 +1,19 @@
 package users
 
+import (
+	"net/http"
+
+	"github.com/posternauth/postern"
+)
+
+// errPasskeysAlone is ErrLastWay for a user who would have passkeys, and nothing else.
+var errPasskeysAlone error = &lastName{answer{"users: nothing but passkeys would be left", postern.Error{Status: http.StatusConflict, Code: "last_way",
+	Text: "Beside passkeys, an account keeps a mail address, a username or an account at another site. Please add another one first."}}}
+
+type lastName struct{ answer }
+
+func (*lastName) Unwrap() error { return ErrLastWay }
+
 // left counts the ways to sign in that a user has and the program offers. A password needs a name or an address, by
 // which the user is found.
 func (dr *draft) left(w *Ways) int {
@@ -20,14 +34,25 @@ func (dr *draft) left(w *Ways) int {
 	return n
 }
 
+// named reports whether a user has a verified address, a username or an identity. A passkey alone is not enough: no
+// notice would reach its owner, and nobody could help after it is lost.
+func (dr *draft) named() bool {
+	h := dr.head.Ways
+	dr.rec.ways(&h)
+	return h.Usernames+h.Addresses > 0 || len(dr.rec.Identities) > 0
+}
+
 // removed finishes the draft of a user who has lost a way to sign in. It refuses the last one.
 func (d *Directory) removed(dr *draft, x Extra) error {
 	w := d.ways
 	if x.Ways != nil {
 		w = x.Ways
 	}
-	if dr.left(w) == 0 {
+	switch {
+	case dr.left(w) == 0:
 		return ErrLastWay
+	case !dr.named():
+		return errPasskeysAlone
 	}
 	dr.head = dr.head.Moved()
 	return nil
