@@ -12,7 +12,8 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// factorJSON is one factor that the handler offers, and how many of it the person has.
+// factorJSON is one factor that the handler offers. Count is how many of it the person has; of passkeys, only whether
+// one is asked for each time.
 type factorJSON struct {
 	Name   string `json:"name"`
 	Label  string `json:"label"`
