@@ -29,7 +29,7 @@ var historyOf = map[string]bool{
 	"address removed": true, "address change stopped": true, "address change undone": true, "account unfrozen": true,
 	eventBegun: true, eventEnded: true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
-	"factors reset": true, "passkey renamed": true, "passkey cloned": true,
+	"factors reset": true, "passkeys removed": true, "passkey renamed": true, "passkey cloned": true,
 	"password change demanded": true, "address confirmed": true, "password unlocked": true,
 	"factor guessed": true, "browser remembered": true, "browser forgotten": true,
 }

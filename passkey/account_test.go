@@ -2,11 +2,15 @@ package passkey_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/users"
 )
 
 // account calls a route of the account.
@@ -63,4 +67,40 @@ func TestFlow_History(t *testing.T) {
 			t.Errorf("%s is not in the history: %v", name, names)
 		}
 	}
+}
+
+// TestFlow_Lost: where a factor is demanded of everyone, a person who has lost the passkeys cannot sign in, until they
+// are removed. The last way stays.
+func TestFlow_Lost(t *testing.T) {
+	w := newWorld(t, func(o *options) {
+		o.config = func(c *postern.Config) { c.RequireFactor = postern.AAL2 }
+	})
+	lost := newDevice()
+	u := w.browser().signUp("ada@example.com", lost)
+	old := w.browser()
+	old.signIn(lost)
+	if err := w.dir.RemovePasskeys(t.Context(), u, users.Extra{Ways: &users.Ways{Passkey: true, Issuer: func(string) bool { return true }}}); !errors.Is(err, users.ErrLastWay) {
+		t.Fatal(err)
+	}
+	if err := w.dir.Link(t.Context(), u, w.who); err != nil {
+		t.Fatal(err)
+	}
+	b := w.browser()
+	b.get("/door/authorize").want(200, "passkey.verify")
+	if err := w.dir.ResetFactors(t.Context(), u, users.Extra{}); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/door/authorize").want(200, "passkey.verify")
+	for range 2 { // and once more does nothing
+		if err := w.dir.RemovePasskeys(t.Context(), u, users.Extra{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h := w.head(u); h.Ways.Passkeys != 0 || old.session() != nil {
+		t.Errorf("head %+v, session %v", h, old.session() != nil)
+	}
+	b = w.browser()
+	page := b.get("/passkey/authorize")
+	b.fill(page, lost.show(t, page.form("").Data)).want(400, "unknown_passkey")
+	b.get("/door/authorize").want(200, "postern.enroll-code") // by a code to the mailbox
 }

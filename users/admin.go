@@ -71,6 +71,7 @@ var adminRoutes = map[string]adminRoute{
 	"POST users/{id}/unlock":           {ScopeCredentials, true, (*adminCall).unlock},
 	"POST users/{id}/demand-change":    {ScopeCredentials, true, (*adminCall).demandChange},
 	"DELETE users/{id}/password":       {ScopeCredentials, true, (*adminCall).removePassword},
+	"DELETE users/{id}/passkeys":       {ScopeCredentials, true, (*adminCall).removePasskeys},
 	"DELETE users/{id}/identities":     {ScopeCredentials, true, (*adminCall).removeIdentity},
 	"GET users/{id}/history":           {ScopeEvents, false, (*adminCall).history},
 	"POST keys/rotate":                 {ScopeKeys, true, (*adminCall).rotateKeys},

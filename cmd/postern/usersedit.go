@@ -195,12 +195,13 @@ type usersResetFactors struct {
 	directoryFlags
 	kindFlag
 	whoFlags
-	Yes bool `help:"Reset without a question. Without it nothing is changed."`
+	Passkeys bool `help:"Remove the passkeys too, for a person who has lost all devices."`
+	Yes      bool `help:"Reset without a question. Without it nothing is changed."`
 }
 
 // Help is shown below the usage line.
 func (usersResetFactors) Help() string {
-	return `For a person who has lost the app and the recovery codes. Their sessions end, and remembered browsers are forgotten. Passwords and passkeys stay. Make sure first that it is the person who asks: with the first proof alone anybody can then sign in. This command mails no notice.`
+	return `For a person who has lost the app and the recovery codes. Their sessions end, and remembered browsers are forgotten. Passwords stay, and without --passkeys passkeys too. Make sure first that it is the person who asks: with the first proof alone anybody can then sign in. This command mails no notice.`
 }
 
 // Run resets the factors of a user.
@@ -209,7 +210,11 @@ func (c usersResetFactors) Run(ctx context.Context, w world) error {
 		if !c.Yes {
 			return "", usagef("users reset-factors: this takes all second factors from %s: add --yes to do it", titled(u))
 		}
-		return "has no second factor any more. Their sessions have ended; access tokens expire by themselves.", dir.ResetFactors(ctx, u.ID, users.Extra{})
+		reset := dir.ResetFactors
+		if c.Passkeys {
+			reset = dir.RemovePasskeys
+		}
+		return "has no second factor any more. Their sessions have ended; access tokens expire by themselves.", reset(ctx, u.ID, users.Extra{})
 	})
 }
 

@@ -43,6 +43,20 @@ func TestUsers_ResetFactors(t *testing.T) {
 	if _, err := w.s.Refresh(t.Context(), tokens.Refresh); session.Reason(err) != "ended" {
 		t.Errorf("the session: %v", err)
 	}
+	h := w.head(ada.ID).Added()
+	h.Ways.Passkeys = 1
+	row.Key.ID = head.CredentialRow + "x"
+	if err := w.s.Store().Write(t.Context(), h.Put(), store.Put(row)); err != nil {
+		t.Fatal(err)
+	}
+	w.run("reset-factors|ada@example.com|--yes")
+	if w.head(ada.ID).Ways.Passkeys != 1 {
+		t.Error("a passkey is gone without --passkeys")
+	}
+	w.run("reset-factors|ada@example.com|--yes|--passkeys")
+	if items, err := w.s.Store().Get(t.Context(), row.Key); err != nil || len(items) != 0 || w.head(ada.ID).Ways.Passkeys != 0 {
+		t.Errorf("the passkey is left: %v %v", items, err)
+	}
 	if err := w.dir.Delete(t.Context(), ada.ID, users.Extra{}); err != nil {
 		t.Fatal(err)
 	}

@@ -297,6 +297,7 @@ func administration(v *town) {
 	c.must(204, "POST", user+"/reset-mail", nil)
 	c.must(204, "POST", user+"/unlock", nil)
 	c.must(204, "POST", user+"/reset-factors", nil)
+	c.must(204, "DELETE", user+"/passkeys", nil)
 	c.must(204, "POST", user+"/demand-change", nil)
 	c.must(200, "GET", user+"/history", nil)
 	c.must(204, "POST", "/admin/mail/test", nil)
