@@ -111,8 +111,8 @@ func (a *Auth) forgetBrowsers(w http.ResponseWriter, r *http.Request, id string)
 	return answerNothing(w)
 }
 
-// factorChanges bounds the changes of the factors of a user, and so the mails about them: one person must not use up the
-// mails that the program may send. Changes that fail do not count, nor do removals: they are as many as the additions.
+// factorChanges bounds the changes of the factors of a user, and so the mails about them: one person must not use up
+// the mails that the program may send. Changes that fail do not count, nor do removals: they are as many as additions.
 var factorChanges = limit.Rule{Name: "factor changes", Every: time.Hour, Burst: 40}
 
 // mayTake reports whether a take would be counted now, and counts none.

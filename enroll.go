@@ -216,6 +216,9 @@ func (f *Flow) Enroll(w http.ResponseWriter, r *http.Request, e Enrolment) (next
 		return nil, unavailable(err)
 	}
 	a.enrolled(ctx, f, x.live.subject, e)
+	if r.Header.Get("Authorization") != "" {
+		return nil, nil // a program signs in again
+	}
 	r = r.WithContext(head.Loaded(head.Carry(ctx, x.head.Sec, h.Sec), h.Rights))
 	proof := x.live.auth
 	if len(e.Methods) > 0 {

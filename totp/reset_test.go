@@ -2,6 +2,7 @@ package totp_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,8 +95,13 @@ func TestReset_ByAnAdministrator(t *testing.T) {
 	boss.signIn("boss")
 	want(t, boss.post("/admin/users/"+w.user("boss")+"/reset-factors"), http.StatusForbidden, "not_yourself")
 	want(t, boss.post("/admin/users/nobody/reset-factors"), http.StatusNotFound, "not_found")
+	shown := "/admin/users/" + w.user("ada")
+	want(t, boss.get(shown), http.StatusOK, `"factors":{"recovery":10,"totp":1}`)
 	w.mails.Take()
 	want(t, boss.post(path), http.StatusNoContent, "")
+	if a := boss.get(shown); a.Code != http.StatusOK || strings.Contains(a.Body.String(), `"factors"`) {
+		t.Errorf("after the reset: %d %s", a.Code, a.Body)
+	}
 	if w.head("ada").Due() || b.session() != nil || w.events("factors reset") != 1 {
 		t.Errorf("head %+v, session %v, %d events", w.head("ada"), b.session() != nil, w.events("factors reset"))
 	}

@@ -159,12 +159,15 @@ func isNoUser(err error) bool { return errors.Is(err, postern.ErrNoUser) }
 // adminUser is a user as administrators see them.
 type adminUser struct {
 	exported
-	Scopes  []string `json:"scopes"`
-	Version string   `json:"version"`
+	Scopes    []string       `json:"scopes"`
+	Passwords int            `json:"passwords"`
+	Passkeys  int            `json:"passkeys"`
+	Factors   map[string]int `json:"factors,omitempty"`
+	Version   string         `json:"version"`
 }
 
 func (c *adminCall) user(u User) adminUser {
-	return adminUser{export(u), append([]string{}, u.Scopes...), u.Version}
+	return adminUser{export(u), append([]string{}, u.Scopes...), u.Passwords, u.Passkeys, u.Factors, u.Version}
 }
 
 func (c *adminCall) list() error {

@@ -133,7 +133,15 @@ func (d *Directory) user(id string, r *record, h head.Head, version string, last
 	u := User{
 		ID: id, Name: r.Name, Username: r.Username, Locale: r.Locale, Picture: r.Picture, Roles: slices.Clone(r.Roles),
 		Scopes: d.Scopes(r.Roles), Data: r.Data, Profile: r.Profile, Created: r.Created, Updated: r.Updated,
-		LastSignIn: last, Version: version, Frozen: h.Frozen,
+		LastSignIn: last, Version: version, Frozen: h.Frozen, Passwords: h.Ways.Passwords, Passkeys: h.Ways.Passkeys,
+	}
+	for _, counts := range []head.Counts{h.Factors, h.Backups} {
+		for name, n := range counts {
+			if u.Factors == nil {
+				u.Factors = map[string]int{}
+			}
+			u.Factors[name] = n
+		}
 	}
 	for _, a := range r.Addresses {
 		u.Addresses = append(u.Addresses, postern.Address(a))

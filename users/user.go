@@ -63,6 +63,9 @@ type User struct {
 	Profile    json.RawMessage // the person's; the application should not trust it
 	Disabled   *Disabled       // nil: the user may sign in
 	Frozen     bool            // a change of an address was undone: newer ways to sign in are refused, until Enable
+	Passwords  int             // of these, and of passkeys, how many the user has
+	Passkeys   int
+	Factors    map[string]int // second factors, recovery codes among them, by their names in postern.Config
 	Created    time.Time
 	Updated    time.Time
 	LastSignIn time.Time // to the minute; zero: unknown
