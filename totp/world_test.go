@@ -86,7 +86,7 @@ func newWorld(t testing.TB, change ...func(o *options)) *world {
 	if w.sessions, err = session.New(sc); err != nil {
 		t.Fatal(err)
 	}
-	if w.dir, err = users.New(users.Config{Sessions: w.sessions, Roles: users.Roles{"owner": {users.ScopeCredentials, users.ScopeRoles}}}); err != nil {
+	if w.dir, err = users.New(users.Config{Sessions: w.sessions, Roles: users.Roles{"owner": {users.ScopeCredentials, users.ScopeRead, users.ScopeRoles}}}); err != nil {
 		t.Fatal(err)
 	}
 	w.kind = postern.NewKind(w.sessions, w.dir, session.KindConfig[profile]{Name: "user"}, func(p postern.Person) profile { return profile{p.Name} })
