@@ -45,6 +45,9 @@ func (a *Auth) askFactor(w http.ResponseWriter, r *http.Request, in *SignIn, p P
 		}
 	}
 	if need.met(in.Authentication) {
+		if in.Authentication.Remembered {
+			in.Authentication.Time = time.Time{} // unknown: what was shown today meets no session.Fresh
+		}
 		return false, nil
 	}
 	list := a.answers(need, h)

@@ -43,7 +43,10 @@ func TestM11_RememberedBrowser(t *testing.T) {
 	if _, ok := h.session(next); !ok {
 		t.Error("its session ends at the first refresh")
 	}
-	// Never for a change of the account, and never for a step-up.
+	// Never where a route needs a fresh proof, for a change of the account, or for a step-up.
+	if !s.Authentication.Time.IsZero() {
+		t.Errorf("auth_time %v", s.Authentication.Time)
+	}
 	want(t, next.post(issuer+"/factors/chip/enroll", url.Values{"word": {"other"}}), http.StatusUnauthorized, "insufficient_user_authentication")
 	want(t, next.get(issuer+"/step-up/chip?redirect_uri=/welcome"), http.StatusSeeOther, "/factors/chip/verify?state=")
 

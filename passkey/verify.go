@@ -50,9 +50,18 @@ func (h *handler) verify(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	wt, err := h.flow.Guess(r)
+	ask := h.flow.Guess
+	none := r.PostForm.Get("credential") == ""
+	if none { // no script, or no choice: it compares nothing, so it costs no guess
+		ask = h.flow.Waiting
+	}
+	wt, err := ask(r)
 	if err != nil {
 		h.flow.Fail(w, r, err)
+		return
+	}
+	if none {
+		h.showFactor(w, r, wt, errNone)
 		return
 	}
 	c, err := h.open(r, forVerify, wt.State)
