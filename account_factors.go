@@ -20,6 +20,7 @@ type factorJSON struct {
 	Count  int    `json:"count"`
 	Backup bool   `json:"backup"`           // it answers where another factor is due, and makes none due
 	Enroll string `json:"enroll,omitempty"` // where the person begins to have it
+	Manage string `json:"manage,omitempty"` // where the person sees and changes it
 }
 
 // A browserJSON is a remembered browser.
@@ -41,6 +42,9 @@ func (a *Auth) factorsOf(h head.Head) []factorJSON {
 		}
 		if !k.info.NoEnroll {
 			f.Enroll = a.stepOf(k, "enroll", "")
+		}
+		if m, ok := a.flows[k.flow].handler.(Manager); ok {
+			f.Manage = a.stepOf(k, m.Manage(), "")
 		}
 		out = append(out, f)
 	}

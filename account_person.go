@@ -29,7 +29,7 @@ type AccountEdit struct {
 	Profile json.RawMessage // JSON null removes it
 }
 
-// A Manager is the handler of a provider whose credential people can change in their account.
+// A Manager is the handler of a provider, or of a factor, whose credential people can change in their account.
 type Manager interface {
 	// Manage returns the step of the provider where the credential is changed, such as "change".
 	Manage() string

@@ -51,6 +51,9 @@ func (h *app) Factor() postern.FactorInfo {
 	return postern.FactorInfo{Methods: []string{"otp"}, Label: "a code from your app"}
 }
 
+// Manage is the step where people see and remove the app.
+func (h *app) Manage() string { return "status" }
+
 // Credentials names the app that a user has.
 func (h *app) Credentials(ctx context.Context, userID string) ([]string, error) {
 	var row appRow

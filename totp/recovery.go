@@ -44,6 +44,9 @@ func (h *recovery) Factor() postern.FactorInfo {
 	return postern.FactorInfo{Methods: []string{"recovery"}, Backup: true, Label: "a recovery code"}
 }
 
+// Manage is the step where people see how many codes are left.
+func (h *recovery) Manage() string { return "status" }
+
 var errNoRecoveryCode = refusal(http.StatusBadRequest, "invalid_code", "That is not a recovery code. A recovery code has four groups of four letters and digits.")
 
 // ask shows the form of a sign-in that waits for a factor.
