@@ -100,7 +100,13 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 		return f.live, f.passed
 	}
 	core.replace = func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication) error {
-		return k.ReplaceCookies(w, r, grant(p, auth))
+		err := k.ReplaceCookies(w, r, grant(p, auth))
+		for _, gone := range []error{session.ErrEnded, session.ErrRefresh, session.ErrReuse, session.ErrMissing} {
+			if errors.Is(err, gone) { // in the meantime
+				return errSignedOut()
+			}
+		}
+		return err
 	}
 	core.actAs = func(ctx context.Context, p Person, actor Actor) (session.Tokens, error) {
 		g := grant(p, session.Authentication{})

@@ -205,7 +205,9 @@ func (a *Auth) enter(w http.ResponseWriter, r *http.Request, in *SignIn) error {
 	}
 	a.unlockPassword(ctx, in, h)
 	r = r.WithContext(head.Loaded(head.Expect(ctx, h.Sec), h.Rights))
-	if err := a.session.deliver(w, r, p, in, a.deliveryOf(in.Return)); err != nil {
+	if err := a.session.deliver(w, r, p, in, a.deliveryOf(in.Return)); errors.Is(err, session.ErrEnded) { // in the meantime
+		return errChanged()
+	} else if err != nil {
 		return err
 	}
 	if s, ok := a.session.users.(interface {
