@@ -172,7 +172,9 @@ func (a *Auth) endOtherSessions(w http.ResponseWriter, r *http.Request, _ string
 	if err != nil {
 		return err
 	}
-	if err := a.sessions.RevokeOthers(r.Context(), l.id); err != nil {
+	if err := a.sessions.RevokeOthers(r.Context(), l.id); errors.Is(err, session.ErrEnded) { // in the meantime
+		return errSignedOut()
+	} else if err != nil {
 		return err
 	}
 	return answerNothing(w)

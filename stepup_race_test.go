@@ -85,3 +85,17 @@ func TestA10_AnEventDuringASignIn(t *testing.T) {
 		}
 	}
 }
+
+// TestA10_AnEventDuringAnAccountDeed: the same for the end of all other sessions.
+func TestA10_AnEventDuringAnAccountDeed(t *testing.T) {
+	h := newFort(t)
+	b := h.fresh(h.who)
+	id := h.idOf(b)
+	h.fresh(h.who)
+	plain := h.store.Store
+	h.store.Store = &atWrite{Store: plain, n: 1, f: func() {
+		h.store.Store = plain
+		h.moveSec(id)
+	}}
+	answered(t, b.json("DELETE", "/account/sessions", ""), http.StatusUnauthorized, "not_signed_in")
+}
