@@ -136,9 +136,10 @@ func TestM14_OutOfOrder(t *testing.T) {
 	page = b.signInPassword("ada@example.com").want(200, "passkey.verify")
 	state, ceremony := page.form("").Hidden["state"], page.form("").Hidden["ceremony"]
 	b.post("/passkey/verify").want(400, "invalid_state")
-	b.post("/passkey/verify", "state", state).want(400, "expired_passkey")
+	b.post("/passkey/verify", "state", state).want(400, "no_passkey")
 	b.post("/passkey/verify", "state", state, "ceremony", ceremony).want(400, "no_passkey")
-	b.post("/passkey/verify", "state", state, "code", "123456").want(400, "expired_passkey")
+	b.post("/passkey/verify", "state", state, "code", "123456").want(400, "no_passkey")
+	b.post("/passkey/verify", "state", state, "credential", "{}").want(400, "expired_passkey")
 	b.post("/passkey/callback", "state", state, "ceremony", ceremony, "credential", d.show(t, page.form("").Data)).want(400, "invalid_state")
 	b.post("/passkey/enroll", "state", state).want(400, "invalid_state")
 	b.get("/passkey/enroll?state="+state).want(400, "invalid_state")

@@ -225,8 +225,7 @@ func TestBrowser_PagesByKeyboard(t *testing.T) {
 // enter types a text where the focus is, presses Enter and waits for the page that follows.
 func (w *window) enter(text string) {
 	w.t.Helper()
-	// Keys that come before the page has set the focus are lost.
-	w.run(chromedp.Poll(`document.readyState === "complete" && document.hasFocus() && document.activeElement.matches("input")`, nil))
+	w.run(chromedp.WaitVisible("input:focus", chromedp.ByQuery)) // keys that come before the focus are lost
 	if _, err := chromedp.RunResponse(w.ctx, chromedp.KeyEvent(text+kb.Enter)); err != nil {
 		w.t.Fatalf("%v\nat %s:\n%s", err, w.url(), w.text())
 	}
