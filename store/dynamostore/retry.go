@@ -54,6 +54,7 @@ const (
 // true when an earlier sending may have been applied without an answer.
 func (s *Store) patiently(ctx context.Context, p policy, send func(ctx context.Context, doubt bool) error) (doubt bool, err error) {
 	end := time.Now().Add(patience)
+	var lost error // why the last answer did not come
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
 		if gone := ctx.Err(); gone != nil {
 			return doubt, because(gone, err)
@@ -65,9 +66,12 @@ func (s *Store) patiently(ctx context.Context, p policy, send func(ctx context.C
 		pause := rand.N(wait)
 		switch fateOf(err) {
 		case final:
+			if lost != nil && errors.Is(err, errDoubt) {
+				err = fmt.Errorf("%w, after: %v", err, lost)
+			}
 			return doubt, err
 		case unknown:
-			doubt = true
+			doubt, lost = true, err
 			if p == repeatRefused {
 				return doubt, because(ctx.Err(), err)
 			}
