@@ -68,7 +68,7 @@ func TestM7_StolenStore(t *testing.T) {
 // TestM7_RowOfAnotherFactor: the row of one factor does not open as that of another factor of the same user.
 func TestM7_RowOfAnotherFactor(t *testing.T) {
 	w := newWorld(t, func(o *options) {
-		o.config = func(c *postern.Config) { c.Factors["work"] = totp.New(totp.Config{}) }
+		o.config = func(c *postern.Config) { c.Factors["office"] = totp.New(totp.Config{}) }
 	})
 	app := w.browser().enroll("ada")
 	items, err := w.store.Get(t.Context(), w.row("ada", "totp"))
@@ -76,15 +76,15 @@ func TestM7_RowOfAnotherFactor(t *testing.T) {
 		t.Fatal(items, err)
 	}
 	moved := items[0]
-	moved.Key, moved.Version = w.row("ada", "work"), ""
+	moved.Key, moved.Version = w.row("ada", "office"), ""
 	h := w.head("ada")
-	h.Factors = h.Factors.With("work", 1)
+	h.Factors = h.Factors.With("office", 1)
 	if err := w.store.Write(t.Context(), h.Put(), store.Put(moved)); err != nil {
 		t.Fatal(err)
 	}
 	b := w.browser()
 	st := part(t, stateOf, b.signIn("ada"))
-	want(t, b.post("/factors/work/verify", "state", st, "code", app.code(w.Now())), http.StatusServiceUnavailable, "temporarily_unavailable")
+	want(t, b.post("/factors/office/verify", "state", st, "code", app.code(w.Now())), http.StatusServiceUnavailable, "temporarily_unavailable")
 	want(t, b.post("/factors/totp/verify", "state", st, "code", app.code(w.Now())), http.StatusSeeOther, "/continue")
 }
 
