@@ -30,8 +30,8 @@ type Impersonation struct {
 // session: its tokens name the actor in the claim act, it ends with the session of the actor, and after an hour.
 //
 // The administrator needs a kind of session with another cookie, since one browser has one session of a kind. Its
-// sessions must be in the same store. If this
-// browser has a session of Config.Session, Impersonate refuses: nobody is signed out by it.
+// sessions must be in the same store. If this browser has a session of Config.Session, Impersonate refuses: nobody is
+// signed out by it.
 //
 // The person finds the impersonation in the history of their account. If that entry cannot be written, there is no
 // session.
