@@ -36,6 +36,8 @@ type Client struct {
 	Forward []string
 	// Nonce sends a nonce and keeps it for Identify (OpenID Connect).
 	Nonce bool
+	// NoLogin asks for an account where a sign-in should be asked for, because the provider does not know prompt=login.
+	NoLogin bool
 	// FormPost asks for the answer by POST (response_mode=form_post).
 	FormPost bool
 	// NoPKCE leaves PKCE out, for services that refuse it. The state still protects the flow, and the nonce if Nonce is
@@ -136,7 +138,7 @@ func (h *handler) authorize(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	target, err := h.authURL(server.AuthURL, state, a, r.Form, h.flow.Ask(r))
+	target, err := h.authURL(server.AuthURL, state, a, r.Form, h.flow.Ask(r), h.hint(r))
 	if err != nil {
 		h.flow.Fail(w, r, Broken(err))
 		return
@@ -149,8 +151,17 @@ func (h *handler) authorize(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 }
 
+// hint is the address by which the person is expected to sign in there, for OpenID providers.
+func (h *handler) hint(r *http.Request) string {
+	hint := h.flow.LoginHint(r)
+	if !h.Nonce || !strings.Contains(hint, "@") {
+		return ""
+	}
+	return hint
+}
+
 // authURL returns the URL of the authorization request (RFC 6749 section 4.1.1). It keeps the endpoint's own query.
-func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values, ask postern.Ask) (string, error) {
+func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values, ask postern.Ask, hint string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return "", fmt.Errorf("authorization endpoint: %w", err)
@@ -163,6 +174,9 @@ func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values, a
 		if v := asked.Get(name); v != "" {
 			q.Set(name, v)
 		}
+	}
+	if hint != "" && !q.Has("login_hint") { // OpenID Connect Core section 3.1.2.1
+		q.Set("login_hint", hint)
 	}
 	q.Del("response_mode") // the callback reads the default, query
 	q.Set("response_type", "code")
@@ -183,8 +197,14 @@ func (h *handler) authURL(endpoint, state string, a attempt, asked url.Values, a
 	if h.FormPost {
 		q.Set("response_mode", "form_post")
 	}
-	if ask.Login && h.Nonce { // OpenID Connect Core section 3.1.2.1
+	switch { // OpenID Connect Core section 3.1.2.1
+	case !h.Nonce:
+	case ask.Select && !ask.Login && !q.Has("prompt"), ask.Login && h.NoLogin:
+		q.Set("prompt", "select_account")
+	case ask.Login:
 		q.Set("prompt", "login")
+	}
+	if h.Nonce && ask.UserID != "" {
 		q.Set("max_age", strconv.FormatInt(int64(ask.MaxAge/time.Second), 10))
 	}
 	u.RawQuery = q.Encode()

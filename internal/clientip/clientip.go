@@ -105,6 +105,9 @@ func (v Resolver) Hidden(r *http.Request) bool {
 	return false
 }
 
+// FromProxy reports whether a trusted proxy sent the request, so that the headers which that proxy sets are its own.
+func (v Resolver) FromProxy(r *http.Request) bool { return v.trustsPeer(r, Peer(r)) }
+
 // trustsPeer reports whether the other end of the connection is a trusted proxy. One on a Unix socket counts as
 // 127.0.0.1: only programs of this machine reach it.
 func (v Resolver) trustsPeer(r *http.Request, peer netip.Addr) bool {

@@ -1,5 +1,6 @@
-// Package shortcookie names the short-lived cookies of the sign-in handler: attempts, and tickets of the page between a
-// form and another site. The handler makes them; guards remove them from a browser that has too many cookies.
+// Package shortcookie names the short-lived cookies of the sign-in handler: attempts, tickets of the page between a
+// form and another site, and what a person typed as their address. The handler makes them; guards remove them from a
+// browser that has too many cookies.
 package shortcookie
 
 import (
@@ -20,6 +21,25 @@ func Attempts(issuer string, secure bool) string { return prefix("flow-", issuer
 
 // Tickets returns the prefix of the cookies of tickets.
 func Tickets(issuer string, secure bool) string { return prefix("continue-", issuer, secure) }
+
+// Hints returns the prefix of the cookies with what a person typed as their address.
+func Hints(issuer string, secure bool) string { return prefix("hint-", issuer, secure) }
+
+// LastUsed returns the name of the cookie with the provider that a browser used last. It is not short-lived.
+func LastUsed(issuer string, secure bool) string {
+	return strings.TrimSuffix(prefix("last-", issuer, secure), "-")
+}
+
+// Offer returns the name of the cookie with hashes of the people who said "Not now" to an offer in a browser. It is not
+// short-lived.
+func Offer(issuer string, secure bool) string {
+	return strings.TrimSuffix(prefix("offer-", issuer, secure), "-")
+}
+
+// Done returns the name of the cookie that lets a page say once what a form of this browser has done.
+func Done(issuer string, secure bool) string {
+	return strings.TrimSuffix(prefix("done-", issuer, secure), "-")
+}
 
 func prefix(kind, issuer string, secure bool) string {
 	sum := sha256.Sum256([]byte(issuer))
@@ -43,11 +63,11 @@ const (
 	maxCookies = 1000
 )
 
-// Clear removes at most n attempts and tickets of a browser, and reports whether there was one. Its cost is bounded,
+// Clear removes at most n of these cookies of a browser, and reports whether there was one. Its cost is bounded,
 // because it is for headers that are too large.
 func Clear(w http.ResponseWriter, r *http.Request, issuer string, secure bool, n int) bool {
 	gone := map[string]bool{}
-	attempts, tickets := Attempts(issuer, secure), Tickets(issuer, secure)
+	prefixes := []string{Attempts(issuer, secure), Tickets(issuer, secure), Hints(issuer, secure)}
 	left, seen := maxScanned, 0
 	for _, line := range r.Header["Cookie"] {
 		line = line[:min(len(line), left)]
@@ -57,7 +77,8 @@ func Clear(w http.ResponseWriter, r *http.Request, issuer string, secure bool, n
 				return len(gone) > 0
 			}
 			name, _, _ := strings.Cut(strings.TrimSpace(part), "=")
-			if (named(name, attempts) || named(name, tickets)) && !gone[name] {
+			ours := func(prefix string) bool { return named(name, prefix) }
+			if slices.ContainsFunc(prefixes, ours) && !gone[name] {
 				gone[name] = true
 				http.SetCookie(w, &http.Cookie{Name: name, Path: "/", MaxAge: -1, HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode})
 			}

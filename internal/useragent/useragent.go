@@ -2,7 +2,12 @@
 // Every word that it returns is written here: nothing of the header is repeated.
 package useragent
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/posternauth/postern/internal/words"
+)
 
 // most is how many bytes of a header are read: a longer one is not that of a browser.
 const most = 1024
@@ -10,20 +15,29 @@ const most = 1024
 // Name returns the names of a browser and a system, such as "Chrome" and "Linux". A name is empty if it is not known.
 func Name(header string) (browser, system string) {
 	header = header[:min(len(header), most)]
-	// Most browsers claim to be Chrome and Safari as well, so the order counts.
-	browser = first(header, [][2]string{
+	return first(header, browsers()), first(header, systems())
+}
+
+// A mark is a part of a header, and the name that it stands for.
+type mark [2]string
+
+// browsers are in the order in which they are looked for: most browsers claim to be Chrome and Safari as well.
+func browsers() []mark {
+	return []mark{
 		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"}, {"Vivaldi/", "Vivaldi"},
 		{"FxiOS/", "Firefox"}, {"Firefox/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"},
 		{"Safari/", "Safari"}, {"curl/", "curl"},
-	})
-	system = first(header, [][2]string{
-		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"CrOS", "ChromeOS"}, {"Windows", "Windows"},
-		{"Mac OS X", "macOS"}, {"Macintosh", "macOS"}, {"Linux", "Linux"},
-	})
-	return browser, system
+	}
 }
 
-func first(header string, marks [][2]string) string {
+func systems() []mark {
+	return []mark{
+		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"CrOS", "ChromeOS"}, {"Windows", "Windows"},
+		{"Mac OS X", "macOS"}, {"Macintosh", "macOS"}, {"Linux", "Linux"},
+	}
+}
+
+func first(header string, marks []mark) string {
 	for _, m := range marks {
 		if strings.Contains(header, m[0]) {
 			return m[1]
@@ -44,6 +58,35 @@ func Device(header string) string {
 		return "an unknown browser on " + system
 	}
 	return "an unknown browser"
+}
+
+// Template takes a name apart that Device gave: the words around the names of a browser and a system are a template,
+// which another language has too. ok is false for every other text.
+func Template(device string) (template words.Phrase, values map[string]any, ok bool) {
+	browser, system, on := strings.Cut(device, " on ")
+	switch {
+	case device == "an unknown browser":
+		return words.Phrase("an unknown browser"), nil, true
+	case !on || !named(system, systems()):
+		return "", nil, false
+	case browser == "an unknown browser":
+		return words.Phrase("an unknown browser on {system}"), map[string]any{"system": system}, true
+	case named(browser, browsers()):
+		return words.Phrase("{browser} on {system}"), map[string]any{"browser": browser, "system": system}, true
+	}
+	return "", nil, false
+}
+
+func named(name string, marks []mark) bool {
+	return slices.ContainsFunc(marks, func(m mark) bool { return m[1] == name })
+}
+
+// Value is the name of a device as a value in a text: a Phrase if Template knows it, and else the name as it is.
+func Value(deviceName string) any {
+	if _, _, ok := Template(deviceName); ok {
+		return words.Phrase(deviceName)
+	}
+	return deviceName
 }
 
 // Language is the first tag of an Accept-Language header (RFC 9110 section 12.5.4), or empty if it is not one. The tag

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/posternauth/postern/internal/useragent"
+	"github.com/posternauth/postern/internal/words"
 )
 
 func TestName(t *testing.T) {
@@ -59,6 +60,23 @@ func TestLanguage(t *testing.T) {
 	} {
 		if got := useragent.Language(header); got != want {
 			t.Errorf("%q: %q, want %q", header, got, want)
+		}
+	}
+}
+
+// TestTemplate: every name that Device gives is a template with the names as values, or a name alone; nothing else is.
+func TestTemplate(t *testing.T) {
+	for device, want := range map[string]string{
+		"Firefox on Linux": "{browser} on {system}", "Samsung Internet on Android": "{browser} on {system}",
+		"an unknown browser on Linux": "an unknown browser on {system}", "an unknown browser": "an unknown browser",
+		"curl": "", "": "", " on ": "", "Firefox on ": "", "Firefox on fire": "", "Ann on Linux": "", "{app} on Linux": "", "Firefox on Linux on Linux": "",
+	} {
+		template, values, ok := useragent.Template(device)
+		if string(template) != want || ok != (want != "") || ok && words.Fill(want, values, words.English{}) != device {
+			t.Errorf("%q: %q %v %t, want %q", device, template, values, ok, want)
+		}
+		if _, is := useragent.Value(device).(words.Phrase); is != ok {
+			t.Errorf("%q is a phrase: %t", device, is)
 		}
 	}
 }
