@@ -9,7 +9,7 @@
 // an outage.
 //
 //	ring, err := keys.Open(ctx, keys.RingConfig{
-//		Vault: keys.FileVault{Path: "/var/lib/app/keys", Key: key},
+//		Vault: keys.FileVault{Path: "/var/lib/app/keys", Sealer: keys.MasterKey(key)},
 //	})
 //	jwks, err := ring.PublicKeys(ctx) // then keys.JWKS publishes them
 //

@@ -91,7 +91,7 @@ func TestStoreVault_Engines(t *testing.T) {
 			vaulttest.RunPair(t, func(*testing.T) (keys.Vault, keys.Vault) {
 				n++
 				name := fmt.Sprint("ring ", n)
-				return keys.StoreVault{Store: one, Key: vaultKey, Name: name}, keys.StoreVault{Store: other, Key: vaultKey, Name: name}
+				return keys.StoreVault{Store: one, Sealer: keys.MasterKey(vaultKey), Name: name}, keys.StoreVault{Store: other, Sealer: keys.MasterKey(vaultKey), Name: name}
 			})
 			items, err := one.Get(t.Context(), store.Key{Part: fmt.Sprint("keys:ring ", n), ID: "ring"})
 			if err != nil || len(items) != 1 || !items[0].Expires.IsZero() {

@@ -16,7 +16,7 @@ import (
 func ExampleOpen() {
 	ctx := context.Background()
 	ring, err := keys.Open(ctx, keys.RingConfig{
-		Vault:     new(keys.MemoryVault), // on a server: keys.FileVault{Path: path, Key: key}
+		Vault:     new(keys.MemoryVault), // on a server: keys.FileVault{Path: path, Sealer: keys.MasterKey(key)}
 		Algorithm: keys.ES256,
 	})
 	if err != nil {
@@ -150,7 +150,7 @@ func ExampleStoreVault() {
 	sealing := bytes.Repeat([]byte{7}, 32) // in production 32 random bytes from a secret manager
 	var kids []string
 	for range 3 { // three processes
-		ring, err := keys.Open(ctx, keys.RingConfig{Vault: keys.StoreVault{Store: st, Key: sealing}, Algorithm: keys.ES256})
+		ring, err := keys.Open(ctx, keys.RingConfig{Vault: keys.StoreVault{Store: st, Sealer: keys.MasterKey(sealing)}, Algorithm: keys.ES256})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -162,10 +162,10 @@ func ExampleStoreVault() {
 	}
 	fmt.Println(kids[0] == kids[1], kids[1] == kids[2])
 
-	other := keys.StoreVault{Store: st, Key: bytes.Repeat([]byte{8}, 32)}
+	other := keys.StoreVault{Store: st, Sealer: keys.MasterKey(bytes.Repeat([]byte{8}, 32))}
 	_, _, err := other.Load(ctx)
 	fmt.Println(err)
 	// Output:
 	// true true
-	// keys: the ring "main" in the store does not open: it is sealed under another StoreVault.Key, or damaged, or was moved there
+	// keys: the ring "main" in the store does not open: it is sealed under another key than that of StoreVault.Sealer, or damaged, or was moved there
 }

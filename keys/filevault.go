@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -15,18 +14,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posternauth/postern/internal/filelock"
 	"github.com/posternauth/postern/internal/oneprocess"
 )
 
-// A FileVault keeps the ring in one file, always encrypted: AES-256-GCM (NIST SP 800-38D) under Key. The file is 0600
-// and replaced as a whole (written beside, synced, renamed), so that a crash leaves the old or the new one. Saves of
+// A FileVault keeps the ring in one file, always encrypted by Sealer. The file is 0600 and replaced as a whole (written
+// beside, synced, renamed), so that a crash leaves the old or the new one. Saves of
 // many processes exclude each other by a lock on Path+".lock", which the system releases when its holder dies.
 //
 // It is for one machine and a local file system: locks and renames on network file systems are not to be relied on. On
 // Lambda a file below /tmp belongs to one process, and a FileVault there returns [ErrLocal] below a request.
 type FileVault struct {
-	Path string // of the file. Its folder must exist
-	Key  []byte // 32 random bytes, kept elsewhere than the file
+	Path   string // of the file. Its folder must exist
+	Sealer Sealer // encrypts the file: MasterKey, or a kmskeys.Sealer
 }
 
 // fileMagic begins the file, names its format, and is authenticated with the rest.
@@ -40,10 +40,6 @@ func (v FileVault) Load(ctx context.Context) (data []byte, version string, err e
 	if err := v.usable(ctx); err != nil {
 		return nil, "", err
 	}
-	aead, err := v.aead()
-	if err != nil {
-		return nil, "", err
-	}
 	raw, version, err := v.read()
 	if err != nil || version == "" {
 		return nil, "", err
@@ -51,9 +47,12 @@ func (v FileVault) Load(ctx context.Context) (data []byte, version string, err e
 	if len(raw) < len(fileMagic) || string(raw[:len(fileMagic)]) != fileMagic {
 		return nil, "", fmt.Errorf("keys: %s is not a vault file", v.Path)
 	}
-	data, err = aead.Open(nil, nil, raw[len(fileMagic):], []byte(fileMagic))
-	if err != nil {
+	data, err = v.Sealer.Open(ctx, raw[len(fileMagic):], fileMagic)
+	switch {
+	case errors.Is(err, ErrSealed):
 		return nil, "", fmt.Errorf("keys: %s cannot be opened: it is damaged, or sealed under another key", v.Path)
+	case err != nil:
+		return nil, "", fmt.Errorf("keys: opening %s: %w", v.Path, err)
 	}
 	return data, version, nil
 }
@@ -61,10 +60,6 @@ func (v FileVault) Load(ctx context.Context) (data []byte, version string, err e
 // Save replaces the file if version stands.
 func (v FileVault) Save(ctx context.Context, data []byte, version string) (newVersion string, err error) {
 	if err := v.usable(ctx); err != nil {
-		return "", err
-	}
-	aead, err := v.aead()
-	if err != nil {
 		return "", err
 	}
 	unlock, err := lockFile(ctx, v.Path+".lock")
@@ -78,7 +73,11 @@ func (v FileVault) Save(ctx context.Context, data []byte, version string) (newVe
 	case current != version:
 		return "", ErrConflict
 	}
-	raw := aead.Seal([]byte(fileMagic), nil, data, []byte(fileMagic))
+	sealed, err := v.Sealer.Seal(ctx, data, fileMagic)
+	if err != nil {
+		return "", fmt.Errorf("keys: sealing %s: %w", v.Path, err)
+	}
+	raw := append([]byte(fileMagic), sealed...)
 	if len(raw) > maxVaultFile {
 		return "", fmt.Errorf("keys: the ring is too large for %s: %d bytes when sealed, at most %d; rotate less often, since keys leave the ring when they retire",
 			v.Path, len(raw), maxVaultFile)
@@ -89,8 +88,15 @@ func (v FileVault) Save(ctx context.Context, data []byte, version string) (newVe
 	return fileVersion(raw), nil
 }
 
-// usable returns why the vault must not answer: the caller has gone, or each of many processes has a separate file.
+// usable returns why the vault must not answer: it is not set up, the caller has gone, or each of many processes has a
+// separate file.
 func (v FileVault) usable(ctx context.Context) error {
+	if v.Path == "" {
+		return errors.New("keys: FileVault needs a Path")
+	}
+	if err := checkSealer(v.Sealer, "FileVault"); err != nil {
+		return err
+	}
 	if oneprocess.Refused(ctx) && temporary(v.Path) {
 		return ErrLocal
 	}
@@ -121,13 +127,6 @@ func temporary(path string) bool {
 
 // Format keeps the key out of logs, whatever the verb.
 func (v FileVault) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "keys.FileVault(%q)", v.Path) }
-
-func (v FileVault) aead() (cipher.AEAD, error) {
-	if v.Path == "" {
-		return nil, errors.New("keys: FileVault needs a Path")
-	}
-	return vaultAEAD(v.Key, "FileVault")
-}
 
 // fileVersion is the content itself, hashed: the nonce makes each sealing of it a new one.
 func fileVersion(raw []byte) string {
@@ -206,7 +205,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	wait := time.Millisecond
 	for {
-		unlock, busy, err := tryLock(path)
+		unlock, busy, err := filelock.Try(path)
 		if !busy {
 			return unlock, err
 		}

@@ -46,7 +46,7 @@ func TestLocalKeys(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	file := func(path string) keys.Vault { return keys.FileVault{Path: path, Key: vaultKey} }
+	file := func(path string) keys.Vault { return keys.FileVault{Path: path, Sealer: keys.MasterKey(vaultKey)} }
 	inTmp := strings.HasPrefix(dir, "/tmp/")
 	for name, c := range map[string]struct {
 		vault keys.Vault
@@ -54,12 +54,12 @@ func TestLocalKeys(t *testing.T) {
 	}{
 		"MemoryVault":                    {&keys.MemoryVault{}, true},
 		"a MemoryVault in a wrapper":     {wrapped{&keys.MemoryVault{}}, true},
-		"StoreVault over store.Memory":   {keys.StoreVault{Store: &store.Memory{}, Key: vaultKey}, true},
-		"store.Memory in a wrapper":      {keys.StoreVault{Store: &spyStore{Store: &store.Memory{}}, Key: vaultKey}, true},
+		"StoreVault over store.Memory":   {keys.StoreVault{Store: &store.Memory{}, Sealer: keys.MasterKey(vaultKey)}, true},
+		"store.Memory in a wrapper":      {keys.StoreVault{Store: &spyStore{Store: &store.Memory{}}, Sealer: keys.MasterKey(vaultKey)}, true},
 		"FileVault below /tmp":           {file(filepath.Join(dir, "keys")), inTmp},
 		"FileVault linked to below /tmp": {file(filepath.Join(link, "linked")), inTmp},
 		"FileVault elsewhere":            {file(filepath.Join(elsewhere, "keys")), strings.HasPrefix(elsewhere, "/tmp/")},
-		"StoreVault over a database":     {keys.StoreVault{Store: sharedStore{&store.Memory{}}, Key: vaultKey}, false},
+		"StoreVault over a database":     {keys.StoreVault{Store: sharedStore{&store.Memory{}}, Sealer: keys.MasterKey(vaultKey)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := oneprocess.Refuse(t.Context())

@@ -27,6 +27,8 @@ type entry struct {
 	Revoked   time.Time     `json:"revoked,omitzero"`
 	Longest   time.Duration `json:"longest"`           // longest life of anything made with it
 	Private   []byte        `json:"private,omitempty"` // PKCS #8, or the 32 bytes of a secret; gone once it is dead
+
+	rest rest
 }
 
 // A State is what a key of a Ring does now.

@@ -18,7 +18,8 @@ type RingConfig struct {
 	Vault Vault
 
 	// Algorithm of the keys the ring makes: RS256, 384, 512, PS256, 384, 512 (all 2048 bits), ES256, ES384, ES512 or
-	// EdDSA. It is for new keys: those in the vault keep theirs, so a change takes effect with the next Rotate.
+	// EdDSA. It is for new keys: those in the vault keep theirs, so a change takes effect with the next Rotate, or with
+	// a Revoke that has to make a key: it has the algorithm of the Ring that revokes, not that of the revoked key.
 	//
 	// Defaults to RS256, which every gateway accepts and which is the fastest to check.
 	Algorithm Algorithm

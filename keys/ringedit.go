@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -13,12 +14,41 @@ func (r *Ring) Rotate(ctx context.Context) error {
 		return err
 	}
 	defer r.release()
-	return r.edit(ctx, func(doc *document, now time.Time) error {
-		if err := r.addKey(doc, now); err != nil {
-			return err
+	return r.edit(ctx, r.addBoth)
+}
+
+func (r *Ring) addBoth(doc *document, now time.Time) error {
+	if err := r.addKey(doc, now); err != nil {
+		return err
+	}
+	return r.addSecret(doc, now)
+}
+
+// RotateOlder rotates as Rotate does if the newest key that is not revoked is at least as old as age, and reports
+// whether it did. The age is checked in the step that saves. So of several processes that call it at once, one rotates.
+// A key with a creation time more than an hour ahead of this clock is an error: it would hold up rotations until then.
+func (r *Ring) RotateOlder(ctx context.Context, age time.Duration) (rotated bool, err error) {
+	if err := r.acquire(ctx); err != nil {
+		return false, err
+	}
+	defer r.release()
+	err = r.edit(ctx, func(doc *document, now time.Time) error {
+		rotated = false // of an attempt before
+		for _, e := range slices.Backward(doc.Keys) {
+			switch {
+			case !e.Revoked.IsZero():
+				continue
+			case e.Created.Sub(now) > time.Hour:
+				return fmt.Errorf("keys: key %q was made %v ahead of this clock: correct the clock that is wrong, or revoke the key", e.ID, e.Created.Sub(now).Round(time.Minute))
+			case now.Sub(e.Created) < age:
+				return nil
+			}
+			break // the newest decides
 		}
-		return r.addSecret(doc, now)
+		rotated = true
+		return r.addBoth(doc, now)
 	})
+	return rotated && err == nil, err
 }
 
 // Revoke ends a key or master secret: what it signed or sealed is refused in this process when the call returns, in
@@ -31,6 +61,10 @@ func (r *Ring) Revoke(ctx context.Context, kid string) error {
 	}
 	defer r.release()
 	return r.edit(ctx, func(doc *document, now time.Time) error {
+		if i := slices.IndexFunc(doc.Imported, func(e importedEntry) bool { return e.ID == kid }); i >= 0 {
+			doc.Imported = slices.Delete(doc.Imported, i, i+1)
+			return nil
+		}
 		for _, kind := range []struct {
 			entries []entry
 			add     func(*document, time.Time) error

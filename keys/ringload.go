@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	mrand "math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,10 @@ type document struct {
 	Format  int     `json:"format"` // 1
 	Keys    []entry `json:"keys"`
 	Secrets []entry `json:"secrets"`
+
+	Imported []importedEntry `json:"imported,omitempty"`
+
+	rest rest
 }
 
 func parseDocument(data []byte) (*document, error) {
@@ -139,6 +144,7 @@ func (r *Ring) edit(ctx context.Context, change func(doc *document, now time.Tim
 		sortEntries(doc.Keys)
 		sortEntries(doc.Secrets)
 		doc.Keys, doc.Secrets = tidy(doc.Keys, now), tidy(doc.Secrets, now)
+		doc.Imported = slices.DeleteFunc(doc.Imported, func(e importedEntry) bool { return !e.Until.After(now) })
 		data, err := json.Marshal(doc)
 		if err != nil {
 			return fmt.Errorf("keys: writing the ring: %w", err)

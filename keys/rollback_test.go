@@ -19,7 +19,7 @@ type rolledBack struct {
 
 func newRolledBack(t *testing.T) *rolledBack {
 	r := &rolledBack{T: t, st: &store.Memory{}, now: time.Now()}
-	r.ring = openRing(t, keys.StoreVault{Store: r.st, Key: vaultKey}, func(c *keys.RingConfig) {
+	r.ring = openRing(t, keys.StoreVault{Store: r.st, Sealer: keys.MasterKey(vaultKey)}, func(c *keys.RingConfig) {
 		c.Now = func() time.Time { return r.now }
 	})
 	return r
@@ -112,7 +112,7 @@ func TestK1_RolledBackTwice(t *testing.T) {
 	r.rotate()
 	r.refused("after a rotation", key, secret)
 	late := *r
-	late.ring = openRing(t, keys.StoreVault{Store: r.st, Key: vaultKey}, func(c *keys.RingConfig) {
+	late.ring = openRing(t, keys.StoreVault{Store: r.st, Sealer: keys.MasterKey(vaultKey)}, func(c *keys.RingConfig) {
 		c.Now = func() time.Time { return r.now }
 	})
 	late.refused("a new process", key, secret)
@@ -155,7 +155,7 @@ func TestK1_RevokedElsewhereRolledBack(t *testing.T) {
 	r.now = r.now.Add(4 * time.Hour)
 	key, secret := r.inUse()
 	signs := r.state()
-	other := openRing(t, keys.StoreVault{Store: r.st, Key: vaultKey}, func(c *keys.RingConfig) {
+	other := openRing(t, keys.StoreVault{Store: r.st, Sealer: keys.MasterKey(vaultKey)}, func(c *keys.RingConfig) {
 		c.Now = func() time.Time { return r.now }
 	})
 	for _, kid := range []string{key, secret} {

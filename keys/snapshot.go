@@ -15,6 +15,8 @@ type snapshot struct {
 	local   map[string]*localKey // parsed once, by kid; those with a private part
 	master  map[string]Secret
 
+	imported []importedKey
+
 	from, until time.Time // while this holds; until is zero if nothing changes by time alone
 	public      map[string]*PublicKey
 	only        *PublicKey
@@ -56,6 +58,13 @@ func newSnapshot(doc *document, version string, old *snapshot) (*snapshot, error
 		}
 		s.master[e.ID] = secret
 	}
+	for _, e := range doc.Imported {
+		key, err := e.parse()
+		if err != nil {
+			return nil, fmt.Errorf("keys: the imported key %q of the vault: %w", e.ID, err)
+		}
+		s.imported = append(s.imported, importedKey{key, e.Until})
+	}
 	return s, nil
 }
 
@@ -77,7 +86,7 @@ func (s *snapshot) covers(now time.Time) bool {
 
 // at returns the snapshot of the same version for another time.
 func (s *snapshot) at(now time.Time) *snapshot {
-	n := &snapshot{version: s.version, doc: s.doc, local: s.local, master: s.master, from: now}
+	n := &snapshot{version: s.version, doc: s.doc, local: s.local, master: s.master, imported: s.imported, from: now}
 
 	states, signer, until := plan(s.doc.Keys, now)
 	n.until = until

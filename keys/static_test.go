@@ -283,7 +283,7 @@ func TestL1_NothingSecretPrints(t *testing.T) {
 	if _, err := memory.Save(t.Context(), canary, ""); err != nil {
 		t.Fatal(err)
 	}
-	file := keys.FileVault{Path: "p", Key: canary}
+	file := keys.FileVault{Path: "p", Sealer: keys.MasterKey(canary)}
 	for _, v := range []any{signing, mac, mac.Public(), *mac.Public(), secret, &secret, memory, file, &file,
 		keys.RingConfig{Vault: file}, keys.RingConfig{Vault: memory}, open(t, new(keys.MemoryVault), newClock()),
 		struct{ s keys.Secret }{secret}, struct{ k *keys.PublicKey }{mac.Public()}, struct{ k keys.SigningKey }{signing},

@@ -2,8 +2,6 @@ package keys
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,8 +11,8 @@ import (
 )
 
 // A StoreVault keeps the ring as one item of a [store.Store], for functions and servers that share a database. The item
-// is always encrypted: AES-256-GCM (NIST SP 800-38D) under Key, bound to its place, so that an item which was moved
-// there from another name does not open. It never expires.
+// is always encrypted by Sealer, bound to its place, so that an item which was moved there from another name does not
+// open. It never expires.
 //
 // A ring of about 190 KB fits, on every engine. Save returns an error for a larger one.
 //
@@ -26,10 +24,10 @@ type StoreVault struct {
 	// own. Required.
 	Store store.Store
 
-	// Key is 32 random bytes that seal the ring. Keep them elsewhere than the store. Required.
-	Key []byte
+	// Sealer encrypts the ring: MasterKey, or a kmskeys.Sealer. Required.
+	Sealer Sealer
 
-	// Name is the name of the ring in the store. Programs with the same Store, Key and Name share a ring. Give each
+	// Name is the name of the ring in the store. Programs with the same Store, Sealer and Name share a ring. Give each
 	// issuer a name, if several of them share a store.
 	//
 	// Defaults to "main".
@@ -47,8 +45,7 @@ type sealedRing struct {
 
 // Load reads the item and opens it. An item that does not open is an error, and never an empty vault.
 func (v StoreVault) Load(ctx context.Context) (data []byte, version string, err error) {
-	aead, err := v.aead()
-	if err != nil {
+	if err := v.check(); err != nil {
 		return nil, "", err
 	}
 	if err := ctx.Err(); err != nil {
@@ -66,24 +63,30 @@ func (v StoreVault) Load(ctx context.Context) (data []byte, version string, err 
 	if err := json.Unmarshal(items[0].Value, &value); err != nil || value.Format != storeFormat || items[0].Version == "" {
 		return nil, "", fmt.Errorf("keys: the store's item for the ring %q is not a ring: give StoreVault another Name, or restore the item", v.name())
 	}
-	data, err = aead.Open(nil, nil, value.Sealed, boundTo(place))
-	if err != nil {
-		return nil, "", fmt.Errorf("keys: the ring %q in the store does not open: it is sealed under another StoreVault.Key, or damaged, or was moved there", v.name())
+	data, err = v.Sealer.Open(ctx, value.Sealed, boundTo(place))
+	switch {
+	case errors.Is(err, ErrSealed):
+		return nil, "", fmt.Errorf("keys: the ring %q in the store does not open: it is sealed under another key than that of StoreVault.Sealer, or damaged, or was moved there", v.name())
+	case err != nil:
+		return nil, "", v.failed("opening", err)
 	}
 	return data, items[0].Version, nil
 }
 
 // Save replaces the item if version stands. If the store's answer is lost, it reads the item and compares versions.
 func (v StoreVault) Save(ctx context.Context, data []byte, version string) (newVersion string, err error) {
-	aead, err := v.aead()
-	if err != nil {
+	if err := v.check(); err != nil {
 		return "", err
 	}
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
 	place := v.place()
-	value, err := json.Marshal(sealedRing{storeFormat, aead.Seal(nil, nil, data, boundTo(place))})
+	sealed, err := v.Sealer.Seal(ctx, data, boundTo(place))
+	if err != nil {
+		return "", v.failed("sealing", err)
+	}
+	value, err := json.Marshal(sealedRing{storeFormat, sealed})
 	if err != nil {
 		return "", fmt.Errorf("keys: encoding the ring: %w", err)
 	}
@@ -120,11 +123,11 @@ func (v StoreVault) name() string {
 
 func (v StoreVault) place() store.Key { return store.Key{Part: "keys:" + v.name(), ID: "ring"} }
 
-func (v StoreVault) aead() (cipher.AEAD, error) {
+func (v StoreVault) check() error {
 	if v.Store == nil {
-		return nil, errors.New("keys: StoreVault needs a Store")
+		return errors.New("keys: StoreVault needs a Store")
 	}
-	return vaultAEAD(v.Key, "StoreVault")
+	return checkSealer(v.Sealer, "StoreVault")
 }
 
 func (v StoreVault) failed(what string, err error) error {
@@ -134,24 +137,13 @@ func (v StoreVault) failed(what string, err error) error {
 	return fmt.Errorf("keys: %s the ring %q of the store: %w", what, v.name(), err)
 }
 
-// vaultAEAD is the cipher of a vault of some type under its key.
-func vaultAEAD(key []byte, vault string) (cipher.AEAD, error) {
-	if len(key) != 32 || [32]byte(key) == [32]byte{} {
-		return nil, fmt.Errorf("%w: the Key of a %s is 32 random bytes", ErrWeakKey, vault)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
-}
-
-// boundTo is the additional data of a seal: format and place. Each part follows its length, so different places differ.
-func boundTo(place store.Key) []byte {
+// boundTo is the place of an item for its seal: format and place. Each part follows its length, so different places
+// differ.
+func boundTo(place store.Key) string {
 	var out []byte
 	for _, part := range []string{storeFormat, place.Part, place.ID} {
 		out = binary.BigEndian.AppendUint64(out, uint64(len(part)))
 		out = append(out, part...)
 	}
-	return out
+	return string(out)
 }

@@ -28,7 +28,7 @@ var (
 func TestStoreVault_Memory(t *testing.T) {
 	vaulttest.RunPair(t, func(*testing.T) (one, other keys.Vault) {
 		st := &store.Memory{}
-		return keys.StoreVault{Store: st, Key: vaultKey}, keys.StoreVault{Store: st, Key: vaultKey, Name: "main"}
+		return keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey)}, keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey), Name: "main"}
 	})
 }
 
@@ -74,7 +74,7 @@ func openRing(t *testing.T, v keys.Vault, change ...func(*keys.RingConfig)) *key
 // TestK4_StoreVaultSealed: the store holds nothing of the ring that opens without the key, and keeps it for ever.
 func TestK4_StoreVaultSealed(t *testing.T) {
 	st := &store.Memory{}
-	v := keys.StoreVault{Store: st, Key: vaultKey}
+	v := keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey)}
 	ring := openRing(t, v)
 	if err := ring.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -115,16 +115,16 @@ func TestK4_StoreVaultSealed(t *testing.T) {
 		}
 	}
 	for name, key := range map[string][]byte{"another": bytes.Repeat([]byte{8}, 32), "none": nil, "short": make([]byte, 16), "zero": make([]byte, 32), "long": make([]byte, 33)} {
-		t.Run(name, func(t *testing.T) { vaulttest.Unreadable(t, keys.StoreVault{Store: st, Key: key}) })
+		t.Run(name, func(t *testing.T) { vaulttest.Unreadable(t, keys.StoreVault{Store: st, Sealer: keys.MasterKey(key)}) })
 	}
-	t.Run("no store", func(t *testing.T) { vaulttest.Unreadable(t, keys.StoreVault{Key: vaultKey}) })
+	t.Run("no store", func(t *testing.T) { vaulttest.Unreadable(t, keys.StoreVault{Sealer: keys.MasterKey(vaultKey)}) })
 }
 
 // TestK4_StoreVaultBoundToItsPlace: a sealed ring opens where it was saved, and nowhere else. Programs with other names
 // or keys cannot disturb each other in one store.
 func TestK4_StoreVaultBoundToItsPlace(t *testing.T) {
 	st := &store.Memory{}
-	shop, office := keys.StoreVault{Store: st, Key: vaultKey, Name: "shop"}, keys.StoreVault{Store: st, Key: vaultKey, Name: "office"}
+	shop, office := keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey), Name: "shop"}, keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey), Name: "office"}
 	shopKey := signingKey(t, openRing(t, shop), 0).Public().ID()
 	officeKey := signingKey(t, openRing(t, office), 0).Public().ID()
 	if shopKey == officeKey {
@@ -133,7 +133,7 @@ func TestK4_StoreVaultBoundToItsPlace(t *testing.T) {
 	if again := signingKey(t, openRing(t, shop), 0).Public().ID(); again != shopKey {
 		t.Errorf("the ring of shop has %s, had %s", again, shopKey)
 	}
-	intruder := keys.StoreVault{Store: st, Key: bytes.Repeat([]byte{9}, 32), Name: "shop"}
+	intruder := keys.StoreVault{Store: st, Sealer: keys.MasterKey(bytes.Repeat([]byte{9}, 32)), Name: "shop"}
 	t.Run("another issuer under the same name", func(t *testing.T) { vaulttest.Unreadable(t, intruder) })
 
 	shopPlace, officePlace := store.Key{Part: "keys:shop", ID: "ring"}, store.Key{Part: "keys:office", ID: "ring"}
@@ -146,7 +146,7 @@ func TestK4_StoreVaultBoundToItsPlace(t *testing.T) {
 	})
 	put(t, st, store.Key{Part: "keys:third", ID: "ring"}, shopValue)
 	t.Run("copied", func(t *testing.T) {
-		vaulttest.Unreadable(t, keys.StoreVault{Store: st, Key: vaultKey, Name: "third"})
+		vaulttest.Unreadable(t, keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey), Name: "third"})
 	})
 	put(t, st, shopPlace, shopValue)
 	if again := signingKey(t, openRing(t, shop), 0).Public().ID(); again != shopKey {
@@ -157,7 +157,7 @@ func TestK4_StoreVaultBoundToItsPlace(t *testing.T) {
 // TestStoreVault_NotARing: an item that is damaged, or of something else, is an error and never an empty vault.
 func TestStoreVault_NotARing(t *testing.T) {
 	st := &store.Memory{}
-	v := keys.StoreVault{Store: st, Key: vaultKey}
+	v := keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey)}
 	openRing(t, v)
 	good := itemOf(t, st, ringItem).Value
 	flipped := bytes.Clone(good)
@@ -222,7 +222,7 @@ func (s *spyStore) Write(ctx context.Context, c ...store.Change) error {
 func TestStoreVault_LostAnswer(t *testing.T) {
 	lost := errors.New("connection reset")
 	st := &spyStore{Store: &store.Memory{}}
-	v := keys.StoreVault{Store: st, Key: vaultKey}
+	v := keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey)}
 	ring := openRing(t, v)
 	count := func() int {
 		list, err := ring.Keys(t.Context())
@@ -269,7 +269,7 @@ func TestStoreVault_Hangs(t *testing.T) {
 			}
 			return st.Store.Get(ctx, k...)
 		}
-		v := keys.StoreVault{Store: st, Key: vaultKey}
+		v := keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey)}
 		ring := openRing(t, v)
 		kid := signingKey(t, ring, time.Minute).Public().ID()
 		hangs.Store(true)
@@ -295,7 +295,7 @@ func TestStoreVault_Hangs(t *testing.T) {
 // TestStoreVault_TooLarge: a ring that no engine keeps is refused before the store is asked, and the old one stays.
 func TestStoreVault_TooLarge(t *testing.T) {
 	st := &spyStore{Store: &store.Memory{}}
-	v := keys.StoreVault{Store: st, Key: vaultKey}
+	v := keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey)}
 	version, err := v.Save(t.Context(), make([]byte, 190_000), "")
 	if err != nil {
 		t.Fatal(err)
@@ -315,7 +315,7 @@ func TestStoreVault_TooLarge(t *testing.T) {
 // refusing it, and writes the revocation again with its next change.
 func TestK1_RolledBackVault(t *testing.T) {
 	st := &store.Memory{}
-	v := keys.StoreVault{Store: st, Key: vaultKey}
+	v := keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey)}
 	now := time.Now()
 	var log bytes.Buffer
 	ring := openRing(t, v, func(c *keys.RingConfig) {

@@ -10,8 +10,8 @@ import (
 )
 
 // A Vault keeps the document of a [Ring]. The document has private keys without encryption. So a Vault must encrypt
-// it, as [FileVault] and [StoreVault] do, or keep it in a place that does (a secret manager). The test suite in
-// keys/vaulttest checks a Vault.
+// it with a [Sealer], as [FileVault] and [StoreVault] do, or keep it in a place that encrypts (a secret
+// manager). The test suite in keys/vaulttest checks a Vault.
 //
 // Load returns the document and its version; an empty version says that nothing was saved yet, and is no error.
 //
@@ -21,7 +21,7 @@ import (
 // sees what was saved. Any other error of Save leaves open whether the document was replaced.
 //
 // An error never means that the vault is empty, and a document that was damaged is an error. A vault keeps documents of
-// 128 KiB at least, never forgets one, and holds no slice of a caller longer than the call.
+// 60 KiB at least, never forgets one, and holds no slice of a caller longer than the call.
 //
 // The methods may be called from many goroutines, and from many processes at once.
 type Vault interface {

@@ -21,7 +21,7 @@ import (
 )
 
 func fileVault(t *testing.T) keys.FileVault {
-	return keys.FileVault{Path: filepath.Join(t.TempDir(), "keys"), Key: bytes.Repeat([]byte{7}, 32)}
+	return keys.FileVault{Path: filepath.Join(t.TempDir(), "keys"), Sealer: keys.MasterKey(bytes.Repeat([]byte{7}, 32))}
 }
 
 func TestMemoryVault(t *testing.T) {
@@ -73,7 +73,7 @@ func TestK4_SealedAtRest(t *testing.T) {
 				t.Fatal("an entry without its private part")
 			}
 			secret := e.Private[len(e.Private)-32:]
-			for _, form := range [][]byte{secret, []byte(base64.StdEncoding.EncodeToString(e.Private))[:40], []byte(`"keys"`), v.Key} {
+			for _, form := range [][]byte{secret, []byte(base64.StdEncoding.EncodeToString(e.Private))[:40], []byte(`"keys"`), bytes.Repeat([]byte{7}, 32)} {
 				if bytes.Contains(raw, form) {
 					t.Errorf("%s shows %q", f.Name(), form)
 				}
@@ -104,7 +104,7 @@ func TestFileVaultRefuses(t *testing.T) {
 	flipped := bytes.Clone(raw)
 	flipped[len(flipped)-1] ^= 1
 	otherKey := good
-	otherKey.Key = bytes.Repeat([]byte{8}, 32)
+	otherKey.Sealer = keys.MasterKey(bytes.Repeat([]byte{8}, 32))
 	cases := map[string]keys.FileVault{
 		"flipped bit":  write(flipped, 0o600),
 		"cut short":    write(raw[:len(raw)-1], 0o600),
@@ -114,10 +114,10 @@ func TestFileVaultRefuses(t *testing.T) {
 		"too large":    write(make([]byte, 2<<20), 0o600),
 		"other key":    otherKey,
 		"no key":       {Path: good.Path},
-		"short key":    {Path: good.Path, Key: make([]byte, 16)},
-		"zero key":     {Path: good.Path, Key: make([]byte, 32)},
-		"no path":      {Key: good.Key},
-		"a folder":     {Path: t.TempDir(), Key: good.Key},
+		"short key":    {Path: good.Path, Sealer: keys.MasterKey(make([]byte, 16))},
+		"zero key":     {Path: good.Path, Sealer: keys.MasterKey(make([]byte, 32))},
+		"no path":      {Sealer: good.Sealer},
+		"a folder":     {Path: t.TempDir(), Sealer: good.Sealer},
 	}
 	if runtime.GOOS != "windows" {
 		cases["group may read"] = write(raw, 0o640)
@@ -134,7 +134,7 @@ func TestFileVaultRefuses(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) { vaulttest.Unreadable(t, v) })
 	}
-	missing := keys.FileVault{Path: filepath.Join(t.TempDir(), "no", "folder"), Key: good.Key}
+	missing := keys.FileVault{Path: filepath.Join(t.TempDir(), "no", "folder"), Sealer: good.Sealer}
 	if _, err := missing.Save(t.Context(), []byte("x"), ""); err == nil {
 		t.Error("Save into a folder that does not exist succeeds")
 	}
@@ -173,7 +173,7 @@ const (
 
 func TestMain(m *testing.M) {
 	path := os.Getenv("POSTERN_KEYS_TEST_PATH")
-	v := keys.FileVault{Path: path, Key: bytes.Repeat([]byte{7}, 32)}
+	v := keys.FileVault{Path: path, Sealer: keys.MasterKey(bytes.Repeat([]byte{7}, 32))}
 	switch os.Getenv(childEnv) {
 	case childOpen:
 		ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: v, Algorithm: keys.ES256})

@@ -31,7 +31,7 @@ func TestT4_StoreVaultKilled(t *testing.T) {
 			defer done()
 			acknowledged := 0
 			for round := range rounds {
-				v := keys.StoreVault{Store: st, Key: vaultKey, Name: fmt.Sprint("round ", round)}
+				v := keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey), Name: fmt.Sprint("round ", round)}
 				acknowledged += killRound(t, place, v, round)
 				if t.Failed() {
 					return
@@ -132,7 +132,7 @@ func rotateUntilKilled() error {
 		return err
 	}
 	ring, err := keys.Open(ctx, keys.RingConfig{
-		Vault: keys.StoreVault{Store: st, Key: vaultKey, Name: os.Getenv(nameEnv)}, Algorithm: keys.ES256, Logger: silent,
+		Vault: keys.StoreVault{Store: st, Sealer: keys.MasterKey(vaultKey), Name: os.Getenv(nameEnv)}, Algorithm: keys.ES256, Logger: silent,
 	})
 	for n := 1; err == nil; n++ {
 		var list []keys.KeyInfo

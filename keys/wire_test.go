@@ -227,7 +227,7 @@ func TestK1_RevokedKeyStampedAhead(t *testing.T) {
 // TestK4_FileVaultKey: nothing is ever sealed under a key that is missing, short or zero.
 func TestK4_FileVaultKey(t *testing.T) {
 	for name, key := range map[string][]byte{"none": nil, "short": make([]byte, 16), "31 bytes": bytes.Repeat([]byte{7}, 31), "33 bytes": bytes.Repeat([]byte{7}, 33), "zero": make([]byte, 32)} {
-		v := keys.FileVault{Path: filepath.Join(t.TempDir(), "ring"), Key: key}
+		v := keys.FileVault{Path: filepath.Join(t.TempDir(), "ring"), Sealer: keys.MasterKey(key)}
 		if _, err := v.Save(t.Context(), []byte("document"), ""); !errors.Is(err, keys.ErrWeakKey) {
 			t.Errorf("%s: Save: %v", name, err)
 		}

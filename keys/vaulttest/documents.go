@@ -34,7 +34,7 @@ func testSaveAndLoad(t *testing.T, p pair) {
 func testSizes(t *testing.T, p pair) {
 	source := rand.NewChaCha8([32]byte{7})
 	version := ""
-	for i, size := range []int{0, 1, 4095, 4096, 64 << 10, MaxDocument} {
+	for i, size := range []int{0, 1, 4095, 4096, 32 << 10, MaxDocument} {
 		data := make([]byte, size)
 		source.Read(data) // never fails
 		version = save(t, p.of(i), string(data), version)

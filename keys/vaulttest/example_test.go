@@ -11,7 +11,7 @@ import (
 
 // newPair returns two values of one file, as two processes have them.
 func newPair(t *testing.T) (one, other keys.Vault) {
-	v := keys.FileVault{Path: filepath.Join(t.TempDir(), "ring"), Key: bytes.Repeat([]byte{7}, 32)}
+	v := keys.FileVault{Path: filepath.Join(t.TempDir(), "ring"), Sealer: keys.MasterKey(bytes.Repeat([]byte{7}, 32))}
 	return v, v
 }
 

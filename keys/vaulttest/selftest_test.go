@@ -103,10 +103,10 @@ var brokenVaults = map[string]struct {
 		return v.MemoryVault.Save(ctx, []byte(strings.TrimSpace(string(data))), version)
 	}}},
 	"cuts long documents": {"Sizes", &wrong{save: func(v *wrong, ctx context.Context, data []byte, version string) (string, error) {
-		return v.MemoryVault.Save(ctx, data[:min(len(data), 100<<10)], version)
+		return v.MemoryVault.Save(ctx, data[:min(len(data), 50<<10)], version)
 	}}},
-	"refuses documents of 128 KiB": {"Sizes", &wrong{save: func(v *wrong, ctx context.Context, data []byte, version string) (string, error) {
-		if len(data) > 100<<10 {
+	"refuses documents of 60 KiB": {"Sizes", &wrong{save: func(v *wrong, ctx context.Context, data []byte, version string) (string, error) {
+		if len(data) > 50<<10 {
 			return "", errors.New("too large")
 		}
 		return v.MemoryVault.Save(ctx, data, version)

@@ -17,7 +17,7 @@ import (
 )
 
 // MaxDocument is the size of the largest document that the suite saves, in bytes. Every vault must keep it.
-const MaxDocument = 128 << 10
+const MaxDocument = 60 << 10
 
 // Run runs the suite. empty returns a vault in which nothing was saved yet, a new one at each call.
 func Run(t *testing.T, empty func(t *testing.T) keys.Vault) {
