@@ -1,0 +1,158 @@
+package ssmkeys
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxValue = 4 << 10 // bytes of a standard parameter
+	maxParts = 64
+	maxPlain = 1 << 20 // bytes of a ring that are read at all
+	digits   = 10      // of a number
+)
+
+// A head is the parameter of a version. It has the first part of the text, or all of it.
+type head struct {
+	Format int    `json:"postern"` // 1
+	For    string `json:"for"`     // the path, so that a copy of another path does not open
+	ID     string `json:"id"`      // random, of one save
+	Sealed bool   `json:"sealed,omitempty"`
+	Parts  int    `json:"parts,omitempty"` // further parameters
+	Sum    []byte `json:"sum"`             // SHA-256 of the whole text
+	Text   string `json:"text"`            // base64 of the compressed document, sealed if Sealed is set
+
+	number   int
+	modified time.Time
+}
+
+// version names a save for keys.Vault. With the id it differs from a save with the same number, in a path that was
+// emptied.
+func (h head) version() string { return strconv.Itoa(h.number) + "." + h.ID }
+
+func (h head) marshal() (string, error) {
+	value, err := json.Marshal(h)
+	if err != nil {
+		return "", fmt.Errorf("ssmkeys: %w", err)
+	}
+	return string(value), nil
+}
+
+func (v *Vault) place() string { return "postern-ring-1 " + v.c.Path }
+
+func (v *Vault) name(number int) string { return fmt.Sprintf("%s/%0*d", v.c.Path, digits, number) }
+
+func (v *Vault) partName(h head, i int) string {
+	return fmt.Sprintf("%s/%s/%d", v.name(h.number), h.ID, i)
+}
+
+// parseHead reads the parameter of a version. name must be that of a number.
+func (v *Vault) parseHead(name, value string, modified time.Time) (head, error) {
+	text, direct := strings.CutPrefix(name, v.c.Path+"/")
+	number, err := strconv.Atoi(text)
+	if !direct || err != nil || number < 1 || len(text) != digits {
+		return head{}, fmt.Errorf("ssmkeys: %s is no version of a ring: give the ring a path with nothing else below it", name)
+	}
+	h := head{number: number, modified: modified}
+	if err := json.Unmarshal([]byte(value), &h); err != nil || h.Format != 1 || h.ID == "" || h.Parts < 0 || h.Parts > maxParts {
+		return head{}, fmt.Errorf("ssmkeys: %s is not a ring, or has a newer format: restore it, or remove it if the version before is good", name)
+	}
+	if h.For != v.c.Path {
+		return head{}, fmt.Errorf("ssmkeys: %s has the ring of %q and was copied there: remove it", name, h.For)
+	}
+	return h, nil
+}
+
+// encode makes the parameters of a version: its head, and the texts of the parts below it.
+func (v *Vault) encode(ctx context.Context, number int, data []byte) (head, []string, error) {
+	var body bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&body, gzip.BestCompression)
+	if err == nil {
+		_, err = zip.Write(data)
+	}
+	if err == nil {
+		err = zip.Close()
+	}
+	if err != nil {
+		return head{}, nil, fmt.Errorf("ssmkeys: packing the ring: %w", err)
+	}
+	raw := body.Bytes()
+	if v.c.Sealer != nil {
+		if raw, err = v.c.Sealer.Seal(ctx, raw, v.place()); err != nil {
+			return head{}, nil, fmt.Errorf("ssmkeys: sealing the ring of %s: %w", v.c.Path, err)
+		}
+	}
+	text := base64.StdEncoding.EncodeToString(raw)
+	sum := sha256.Sum256([]byte(text))
+	h := head{Format: 1, For: v.c.Path, ID: rand.Text(), Sealed: v.c.Sealer != nil, Parts: maxParts, Sum: sum[:], number: number}
+	frame, err := h.marshal()
+	if err != nil {
+		return head{}, nil, err
+	}
+	first := min(len(text), maxValue-len(frame))
+	h.Text = text[:first]
+	var parts []string
+	for part := range slices.Chunk([]byte(text[first:]), maxValue) {
+		parts = append(parts, string(part))
+	}
+	if h.Parts = len(parts); h.Parts > maxParts {
+		return head{}, nil, fmt.Errorf("ssmkeys: the ring of %s is too large: %d bytes when packed, and there is room for %d; rotate less often, since keys leave the ring when they retire, or keep it in a keys.StoreVault",
+			v.c.Path, len(text), maxParts*maxValue)
+	}
+	return h, parts, nil
+}
+
+var errParts = errors.New("parts of it are missing")
+
+// open returns the document of a version.
+func (v *Vault) open(ctx context.Context, h head) ([]byte, error) {
+	failed := func(err error) error { return fmt.Errorf("ssmkeys: %s: %w", v.name(h.number), err) }
+	text, err := v.whole(ctx, h)
+	if err != nil {
+		return nil, failed(err)
+	}
+	if sum := sha256.Sum256([]byte(text)); !bytes.Equal(sum[:], h.Sum) {
+		return nil, failed(errors.New("it is damaged: restore it, or remove it if the version before is good"))
+	}
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, failed(errors.New("it is damaged"))
+	}
+	switch {
+	case h.Sealed && v.c.Sealer == nil:
+		return nil, failed(errors.New("the ring is sealed: give Config a Sealer with its key"))
+	case !h.Sealed && v.c.Sealer != nil:
+		return nil, failed(errors.New("the ring is not sealed, and this program seals it: load it without a Sealer and save it with one"))
+	case h.Sealed:
+		if raw, err = v.c.Sealer.Open(ctx, raw, v.place()); err != nil {
+			return nil, failed(err)
+		}
+	}
+	zip, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, failed(errors.New("it is damaged"))
+	}
+	data, err := io.ReadAll(io.LimitReader(zip, maxPlain+1))
+	if err != nil || len(data) > maxPlain {
+		return nil, failed(errors.New("it is damaged"))
+	}
+	return data, nil
+}
+
+// sortHeads sorts by number, the newest last.
+func sortHeads(heads []head) {
+	slices.SortFunc(heads, func(a, b head) int { return cmp.Compare(a.number, b.number) })
+}
