@@ -36,6 +36,9 @@ func ACR(classes ...string) Need {
 		}}
 }
 
+// Meets reports whether the sign-in is of a class of [ACR]. It is not for a class that this package does not know.
+func (a Authentication) Meets(class string) bool { return slices.Contains(classesOf(a.Methods), class) }
+
 // classesOf returns the classes of a sign-in by its methods (amr).
 func classesOf(methods []string) (classes []string) {
 	has := func(m string) bool { return slices.Contains(methods, m) }

@@ -107,10 +107,10 @@ func (s *Sessions) unproven(ctx context.Context, t refreshToken, err error) erro
 func costly(err error) bool { return errors.Is(err, errForged) || errors.Is(err, errOtherSecret) }
 
 // endPresented ends the sessions of a kind that the cookies of a request belong to. A request may have several cookies
-// of one name. Guards refuse such a request, but endPresented ends the session of each. It returns the number of
-// forged refresh tokens. The error is errOtherSecret if it ended all sessions, except of a token that no secret of this
-// program proves.
-func (p *policy) endPresented(r *http.Request, why string) (forged int, err error) {
+// of one name. Guards refuse such a request, but endPresented ends the session of each. It returns the number of forged
+// refresh tokens, and the sessions as it found them. The error is errOtherSecret if it ended all sessions, except of a
+// token that no secret of this program proves.
+func (p *policy) endPresented(r *http.Request, why string) (forged int, found []record, err error) {
 	s, ctx := p.sessions, p.sessions.withClient(r)
 	done := map[string]bool{}
 	var other error
@@ -131,7 +131,10 @@ func (p *policy) endPresented(r *http.Request, why string) (forged int, err erro
 			}
 			if err == nil && ok && c.kind == p.name && !done[c.id] {
 				done[c.id] = true
-				err = s.endOf(ctx, c, why)
+				var k record
+				if k, err = s.endOf(ctx, c, why); k.found() {
+					found = append(found, k)
+				}
 			}
 			if err != nil {
 				return err
@@ -140,12 +143,12 @@ func (p *policy) endPresented(r *http.Request, why string) (forged int, err erro
 		return nil
 	}
 	if err := end(p.cookie, s.accessOf); err != nil || p.stateless {
-		return 0, err
+		return 0, nil, err
 	}
 	if err = end(p.cookie+refreshSuffix, s.owner); err == nil {
 		err = other
 	}
-	return forged, err
+	return forged, found, err
 }
 
 // looksReal reports whether a refresh token has the form of one, and does not name a secret that has ended. Only such a
@@ -159,13 +162,14 @@ func (s *Sessions) looksReal(ctx context.Context, token string) bool {
 	return err == nil || errors.Is(err, errUnknownSecret)
 }
 
-// endOf ends the session of a token. A stateless session cannot be ended; for it, endOf emits the event only.
-func (s *Sessions) endOf(ctx context.Context, c presented, why string) error {
+// endOf ends the session of a token, and returns it as it was found. A stateless session cannot be ended; for it, endOf
+// emits the event only.
+func (s *Sessions) endOf(ctx context.Context, c presented, why string) (record, error) {
 	if p := s.kind(c.kind); p != nil && p.stateless {
 		if c.live {
 			s.Emit(ctx, Event{Name: "session ended", Reason: why, Kind: c.kind, Subject: c.subject, SessionID: c.id})
 		}
-		return nil
+		return record{}, nil
 	}
-	return s.revoke(ctx, c.id, why)
+	return s.revokeFound(ctx, c.id, why)
 }

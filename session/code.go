@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,58 +46,75 @@ func (k *Kind[T]) Code(w http.ResponseWriter, r *http.Request, g Grant[T], ret R
 	if err != nil {
 		return err
 	}
-	if _, err := back(ret); err != nil {
-		return err
-	}
 	if b.acting.Session != "" {
 		return errActingHere
 	}
-	s, ctx := k.sessions, k.sessions.withClient(r)
-	if err := s.canRedeem(); err != nil {
+	if err := k.sessions.canRedeem(); err != nil {
+		return err
+	}
+	if err := canCode(ret); err != nil {
+		return err
+	}
+	code, err := k.code(k.sessions.withClient(r), b.from(r, ret), ret, codePair{})
+	if err != nil {
+		return err
+	}
+	return redirect(w, r, ret, "code", code, "iss", k.sessions.issuer)
+}
+
+// canCode checks that a sign-in can lead to ret with a code.
+func canCode(ret Return) error {
+	if _, err := back(ret); err != nil {
 		return err
 	}
 	if !returnto.IsChallenge(ret.Challenge()) {
 		return fmt.Errorf("%w: the sign-in began without code_challenge; send one to authorize (method S256)", ErrCode)
 	}
+	return nil
+}
+
+// code writes the row of a new code, and returns the code.
+func (p *policy) code(ctx context.Context, b encodedGrant, ret Return, pair codePair) (string, error) {
+	s := p.sessions
 	code, err := s.random(32)
 	if err != nil {
-		return err
+		return "", err
 	}
-	b = b.from(r, ret)
-	code = s.subjectPart(k.name, b.subject) + "." + code // its row is in the same part as the session's
+	code = s.subjectPart(p.name, b.subject) + "." + code // its row is in the same part as the session's
 	place, _ := slotKey(code)
 	var u subjectRows
-	if !k.stateless {
-		if u, err = k.loadSubject(ctx, b.subject); err != nil {
-			return err
+	if !p.stateless {
+		if u, err = p.loadSubject(ctx, b.subject); err != nil {
+			return "", err
 		}
-		begins := k.birth(ctx)
+		begins := p.birth(ctx)
 		if err := begins.check(u.head); err != nil {
-			return err
+			return "", err
 		}
 	}
-	rights, known := k.loadedRights(ctx)
+	rights, known := p.loadedRights(ctx)
 	if !known {
 		rights = u.head.Rights
 	}
+	pair.Ends = b.ends
 	expires := s.now().Add(codeLife)
 	sealed, err := s.sealFor(ctx, code, codeGrant{
-		Kind: k.name, Epoch: u.epoch.number, Sec: u.head.Sec, Rights: rights, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
+		Kind: p.name, Epoch: u.epoch.number, Sec: u.head.Sec, Rights: rights, Subject: b.subject, Properties: b.properties, Scopes: b.scopes, Roles: b.roles,
 		AuthTime: b.auth.Time, Methods: b.auth.Methods, Factors: b.auth.Factors, Remembered: b.auth.Remembered, Claims: b.claims.with(nil, false),
-		Device: b.device, Address: b.address,
+		Device: b.device, Address: b.address, codePair: pair,
 		codeBinding: codeBinding{s.clientID, ret.Target(), ret.Challenge(), expires},
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	value, err := json.Marshal(codeRow{Order: sealed})
 	if err != nil {
-		return fmt.Errorf("session: %w", err)
+		return "", fmt.Errorf("session: %w", err)
 	}
 	if err := s.store.Write(ctx, store.Put(store.Item{Key: place, Value: value, Expires: expires})); err != nil {
-		return s.unavailable(ctx, "store", err)
+		return "", s.unavailable(ctx, "store", err)
 	}
-	return redirect(w, r, ret, "code", code, "iss", s.issuer)
+	return code, nil
 }
 
 // A codeRow is the record of a code in the store. Its key is the hash of the code, in the part of the subject. Order is
@@ -125,6 +143,7 @@ type codeGrant struct {
 	Claims     claimed         `json:"claims,omitempty"`
 	Device     string          `json:"device,omitempty"`
 	Address    string          `json:"address,omitempty"`
+	codePair
 	codeBinding
 }
 
@@ -173,7 +192,7 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, err err
 	var p *policy
 	var o codeGrant
 	var n newborn
-	var crowded []record
+	var crowded, replaced []record
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
 		items, err := s.store.Get(ctx, append(subjectKeys(key.Part), key)...)
 		if err != nil {
@@ -216,6 +235,11 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, err err
 				return false, err
 			}
 		}
+		joined, out, err := p.joinPair(ctx, o, &n.row, &u)
+		if err != nil {
+			return false, err
+		}
+		replaced = out
 		sealed, err := s.sealFor(ctx, in.code, o.codeBinding)
 		if err != nil {
 			return false, err
@@ -225,11 +249,15 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, err err
 		}
 		changes := []store.Change{store.Put(place)}
 		if !p.stateless {
-			some, out, err := p.insert(ctx, n, u, "")
+			some, out, err := p.insert(ctx, n, u, tails(replaced)...)
 			if err != nil {
 				return false, err
 			}
-			changes, crowded = append(changes, some...), out
+			// A later session of the browser may be crowded out as well, and an item is written once.
+			joined = slices.DeleteFunc(joined, func(j store.Change) bool {
+				return slices.ContainsFunc(some, func(c store.Change) bool { return c.Item.Key == j.Item.Key })
+			})
+			changes, crowded = append(append(changes, some...), joined...), out
 		}
 		return s.commit(ctx, changes...)
 	})
@@ -237,6 +265,9 @@ func (s *Sessions) redeem(ctx context.Context, in redemption) (t Tokens, err err
 		return Tokens{}, err
 	}
 	s.created(ctx, p, &row{Subject: o.Subject}, n.tokens.SessionID)
+	for _, k := range replaced {
+		s.emitEnded(ctx, &k, endReplaced)
+	}
 	p.crowdedOut(ctx, crowded)
 	return n.tokens, nil
 }
@@ -260,9 +291,11 @@ func (s *Sessions) readHead(ctx context.Context, p *policy, u *subjectRows, o co
 
 // sessionOfCode makes the session that a codeGrant describes. It writes nothing.
 func (p *policy) sessionOfCode(ctx context.Context, o codeGrant) (n newborn, err error) {
-	b := encodedGrant{o.Subject, o.Properties, o.Scopes, o.Roles, Authentication{o.AuthTime, o.Methods, o.Factors, o.Remembered}, o.Device, o.Address, o.Claims, 0, nil, actor{}}
+	b := encodedGrant{o.Subject, o.Properties, o.Scopes, o.Roles, Authentication{o.AuthTime, o.Methods, o.Factors, o.Remembered}, o.Device, o.Address, o.Claims, 0, nil, actor{}, o.Ends}
 	if !p.stateless {
-		return p.newRecord(ctx, b, o.ClientID, nil, o.Rights)
+		n, err := p.newRecord(ctx, b, o.ClientID, nil, o.Rights)
+		n.row.Pair, n.row.Browser, n.row.Beside = o.Pair, o.Browser, o.Beside
+		return n, err
 	}
 	id, err := p.sessions.sessionID(p.name, o.Subject)
 	if err != nil {

@@ -35,10 +35,11 @@ func (k *Kind[T]) Create(ctx context.Context, g Grant[T]) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, err
 	}
-	return k.create(ctx, b, k.sessions.clientID)
+	return k.create(ctx, b, k.sessions.clientID, record{})
 }
 
-func (p *policy) create(ctx context.Context, b encodedGrant, clientID string) (t Tokens, err error) {
+// create is Create for a client. The new session takes the place of old in its browser; see endBefore.
+func (p *policy) create(ctx context.Context, b encodedGrant, clientID string, old record) (t Tokens, err error) {
 	s := p.sessions
 	if p.stateless && b.acting.Session != "" {
 		return Tokens{}, errActingHere
@@ -71,7 +72,10 @@ func (p *policy) create(ctx context.Context, b encodedGrant, clientID string) (t
 	if err != nil {
 		return Tokens{}, err
 	}
-	crowded, err := p.keep(ctx, &n, known)
+	if b.act == nil {
+		n.row.follow(&old.row)
+	}
+	crowded, err := p.keep(ctx, &n, known, old.item.Key.ID)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -84,8 +88,8 @@ func (p *policy) create(ctx context.Context, b encodedGrant, clientID string) (t
 var errActingHere = fmt.Errorf("%w: ActorSession is for Create and Cookie of a kind that is not Stateless", ErrGrant)
 
 // keep writes a new session. It returns the sessions that ended because the subject had too many. Without known it sets
-// the rights of the session to those of the head.
-func (p *policy) keep(ctx context.Context, n *newborn, known bool) (crowded []record, err error) {
+// the rights of the session to those of the head. old is the second half of the id of a session that has ended for it.
+func (p *policy) keep(ctx context.Context, n *newborn, known bool, old string) (crowded []record, err error) {
 	s, begins := p.sessions, p.birth(ctx)
 	// Each new session writes the index of its subject, so this program writes one at a time.
 	unlock, err := p.creating.lock(ctx, n.record.item.Key.Part)
@@ -109,7 +113,7 @@ func (p *policy) keep(ctx context.Context, n *newborn, known bool) (crowded []re
 		}
 		known = true
 		var changes []store.Change
-		if changes, crowded, err = p.insert(ctx, *n, u, ""); err != nil {
+		if changes, crowded, err = p.insert(ctx, *n, u, old); err != nil {
 			return false, err
 		}
 		acting, err := s.stays(ctx, &n.row)
@@ -163,6 +167,9 @@ func (p *policy) newRecord(ctx context.Context, b encodedGrant, clientID string,
 		Issuer: s.issuer, Kind: p.name, Subject: b.subject, Device: b.device, Address: b.address, Grant: b.saved(clientID),
 		Created: now.UnixMilli(), At: now.UnixMilli(), Absolute: now.Add(p.absolute).UnixMilli(),
 		Prev: -1, Kid: secret.ID, Salt: salt, Data: data, Rights: rights,
+	}
+	if b.ends != 0 {
+		n.row.Absolute = min(n.row.Absolute, b.ends)
 	}
 	if b.act != nil {
 		n.row.impersonates(b.act)

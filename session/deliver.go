@@ -52,18 +52,33 @@ func deliver[T any](k *Kind[T], r *http.Request, g Grant[T], ret Return, replace
 	if err != nil {
 		return Tokens{}, err
 	}
+	var old record
 	if replaces && !k.stateless {
-		if err := k.sessions.canKeep(); err != nil {
-			return Tokens{}, err
-		}
-		forged, err := k.endPresented(r, endReplaced)
-		_ = k.sessions.countAllForged(r, forged) // the limit does not refuse a sign-in
-		// A token whose secret is unknown here must not keep people from signing in: the new cookies replace it.
-		if err != nil && !errors.Is(err, errOtherSecret) {
+		if old, err = k.endBefore(r, b.subject); err != nil {
 			return Tokens{}, err
 		}
 	}
-	return k.create(k.sessions.withClient(r), b.from(r, ret), k.sessions.clientID)
+	return k.create(k.sessions.withClient(r), b.from(r, ret), k.sessions.clientID, old)
+}
+
+// endBefore ends the sessions of the cookies of a request, in which a subject signs in. It returns the one of the same
+// subject that is paired with sessions of applications, if there is one, as it was before.
+func (p *policy) endBefore(r *http.Request, subject string) (old record, err error) {
+	if err := p.sessions.canKeep(); err != nil {
+		return old, err
+	}
+	forged, found, err := p.endPresented(r, endReplaced)
+	_ = p.sessions.countAllForged(r, forged) // the limit does not refuse a sign-in
+	// A token whose secret is unknown here must not keep people from signing in: the new cookies replace it.
+	if err != nil && !errors.Is(err, errOtherSecret) {
+		return old, err
+	}
+	for _, k := range found {
+		if k.Subject == subject && k.browser() != "" && !old.found() {
+			old = k
+		}
+	}
+	return old, nil
 }
 
 // from sets the device and the address from the request, where the application did not set them.

@@ -105,29 +105,35 @@ func (k *Kind[T]) change(r *row, fn func(*Grant[T]) error) (row, error) {
 // old one. Use it for a step up, such as a second factor: a copied token of the old session gives no access to the new
 // session (OWASP ASVS 7.2.4). The new session keeps the server's data of the old one (see [Sessions.Data]), the Device
 // and Address if g has none, the Factors and Remembered of its Authentication beside those of g, and the claims that g
-// neither sets nor clears (see [Claim]). For a browser with cookies
+// neither sets nor clears (see [Claim]). It lives for KindConfig.Absolute from now on if the Authentication.Time of g
+// is later than that of the old session, and else ends when the old one would have ended. For a browser with cookies
 // use [Kind.ReplaceCookies].
 //
 // Replace takes the refresh token and not the session of the request, because an access token alone must not be enough
 // to get a new session. The errors are those of [Sessions.Refresh] for the token, those of [Kind.Create] for g, ErrKind
 // if the session is of another kind, and ErrImpersonated if it is an impersonation.
 func (k *Kind[T]) Replace(ctx context.Context, refresh string, g Grant[T]) (Tokens, error) {
+	n, err := k.replace(ctx, refresh, g, false)
+	return n.tokens, err
+}
+
+// replace is Replace. With pairs, the new session is that of a browser, and has a pair in any case.
+func (k *Kind[T]) replace(ctx context.Context, refresh string, g Grant[T], pairs bool) (n newborn, err error) {
 	s := k.sessions
 	b, err := encodeGrant(g)
 	if err != nil {
-		return Tokens{}, err
+		return n, err
 	}
 	if b.acting.Session != "" {
-		return Tokens{}, errActingHere
+		return n, errActingHere
 	}
 	if err := s.canKeep(); err != nil {
-		return Tokens{}, err
+		return n, err
 	}
 	token, err := s.parse(ctx, refresh)
 	if err != nil {
-		return Tokens{}, err
+		return n, err
 	}
-	var n newborn
 	var crowded []record
 	begins := k.birth(ctx)
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
@@ -161,8 +167,14 @@ func (k *Kind[T]) Replace(ctx context.Context, refresh string, g Grant[T]) (Toke
 		if !known {
 			rights = old.Rights
 		}
-		if n, err = k.newRecord(ctx, b.over(&old.row), old.Grant.ClientID, old.Data, rights); err != nil {
+		next := b.over(&old.row)
+		if n, err = k.newRecord(ctx, next, old.Grant.ClientID, old.Data, rights); err != nil {
 			return false, err
+		}
+		n.row.Pair, n.row.Home, n.row.Browser = old.Pair, old.Home, old.Browser
+		n.row.Beside = old.Beside && next.ends != 0
+		if pairs && n.row.Pair == "" {
+			n.row.Pair, n.row.Home = n.record.item.Key.ID, true
 		}
 		var changes []store.Change
 		if changes, crowded, err = k.insert(ctx, n, u, old.item.Key.ID); err != nil {
@@ -175,18 +187,22 @@ func (k *Kind[T]) Replace(ctx context.Context, refresh string, g Grant[T]) (Toke
 		return s.commit(ctx, append(changes, put)...)
 	})
 	if err != nil {
-		return Tokens{}, err
+		return newborn{}, err
 	}
 	s.created(ctx, k.policy, &n.row, n.tokens.SessionID)
 	s.Emit(ctx, Event{Name: "session ended", Reason: endReplaced, Kind: k.name, Subject: b.subject, SessionID: token.id})
 	k.crowdedOut(ctx, crowded)
-	return n.tokens, nil
+	return n, nil
 }
 
-// over returns the grant, with its missing parts taken from the row of the old session.
+// over returns the grant, with its missing parts taken from the row of the old session. Without a later proof it ends
+// when that session does, or sessions that follow one another would never reach the age of KindConfig.Absolute.
 func (b encodedGrant) over(old *row) encodedGrant {
 	b.device, b.address = cmp.Or(b.device, old.Device), cmp.Or(b.address, old.Address)
 	b.claims = old.Grant.Claims.with(b.claims, false)
+	if b.auth.Time.IsZero() || b.auth.Time.Unix() <= old.Grant.AuthTime { // the row has seconds
+		b.ends = old.Absolute
+	}
 	b.auth.Remembered = b.auth.Remembered || old.Grant.Remembered
 	for _, name := range old.Grant.Factors {
 		if !slices.Contains(b.auth.Factors, name) {
@@ -205,28 +221,33 @@ func (b encodedGrant) over(old *row) encodedGrant {
 //	g.Authentication = session.Authentication{Time: time.Now(), Methods: append(s.Authentication.Methods, "otp")}
 //	err := user.ReplaceCookies(w, r, g)
 func (k *Kind[T]) ReplaceCookies(w http.ResponseWriter, r *http.Request, g Grant[T]) error {
+	_, err := k.replaceCookies(w, r, g, false)
+	return err
+}
+
+func (k *Kind[T]) replaceCookies(w http.ResponseWriter, r *http.Request, g Grant[T], pairs bool) (n newborn, err error) {
 	if err := k.sessions.checkOrigin(r); err != nil {
-		return err
+		return n, err
 	}
 	refresh, err := cookie(r.Header, k.cookie+refreshSuffix)
 	if err == nil && refresh == "" {
 		err = ErrMissing
 	}
 	if err != nil {
-		return err
+		return n, err
 	}
-	t, err := k.Replace(k.sessions.withClient(r), refresh, g)
+	n, err = k.replace(k.sessions.withClient(r), refresh, g, pairs)
 	switch {
 	case errors.Is(err, errForged):
 		if denied := k.sessions.countAllForged(r, 1); denied != nil {
-			return denied
+			return n, denied
 		}
 	case errors.Is(err, ErrReuse):
 		k.clearCookies(w)
 	case err == nil:
-		k.setCookies(w, t)
+		k.setCookies(w, n.tokens)
 	}
-	return err
+	return n, err
 }
 
 // Data returns the server's data of a session, in JSON, or nil if there is none. The data is never sent to a client.

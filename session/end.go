@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,17 +10,56 @@ import (
 
 // end marks a session as ended and reports whether this call did so. The session's data is deleted. The fields that
 // distinguish a replayed token from a forged one stay until the session would have expired unused, after a theft until
-// Absolute. The rows that insert ends expire earlier.
+// Absolute. The rows that insert ends expire earlier. Of a session that has ended, it ends what endsWith returns.
 func (s *Sessions) end(ctx context.Context, p *policy, k *record, why string) (bool, error) {
-	put, err := k.put(k.ended(why), p.idle)
+	others, checks, err := p.endsWith(ctx, k, why)
 	if err != nil {
 		return false, err
 	}
-	won, err := s.commit(ctx, put)
+	all := others
+	if k.Ended == "" {
+		all = append([]record{*k}, others...)
+	}
+	if len(all) == 0 {
+		return true, nil
+	}
+	for len(all) > maxEndedAtOnce { // k is in the last write: after an error the person can sign out again
+		from := max(maxEndedAtOnce, len(all)-maxEndedAtOnce)
+		if won, err := p.endAll(ctx, all[from:], why); err != nil || !won {
+			return false, err
+		}
+		all = all[:from]
+	}
+	return p.endAll(ctx, all, why, checks...)
+}
+
+// maxEndedAtOnce is how many sessions end in one write.
+const maxEndedAtOnce = 20
+
+// endAll ends sessions in one write, if checks hold, and reports whether it did.
+func (p *policy) endAll(ctx context.Context, all []record, why string, checks ...store.Change) (bool, error) {
+	changes, err := p.endChanges(all, why)
+	if err != nil {
+		return false, err
+	}
+	won, err := p.sessions.commit(ctx, append(changes, checks...)...)
 	if won {
-		s.emitEnded(ctx, k, why)
+		for _, k := range all {
+			p.sessions.emitEnded(ctx, &k, why)
+		}
 	}
 	return won, err
+}
+
+func (p *policy) endChanges(all []record, why string) (changes []store.Change, err error) {
+	for _, k := range all {
+		put, err := k.put(k.ended(why), p.idle)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, put)
+	}
+	return changes, nil
 }
 
 // ended returns the row of the session after its end.
@@ -42,20 +80,26 @@ func (s *Sessions) Revoke(ctx context.Context, id string) error {
 }
 
 func (s *Sessions) revoke(ctx context.Context, id, why string) error {
+	_, err := s.revokeFound(ctx, id, why)
+	return err
+}
+
+// revokeFound is revoke, and returns the session as it was found.
+func (s *Sessions) revokeFound(ctx context.Context, id, why string) (k record, err error) {
 	if err := s.canEnd(); err != nil {
-		return err
+		return k, err
 	}
-	return s.retry(ctx, func(ctx context.Context) (bool, error) {
-		k, err := s.load(ctx, id)
-		if err != nil || !k.found() || k.Ended != "" {
+	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
+		if k, err = s.load(ctx, id); err != nil || !k.found() || k.Ended != "" && !k.signsOut(why) {
 			return true, err
 		}
 		p := s.kind(k.Kind)
 		if p == nil { // nothing of the policy is needed to end it
-			p = &policy{sessions: s}
+			p = &policy{sessions: s, name: k.Kind}
 		}
 		return s.end(ctx, p, &k, why)
 	})
+	return k, err
 }
 
 // RevokeSubject ends all sessions of a subject, of every kind that is not Stateless. It makes one write for each kind,
@@ -109,12 +153,13 @@ func (p *policy) revokeSubject(ctx context.Context, subject string, moved headMo
 	})
 }
 
-// RevokeOthers keeps the session with the given id and ends all other sessions of the same subject and kind. The errors
-// are those of Revoke, ErrEnded if the session to keep has ended, and ErrImpersonated if it is an impersonation.
+// RevokeOthers keeps the session with the given id, and the one that is paired with it (see [Kind.CodeAndCookies]), and
+// ends all other sessions of the same subject and kind. The errors are those of Revoke, ErrEnded if the session to keep
+// has ended, and ErrImpersonated if it is an impersonation.
 //
 // If the kind has a Pool, RevokeOthers moves the head of the user. That also ends the sessions of other kinds of the
-// pool and everything else that was minted for the user. If the store cannot write the head and the session together
-// and the second write fails, the session to keep ends as well.
+// pool and everything else that was minted for the user. If the store cannot write the head and the sessions together
+// and the second write fails, the sessions to keep end as well.
 func (s *Sessions) RevokeOthers(ctx context.Context, id string) error {
 	return s.revokeOthers(ctx, id, headMoves{})
 }
@@ -130,17 +175,17 @@ func (s *Sessions) revokeOthers(ctx context.Context, id string, moved headMoves)
 		if p != nil {
 			user = p.userOf(k.Subject)
 		}
-		if m, done := moved[user]; done && errors.Is(err, errMoved) && m == (headMove{k.Sec, k.head.Sec}) {
-			err = nil // this call moved it
-		}
-		if err != nil {
+		if err = moved.allow(user, &k, err); err != nil {
 			return false, err
 		}
 		if k.Act != nil {
 			return false, ErrImpersonated
 		}
-		stays, others := k.row, []store.Change{k.epoch.moved()}
-		stays.Epoch = k.epoch.number + 1
+		kept, err := p.partners(ctx, &k, func(o *record) bool { return moved.allow(user, o, o.verdict(p, s.now())) == nil })
+		if err != nil {
+			return false, err
+		}
+		sec, others := k.Sec, []store.Change{k.epoch.moved()}
 		if p.pool != "" {
 			_, done := moved[user]
 			next := k.head.Moved()
@@ -154,13 +199,19 @@ func (s *Sessions) revokeOthers(ctx context.Context, id string, moved headMoves)
 					return false, err
 				}
 			}
-			stays.Sec = next.Sec
+			sec = next.Sec
 		}
-		put, err := k.put(stays, p.idle)
-		if err != nil {
-			return false, err
+		var changes []store.Change
+		for _, o := range append([]record{k}, kept...) {
+			stays := o.row
+			stays.Epoch, stays.Sec = k.epoch.number+1, sec
+			put, err := o.put(stays, p.idle)
+			if err != nil {
+				return false, err
+			}
+			changes = append(changes, put)
 		}
-		won, err := s.commit(ctx, append([]store.Change{put}, others...)...)
+		won, err := s.commit(ctx, append(changes, others...)...)
 		if won {
 			moved.add(user, k.head)
 			s.Emit(ctx, Event{Name: "others revoked", Kind: p.name, Subject: k.Subject, SessionID: id})

@@ -32,7 +32,7 @@ import (
 //	impersonation ended  after "session ended" of an impersonation, with the same Reason: Subject is the actor, UserID
 //	                   the user. An impersonation that runs into its end has no event
 //	subject revoked    all sessions of the subject and kind
-//	others revoked     all but SessionID
+//	others revoked     all but SessionID and the session that is paired with it
 //	code refused       Reason is the cause; for a code that comes a second time it is "used"
 //	limited            Reason is "forged": too many forged codes or refresh tokens from one address. A process emits
 //	                   this at most once in 10 minutes for each address; it remembers 4096 of them

@@ -33,31 +33,37 @@ func (g guard) checkPath(r *http.Request) error {
 			return nil
 		}
 	}
+	_, err := forwardPath(r)
+	return err
+}
+
+// forwardPath returns the one path that the headers of a proxy name.
+func forwardPath(r *http.Request) (string, error) {
 	if own := r.URL.EscapedPath(); own != "" { // Envoy asks with the path of the request; elsewhere it is the endpoint's
 		if _, plain := plainPath(own); !plain {
-			return errAmbiguousPath
+			return "", errAmbiguousPath
 		}
 	}
 	first, found := "", false
 	for _, name := range [...]string{"X-Forwarded-Uri", "X-Original-Uri", "X-Original-Url"} {
 		for _, target := range r.Header[name] {
 			if target == "" {
-				return errMissingPath
+				return "", errMissingPath
 			}
 			path, plain := plainPath(target)
 			if !plain {
-				return errAmbiguousPath
+				return "", errAmbiguousPath
 			}
 			if found && path != first {
-				return errTwoPaths
+				return "", errTwoPaths
 			}
 			first, found = path, true
 		}
 	}
 	if !found {
-		return errMissingPath
+		return "", errMissingPath
 	}
-	return nil
+	return first, nil
 }
 
 // plainPath returns the decoded path of a request target, and reports whether every program reads it as the same path.

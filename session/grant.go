@@ -81,6 +81,7 @@ type encodedGrant struct {
 	rights          int64 // see row.Rights
 	act             *actor
 	acting          actor // of a new grant: its Session and Pool
+	ends            int64 // Absolute of the session whose proof this is, in Unix milliseconds; 0: it is a new proof
 }
 
 // encodeGrant checks the parts of a grant that become claims and encodes its properties.
@@ -102,7 +103,7 @@ func encodeGrant[T any](g Grant[T]) (encodedGrant, error) {
 	if err != nil {
 		return encodedGrant{}, err
 	}
-	return encodedGrant{g.Subject, properties, g.Scopes, g.Roles, g.Authentication, display(g.Device), display(g.Address), g.claims, 0, nil, actor{Session: g.ActorSession, Pool: g.ActorPool}}, nil
+	return encodedGrant{g.Subject, properties, g.Scopes, g.Roles, g.Authentication, display(g.Device), display(g.Address), g.claims, 0, nil, actor{Session: g.ActorSession, Pool: g.ActorPool}, 0}, nil
 }
 
 // saved returns the part of a grant that its row stores.
@@ -117,7 +118,7 @@ func (b encodedGrant) saved(clientID string) *savedGrant {
 
 // encoded returns the grant of a row.
 func (g *savedGrant) encoded(r *row) encodedGrant {
-	b := encodedGrant{r.Subject, g.Properties, g.Scopes, g.Roles, Authentication{Methods: g.Methods, Factors: g.Factors, Remembered: g.Remembered}, r.Device, r.Address, g.Claims, r.Rights, r.Act, actor{}}
+	b := encodedGrant{r.Subject, g.Properties, g.Scopes, g.Roles, Authentication{Methods: g.Methods, Factors: g.Factors, Remembered: g.Remembered}, r.Device, r.Address, g.Claims, r.Rights, r.Act, actor{}, 0}
 	if g.AuthTime != 0 {
 		b.auth.Time = time.Unix(g.AuthTime, 0)
 	}

@@ -15,7 +15,7 @@ import (
 // The index of a subject names its sessions, the newest last. Each session enters it in the write that creates the
 // session, so it is complete; one that has ended stays until the index is full. Hence a subject never has more sessions
 // than KindConfig.MaxSessions, however many are created at the same time, and they can be read without a search through
-// what ended long ago.
+// what ended long ago. The sessions of a pair count as one, so the index names the pair too.
 type index struct {
 	indexRow
 	item store.Item // without Version: there is none yet
@@ -29,7 +29,11 @@ type indexRow struct {
 type indexEntry struct {
 	Number int64  `json:"n"`  // grows with each new session
 	Tail   string `json:"id"` // the second half of the session id
+	Pair   string `json:"pair,omitempty"`
 }
+
+// unit is the name of what counts as one session: a pair, or a session without one.
+func (e indexEntry) unit() string { return cmp.Or(e.Pair, e.Tail) }
 
 func (x *index) read(item store.Item) error {
 	if err := json.Unmarshal(item.Value, &x.indexRow); err != nil {
@@ -37,7 +41,7 @@ func (x *index) read(item store.Item) error {
 	}
 	last := int64(0)
 	for _, e := range x.Sessions {
-		if !base64Text(e.Tail, tailLen) || e.Number <= last || e.Number > x.Last {
+		if !base64Text(e.Tail, tailLen) || e.Pair != "" && !base64Text(e.Pair, tailLen) || e.Number <= last || e.Number > x.Last {
 			return errDamaged
 		}
 		last = e.Number
@@ -50,9 +54,18 @@ func (x *index) has(tail string) bool {
 	return slices.ContainsFunc(x.Sessions, func(e indexEntry) bool { return e.Tail == tail })
 }
 
-// with is the change that writes the index with other entries and a new session at their end.
-func (x *index) with(entries []indexEntry, tail string, expires time.Time) (store.Change, error) {
-	next := indexRow{Last: x.Last + 1, Sessions: append(entries, indexEntry{x.Last + 1, tail})}
+// pair names the pair of a session that had none: its own.
+func (x *index) pair(tail string) {
+	for i := range x.Sessions {
+		if x.Sessions[i].Tail == tail {
+			x.Sessions[i].Pair = tail
+		}
+	}
+}
+
+// with is the change that writes the index with other entries and a new session, perhaps of a pair, at their end.
+func (x *index) with(entries []indexEntry, tail, pair string, expires time.Time) (store.Change, error) {
+	next := indexRow{Last: x.Last + 1, Sessions: append(entries, indexEntry{x.Last + 1, tail, pair})}
 	value, err := json.Marshal(next)
 	if err != nil {
 		return store.Change{}, err
@@ -138,13 +151,13 @@ func (p *policy) loadEntries(ctx context.Context, subject string, u subjectRows,
 	return out, nil
 }
 
-// maxCrowdedOut is how many sessions one new session ends at most, in one write: more are too many only after
-// KindConfig.MaxSessions was made smaller, and end with the next ones.
-const maxCrowdedOut = 20
+// maxCrowdedOut is about how many sessions one new session ends at most, in one write: more are too many only after
+// KindConfig.MaxSessions was made smaller, and end with the next ones. Sessions of one pair end together.
+const maxCrowdedOut = 12
 
-// insert returns the changes that create the session n of a subject, in the place of the session with the tail old if
-// that is not empty. Where the subject then had too many, those used longest ago end in the same write: crowded.
-func (p *policy) insert(ctx context.Context, n newborn, u subjectRows, old string) (changes []store.Change, crowded []record, err error) {
+// insert returns the changes that create the session n of a subject, in the place of the sessions with the tails old.
+// Where the subject then had too many, those used longest ago end in the same write: crowded.
+func (p *policy) insert(ctx context.Context, n newborn, u subjectRows, old ...string) (changes []store.Change, crowded []record, err error) {
 	r := n.row
 	r.Epoch, r.Sec = u.epoch.number, u.head.Sec
 	put, err := n.record.put(r, p.idle)
@@ -155,9 +168,9 @@ func (p *policy) insert(ctx context.Context, n newborn, u subjectRows, old strin
 	if p.pool != "" && p.sessions.twoParts { // elsewhere, the first refresh or CheckStore compares the Sec
 		changes = append(changes, u.head.Check())
 	}
-	entries := slices.DeleteFunc(slices.Clone(u.index.Sessions), func(e indexEntry) bool { return e.Tail == old })
-	if len(entries) >= p.maxSessions {
-		if entries, crowded, err = p.crowdOut(ctx, r.Subject, u, entries); err != nil {
+	entries := slices.DeleteFunc(slices.Clone(u.index.Sessions), func(e indexEntry) bool { return slices.Contains(old, e.Tail) })
+	if p.full(entries, r.Pair) {
+		if entries, crowded, err = p.crowdOut(ctx, &r, u, entries); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -173,29 +186,59 @@ func (p *policy) insert(ctx context.Context, n newborn, u subjectRows, old strin
 		}
 		changes = append(changes, put)
 	}
-	names, err := u.index.with(entries, n.record.item.Key.ID, time.UnixMilli(r.Absolute))
+	names, err := u.index.with(entries, n.record.item.Key.ID, r.Pair, time.UnixMilli(r.Absolute))
 	if err != nil {
 		return nil, nil, err
 	}
 	return append(changes, names), crowded, nil
 }
 
-// crowdOut returns the entries that stay when one more is to come, and the sessions that have to end for it.
-func (p *policy) crowdOut(ctx context.Context, subject string, u subjectRows, entries []indexEntry) (stay []indexEntry, crowded []record, err error) {
-	all, err := p.loadEntries(ctx, subject, u, entries)
+// full reports whether the index may have no room for a new session of a pair, or of none. Some of its entries may have
+// ended. Entries of one pair do not count twice, but they too are bounded.
+func (p *policy) full(entries []indexEntry, pair string) bool {
+	if len(entries) < p.maxSessions || len(entries) >= 2*p.maxSessions {
+		return len(entries) >= p.maxSessions
+	}
+	units := map[string]bool{}
+	for _, e := range entries {
+		if pair == "" || e.Pair != pair {
+			units[e.unit()] = true
+		}
+	}
+	return len(units) >= p.maxSessions
+}
+
+// crowdOut returns the entries that stay when the session r is to come, and the sessions that have to end for it: those
+// of whole pairs. The pair of r stays.
+func (p *policy) crowdOut(ctx context.Context, r *row, u subjectRows, entries []indexEntry) (stay []indexEntry, crowded []record, err error) {
+	all, err := p.loadEntries(ctx, r.Subject, u, entries)
 	if err != nil {
 		return nil, nil, err
 	}
 	now := p.sessions.now()
-	all = slices.DeleteFunc(all, func(k record) bool { return k.verdict(p, now) != nil })
-	slices.SortStableFunc(all, func(a, b record) int { return cmp.Compare(a.lastUsed(), b.lastUsed()) })
-	if n := len(all) - (p.maxSessions - 1); n > 0 {
-		n = min(n, maxCrowdedOut)
-		crowded, all = all[:n], all[n:]
-	}
-	lives := make(map[string]bool, len(all))
+	lives, used := map[string]bool{}, map[string]int64{}
+	var units [][]record
 	for _, k := range all {
+		if k.verdict(p, now) != nil {
+			continue
+		}
 		lives[k.item.Key.ID] = true
+		if r.Pair != "" && (k.Pair == r.Pair || k.item.Key.ID == r.Pair) { // joinPair may be about to write the pair of k
+			continue
+		}
+		i := slices.IndexFunc(units, func(unit []record) bool { return k.Pair != "" && unit[0].Pair == k.Pair })
+		if i < 0 {
+			i, units = len(units), append(units, nil)
+		}
+		units[i] = append(units[i], k)
+		used[units[i][0].id] = max(used[units[i][0].id], k.lastUsed())
+	}
+	slices.SortStableFunc(units, func(a, b []record) int { return cmp.Compare(used[a[0].id], used[b[0].id]) })
+	for ; len(units) > p.maxSessions-1 && (len(crowded) == 0 || len(crowded)+len(units[0]) <= maxCrowdedOut); units = units[1:] {
+		crowded = append(crowded, units[0]...)
+		for _, k := range units[0] {
+			delete(lives, k.item.Key.ID)
+		}
 	}
 	return slices.DeleteFunc(entries, func(e indexEntry) bool { return !lives[e.Tail] }), crowded, nil
 }

@@ -63,10 +63,11 @@ type KindConfig[T any] struct {
 	Absolute time.Duration
 
 	// MaxSessions is how many sessions a subject may have at the same time, from 1 to 1000. When one more is created,
-	// the least recently used session ends, with the event "session ended" and the Reason "too many". If several
-	// programs share a kind, the value of the program that creates the session counts.
+	// the least recently used session ends, with the event "session ended" and the Reason "too many". The sessions of a
+	// pair (see [Kind.CodeAndCookies]) count as one, and end together. If several programs share a kind, the value of
+	// the program that creates the session counts.
 	//
-	// At the limit, each new session reads the rows of all MaxSessions sessions, with their data (see
+	// At the limit, each new session reads the rows of all these sessions, with their data (see
 	// [Sessions.EditData]): a row has about 1 KB with small properties, and at most 64 KiB of data. So 100 sessions are
 	// 100 KB without data, and 6.5 MB with the largest. A page of [Sessions.List] reads as many rows as its Limit. Keep
 	// MaxSessions low if you keep much data.

@@ -32,13 +32,15 @@ type Info struct {
 	Authentication Authentication
 	Scopes         []string
 	Roles          []string
-	Actor          string // who acts as the subject, see Grant.ActorSession; empty: the subject
-	Ended          string // why the session ended; empty for a live session and in every result of [Sessions.List]
+	AtIssuer       bool     // it is in the cookies of a browser at the issuer's origin, see [Kind.CodeAndCookies]; in a list also if one of Paired is
+	Paired         []string // the ids of the other live sessions of its pair, in results of [Sessions.List] alone
+	Actor          string   // who acts as the subject, see Grant.ActorSession; empty: the subject
+	Ended          string   // why the session ended; empty for a live session and in every result of [Sessions.List]
 }
 
 // MarshalJSON writes a session with the names id, kind, sub, client_id, device, device_name, address, created_at,
-// last_used_at, idle_expires_at, expires_at, auth_time, amr, scopes, roles, actor and ended. Times are RFC 3339, in
-// UTC.
+// last_used_at, idle_expires_at, expires_at, auth_time, amr, scopes, roles, at_issuer, paired, actor and ended. Times
+// are RFC 3339, in UTC.
 func (i Info) MarshalJSON() ([]byte, error) { return json.Marshal(i.json()) }
 
 // DeviceName returns a short name of Device, such as "Chrome on Linux", if it is the User-Agent of a known browser.
@@ -70,6 +72,8 @@ type infoJSON struct {
 	Methods       []string  `json:"amr,omitempty"`
 	Scopes        []string  `json:"scopes,omitempty"`
 	Roles         []string  `json:"roles,omitempty"`
+	AtIssuer      bool      `json:"at_issuer,omitempty"`
+	Paired        []string  `json:"paired,omitempty"`
 	Actor         string    `json:"actor,omitempty"`
 	Ended         string    `json:"ended,omitempty"`
 }
@@ -78,13 +82,13 @@ func (i Info) json() infoJSON {
 	return infoJSON{
 		i.ID, i.Kind, i.Subject, i.ClientID, i.Device, i.DeviceName(), i.Address,
 		i.Created.UTC(), i.LastUsed.UTC(), i.IdleExpiresAt.UTC(), i.ExpiresAt.UTC(),
-		i.Authentication.Time.UTC(), i.Authentication.Methods, i.Scopes, i.Roles, i.Actor, i.Ended,
+		i.Authentication.Time.UTC(), i.Authentication.Methods, i.Scopes, i.Roles, i.AtIssuer, i.Paired, i.Actor, i.Ended,
 	}
 }
 
 func (k *record) info() Info {
 	i := Info{
-		ID: k.id, Kind: k.Kind, Subject: k.Subject, Device: k.Device, Address: k.Address, Actor: k.actor(), Ended: k.Ended,
+		ID: k.id, Kind: k.Kind, Subject: k.Subject, Device: k.Device, Address: k.Address, AtIssuer: k.Home, Actor: k.actor(), Ended: k.Ended,
 		Created: time.UnixMilli(k.Created), LastUsed: time.UnixMilli(k.lastUsed()), ExpiresAt: time.UnixMilli(k.Absolute),
 	}
 	i.IdleExpiresAt = k.item.Expires // set by the program that wrote the row; its Idle may differ from this one's
@@ -122,6 +126,10 @@ type ListPage struct {
 // List returns a page of the live sessions of a subject, of every kind that is not Stateless. The sessions are sorted
 // by the name of the kind, and within a kind the newest is first. The use of a session does not change the order, so no
 // session is missed between two pages.
+//
+// The sessions of a pair (see [Kind.CodeAndCookies]) are one entry, since a person sees one device: ID is that of the
+// application's session, if it lives, and Paired has the id of the other. Created is the earliest time of the two;
+// LastUsed, IdleExpiresAt and ExpiresAt are the latest.
 //
 // The error is ErrUnavailable, ErrStoreRequired, or ErrPage if o is not valid.
 func (s *Sessions) List(ctx context.Context, subject string, o ListOptions) (ListPage, error) {
@@ -197,6 +205,26 @@ func parseCursor(text string) (kind string, number int64, err error) {
 	return kind, number, nil
 }
 
+// A unit is what a list shows as one: the entries of a pair, or one entry without a pair.
+type unit []indexEntry
+
+// units returns the units of the index whose first numbers are below before, the newest first. So the place of a unit
+// does not change when a pair gets another session.
+func (x *index) units(before int64) (all []unit) {
+	at := map[string]int{}
+	for _, e := range x.Sessions {
+		i, known := at[e.unit()]
+		if !known {
+			i, all = len(all), append(all, nil)
+			at[e.unit()] = i
+		}
+		all[i] = append(all[i], e)
+	}
+	all = slices.DeleteFunc(all, func(u unit) bool { return u[0].Number >= before })
+	slices.Reverse(all)
+	return all
+}
+
 // listBefore returns up to limit live sessions whose numbers in the index are below before, the newest first. last is
 // the number of the last session that it read, or 0 at the end of the index.
 func (p *policy) listBefore(ctx context.Context, subject string, before int64, limit int) (out []Info, last int64, err error) {
@@ -205,24 +233,23 @@ func (p *policy) listBefore(ctx context.Context, subject string, before int64, l
 	if err != nil {
 		return nil, 0, err
 	}
-	entries := slices.DeleteFunc(slices.Clone(u.index.Sessions), func(e indexEntry) bool { return e.Number >= before })
-	slices.Reverse(entries)
-	for len(entries) > 0 && len(out) < limit {
-		some := entries[:min(len(entries), limit-len(out), store.MaxKeys)]
-		entries, last = entries[len(some):], some[len(some)-1].Number
-		rows, err := p.loadEntries(ctx, subject, u, some)
+	units := u.index.units(before)
+	for len(units) > 0 && len(out) < limit {
+		some := firstUnits(units, limit-len(out))
+		units, last = units[len(some):], some[len(some)-1][0].Number
+		rows, err := p.loadEntries(ctx, subject, u, slices.Concat(some...))
 		if err != nil {
 			return nil, 0, err
 		}
 		if slices.ContainsFunc(rows, func(k record) bool { return k.ahead() }) {
-			// RevokeOthers ran between the two reads: the session that it kept has the new epoch, and the new Sec.
+			// RevokeOthers ran between the two reads: the sessions that it kept have the new epoch, and the new Sec.
 			newer, err := p.loadSubject(ctx, subject)
 			if err != nil {
 				return nil, 0, err
 			}
 			u.epoch, u.head = newer.epoch, newer.head
 		}
-		now := s.now()
+		live, now := map[string][]record{}, s.now()
 		for _, k := range rows {
 			if k.Act != nil {
 				if err := s.findActor(ctx, &k); err != nil {
@@ -230,14 +257,50 @@ func (p *policy) listBefore(ctx context.Context, subject string, before int64, l
 				}
 			}
 			if k.epoch, k.head = u.epoch, u.head; k.verdict(p, now) == nil {
-				out = append(out, k.info())
+				name := cmp.Or(k.Pair, k.item.Key.ID)
+				live[name] = append(live[name], k)
+			}
+		}
+		for _, one := range some {
+			if all := live[one[0].unit()]; len(all) > 0 {
+				out = append(out, listed(all))
 			}
 		}
 	}
-	if len(entries) == 0 {
+	if len(units) == 0 {
 		last = 0
 	}
 	return out, last, nil
+}
+
+// firstUnits returns the first of units, as many as one read of the store takes, and up to limit. The first unit may be
+// larger than that.
+func firstUnits(units []unit, limit int) []unit {
+	n, entries := 0, 0
+	for n < min(limit, len(units)) && (n == 0 || entries+len(units[n]) <= store.MaxKeys) {
+		entries += len(units[n])
+		n++
+	}
+	return units[:n]
+}
+
+// listed returns what a list shows of the live sessions of one unit.
+func listed(all []record) Info {
+	main := slices.IndexFunc(all, func(k record) bool { return !k.Home })
+	out := all[max(main, 0)].info()
+	for i, k := range all {
+		if i == max(main, 0) {
+			continue
+		}
+		in := k.info()
+		out.Paired, out.AtIssuer = append(out.Paired, in.ID), out.AtIssuer || in.AtIssuer
+		if in.Created.Before(out.Created) {
+			out.Created = in.Created
+		}
+		out.LastUsed, out.IdleExpiresAt = later(out.LastUsed, in.LastUsed), later(out.IdleExpiresAt, in.IdleExpiresAt)
+		out.ExpiresAt = later(out.ExpiresAt, in.ExpiresAt)
+	}
+	return out
 }
 
 // Find returns one session of any kind. A session that has ended can still be found until it would have expired; its

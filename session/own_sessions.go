@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,7 +88,7 @@ func callerOf(s checkedSession, g *gate) caller {
 // ownSessionJSON is a person's own session.
 type ownSessionJSON struct {
 	infoJSON
-	Current bool `json:"current"` // the session of the request; with cookies there may be one of each kind
+	Current bool `json:"current"` // the session of the request, or its pair; with cookies there may be one of each kind
 }
 
 // serveOwn is {base}/sessions: it lists and ends a person's own sessions, of the kinds that the request carries.
@@ -158,7 +159,7 @@ func (s *Sessions) serveList(ctx context.Context, w http.ResponseWriter, all []c
 	}
 	out := make([]ownSessionJSON, len(page.Sessions))
 	for i, in := range page.Sessions {
-		out[i] = ownSessionJSON{in.json(), current[in.ID]}
+		out[i] = ownSessionJSON{in.json(), current[in.ID] || slices.ContainsFunc(in.Paired, func(id string) bool { return current[id] })}
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Sessions []ownSessionJSON `json:"sessions"`
@@ -180,10 +181,18 @@ func (s *Sessions) endOwn(ctx context.Context, w http.ResponseWriter, all []call
 		if !k.found() || k.Kind != who.kind.name || k.Subject != who.subject {
 			continue
 		}
+		own := id == who.id
+		if k.Pair != "" && !own {
+			mine, err := s.load(ctx, who.id)
+			if err != nil {
+				return err
+			}
+			own = mine.Pair == k.Pair // it ends as well
+		}
 		if err := s.revoke(ctx, id, endRevoked); err != nil {
 			return err
 		}
-		if id == who.id {
+		if own {
 			who.kind.clearCookies(w)
 		}
 		return nil

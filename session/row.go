@@ -39,10 +39,14 @@ type row struct {
 	Kid      string          `json:"kid"`
 	Salt     string          `json:"salt"`
 	Epoch    int64           `json:"epoch"`
-	Sec      int64           `json:"sec,omitempty"`    // of the head of the user when the session began, see KindConfig.Pool
-	Rights   int64           `json:"rights,omitempty"` // of the head, read before the roles in Grant were loaded
-	Act      *actor          `json:"act,omitempty"`    // of an impersonation
-	Ended    string          `json:"ended,omitempty"`  // why it ended; the row stays to recognize replayed tokens, see put
+	Sec      int64           `json:"sec,omitempty"`     // of the head of the user when the session began, see KindConfig.Pool
+	Rights   int64           `json:"rights,omitempty"`  // of the head, read before the roles in Grant were loaded
+	Act      *actor          `json:"act,omitempty"`     // of an impersonation
+	Pair     string          `json:"pair,omitempty"`    // see CodeAndCookies
+	Home     bool            `json:"home,omitempty"`    // of a pair, it is the one in the cookies of the issuer's origin
+	Browser  string          `json:"browser,omitempty"` // the name of the first pair of its browser; empty: that is Pair
+	Beside   bool            `json:"beside,omitempty"`  // it began without a proof, see CodeBeside
+	Ended    string          `json:"ended,omitempty"`   // why it ended; the row stays to recognize replayed tokens, see put
 	Device   string          `json:"device,omitempty"`
 	Address  string          `json:"address,omitempty"`
 	Grant    *savedGrant     `json:"grant,omitempty"` // nil when ended

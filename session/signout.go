@@ -46,29 +46,30 @@ func (s *Sessions) endCarried(r *http.Request) (forged int, err error) {
 		return 0, ErrCrossOrigin
 	}
 	var other error
-	if token, found, err := bearer(r.Header); found && err == nil {
-		c, ok, err := s.presentedBy(s.withClient(r), token)
-		if err == nil && ok {
-			err = s.endOf(s.withClient(r), c, endSignOut)
-		}
-		switch {
-		case errors.Is(err, errOtherSecret):
-			forged++
-			other = err
-		case err != nil:
-			return 0, err
-		case !ok && s.looksReal(r.Context(), token):
-			forged++
-		}
-	}
+	// Cookies come first: the session of a browser ends more than that of an application, see endsWith.
 	for _, p := range s.policies() {
-		n, err := p.endPresented(r, endSignOut)
+		n, _, err := p.endPresented(r, endSignOut)
 		forged += n
 		switch {
 		case errors.Is(err, errOtherSecret): // the sessions that can be ended still end
 			other = err
 		case err != nil:
 			return forged, err
+		}
+	}
+	if token, found, err := bearer(r.Header); found && err == nil {
+		c, ok, err := s.presentedBy(s.withClient(r), token)
+		if err == nil && ok {
+			_, err = s.endOf(s.withClient(r), c, endSignOut)
+		}
+		switch {
+		case errors.Is(err, errOtherSecret):
+			forged++
+			other = err
+		case err != nil:
+			return forged, err
+		case !ok && s.looksReal(r.Context(), token):
+			forged++
 		}
 	}
 	return forged, other
@@ -115,7 +116,7 @@ func (s *Sessions) endEverywhere(w http.ResponseWriter, r *http.Request) error {
 	var other error
 	for _, p := range s.policies() {
 		if found.byCookie && !asked[p] { // no live session of this kind, but its cookies are cleared: end their session too
-			forged, err := p.endPresented(r, endSignOut)
+			forged, _, err := p.endPresented(r, endSignOut)
 			if !found.forged[p] {
 				_ = s.countAllForged(r, forged) // the person has proved another session, so the limit does not refuse them
 			}

@@ -129,6 +129,15 @@ func (s *Sessions) moveFirst(ctx context.Context, key store.Key, h head.Head, mo
 	return won, err
 }
 
+// allow returns nil for the verdict about a session that has ended only because this call moved the head, and any other
+// verdict as it is.
+func (m headMoves) allow(key store.Key, k *record, verdict error) error {
+	if move, done := m[key]; done && errors.Is(verdict, errMoved) && move == (headMove{k.Sec, k.head.Sec}) {
+		return nil
+	}
+	return verdict
+}
+
 // add records that the call has moved a head, which was before as it is given. The first record of a head stays.
 func (m headMoves) add(key store.Key, before head.Head) {
 	if _, done := m[key]; !done {
