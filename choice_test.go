@@ -116,7 +116,7 @@ func TestChoose_MailForm(t *testing.T) {
 	for _, x := range strings.Split("abcdefghijklmnopqrstuvwxy", "") {
 		many += "&x" + x + "=1"
 	}
-	if page := b.get(issuer + "/authorize?redirect_uri=/welcome" + many).Body.String(); strings.Contains(page, "<form") || !strings.Contains(page, "Continue with Link") {
+	if page := b.get(issuer + "/authorize?redirect_uri=/welcome" + many).Body.String(); strings.Contains(page, "<form") || !strings.Contains(page, "Email me a link") {
 		t.Errorf("with too many parameters:\n%s", page)
 	}
 }

@@ -100,6 +100,15 @@ type Config struct {
 	// Defaults to the names, sorted.
 	Order []string
 
+	// IdentifierFirst makes the page that lists the providers ask for an address first, or for an address or a username
+	// with Usernames. The next page then has the form of the first provider that takes it, such as one of package
+	// password or magic, and links to the others, which keep it. The providers that need none stay links of the first
+	// page. Nothing of these pages depends on the account: the same ways are offered for an address that nobody has. It
+	// needs a provider whose handler is an [IdentifierForm].
+	//
+	// Defaults to false: all ways are on one page.
+	IdentifierFirst bool
+
 	// Labels are the names of providers on the page that lists them, such as {"github": "GitHub"}.
 	//
 	// Defaults to the name with its first letter in upper case. A magic provider is "Email me a link" without a label.
@@ -142,7 +151,8 @@ type Config struct {
 	// Factors are what can be asked for after a first proof, by name, such as {"totp": totp.New(totp.Config{})}. The
 	// name is part of their URLs, {base}/factors/{name}/..., and of what the store keeps: do not change it. A provider
 	// of Providers can be a factor too, such as a passkey. A person who has a factor is asked for it at each sign-in. A
-	// person whose factor is not in the configuration any more cannot sign in. It needs Session.
+	// person whose factor is not in the configuration any more cannot sign in. Pages list those of Providers first, in
+	// Order, then these, sorted by name; recovery codes and other backups are always the last. It needs Session.
 	//
 	// Defaults to none.
 	Factors map[string]Provider
@@ -174,8 +184,8 @@ type Config struct {
 	// Defaults to nil: only pages of the issuer's origin.
 	Origins []string
 
-	// Admin is the administration of the users, served at {base}/admin as JSON: users.Directory.Admin makes it. It
-	// needs Session. Pages of other origins can never call it.
+	// Admin is the administration of the users, served at {base}/admin: a console of pages for people, and the same as
+	// JSON for programs. users.Directory.Admin makes it. It needs Session. Pages of other origins can never call it.
 	//
 	// Defaults to nil: not served.
 	Admin Administration
@@ -188,15 +198,29 @@ type Config struct {
 
 	// Render writes the pages. It must write the status p.Status (never 0 here), escape every text of p, and lead on to
 	// p.Next. The headers are set before the call, and Render may change them; the Content-Security-Policy allows the
-	// default style and forms to this host, and nothing else.
+	// default style and forms to this host, and nothing else. See Assets.
 	//
 	// Defaults to plain HTML, light and dark, without a script.
 	Render func(w http.ResponseWriter, r *http.Request, p Page)
 
+	// Assets serves the files of the pages that Render writes, such as a style sheet, at {base}/assets/. It gets the
+	// path below that: "/page.css". The answers may be kept for a year, so a file that changes needs another name. The
+	// Content-Security-Policy then allows styles and pictures from there, and not the default style. A page with a
+	// field for a password may run the scripts below "/scripts/". Package ui has all three.
+	//
+	// Defaults to nil: not served.
+	Assets http.Handler
+
+	// Composer writes each mail before Mail sends it: in the language of the person, with the design of the pages.
+	// *ui.Pages is one. The console previews mails with it.
+	//
+	// Defaults to nil: the mails are in English, with the design of this package.
+	Composer Composer
+
 	// Mail sends one message. It runs while the person waits, so it should hand the message to a queue or to a mail
 	// server close by, and end with ctx. If it looks up the owner of the address, it should take the same time for all
-	// addresses. It may write other texts, by Mail.Name, Args and Language. Its errors are logged without the secrets
-	// of the message, and only ErrMailUnavailable is shown. Package smtpmail has one for mail servers.
+	// addresses. To write other texts, set Composer. Its errors are logged without the secrets
+	// of the message, and only ErrMailUnavailable is shown. Packages smtpmail and sesmail send them.
 	//
 	// Required if a provider sends mail, such as those of package magic.
 	Mail func(ctx context.Context, m Mail) error
@@ -216,6 +240,14 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	ClientIPHeader string
 
+	// Place returns where the address of a client is, such as "Berlin, Germany" from a database of yours; empty if that
+	// is unknown. People see the first 100 bytes behind the address, in the list of their sessions, in the history of
+	// their account and in notices by mail. It runs while the person waits, once for each address, and from several
+	// goroutines at once.
+	//
+	// Defaults to nil: people see addresses alone.
+	Place func(netip.Addr) string
+
 	// Rand is the source of attempt ids. Set it in tests only.
 	//
 	// Defaults to crypto/rand.
@@ -230,8 +262,8 @@ type Config struct {
 
 // reserved are provider names that Postern needs for its own paths, now or later.
 var reserved = []string{
-	"account", "admin", "api-keys", "authorize", "callback", "connect", "consent", "continue", "device", "end-session", "factors",
-	"health", "introspect", "jwks", "logout", "oauth", "openapi", "openapi.json", "par", "refresh", "register", "revoke", "session",
+	"account", "admin", "api-keys", "assets", "authorize", "callback", "connect", "consent", "continue", "device", "end-session", "factors",
+	"health", "introspect", "jwks", "language", "logout", "oauth", "openapi", "openapi.json", "par", "refresh", "register", "revoke", "session",
 	"sessions", "sign-up", "signout", "step-up", "token", "userinfo", "users", "verify",
 }
 
@@ -258,7 +290,7 @@ func New(c Config) (*Auth, error) {
 		return nil, fmt.Errorf("postern: issuer: %w", err)
 	}
 	a := &Auth{
-		sessions: c.Sessions, store: c.Store, onSuccess: c.OnSuccess, render: c.Render, mail: c.Mail, log: c.Logger, labels: c.Labels,
+		sessions: c.Sessions, store: c.Store, onSuccess: c.OnSuccess, render: c.Render, assets: c.Assets, mail: c.Mail, composer: c.Composer, log: c.Logger, labels: c.Labels, place: c.Place,
 		issuer: c.Sessions.Issuer(), base: issuer.Path, secure: issuer.Scheme == "https", origin: originOf(issuer), clientID: c.Sessions.ClientID(),
 		clients:     clientip.Resolver{Trusted: c.TrustedProxies, Header: c.ClientIPHeader},
 		requirePKCE: c.RequirePKCE, name: cmp.Or(c.Name, issuer.Host),
@@ -300,6 +332,7 @@ func New(c Config) (*Auth, error) {
 			}
 		}
 	}
+	a.redirects.own = a.isOwn
 	if a.origins, err = newOrigins(c.Origins, c.Sessions.DevelopmentHost); err != nil {
 		errs = append(errs, err)
 	}
@@ -344,7 +377,9 @@ func New(c Config) (*Auth, error) {
 	if c.Usernames && len(a.faults) == 0 && !slices.ContainsFunc(a.names, enrolls) {
 		errs = append(errs, errors.New("postern: Config.Usernames needs a provider whose credential people choose, such as password.New: a username alone proves nothing"))
 	}
+	errs = append(errs, a.setIdentifierFirst(c)...)
 	errs = append(errs, a.setFactors(c)...)
+	a.ownPaths = a.ownPages()
 	if a.session != nil && !head.SameStore(a.store, c.Sessions.Store()) {
 		errs = append(errs, errors.New("postern: Config.Store is another one than that of the sessions: with Config.Session they share what is kept of the users; leave Config.Store out"))
 	}
@@ -354,7 +389,7 @@ func New(c Config) (*Auth, error) {
 	if errs = append(errs, a.faults...); len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	a.built = true
+	a.settings, a.built = a.settingsOf(c), true
 	return a, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/posternauth/postern/internal/head"
@@ -12,9 +13,8 @@ import (
 )
 
 // Done ends a sign-in: it passes the identity to Config.OnSuccess, which answers the request, or to the stations of
-// Config.Session. methods are how the
-// person proved it, for the amr of the session (RFC 8176, and Postern's "oidc", "oauth", "link"). Name, Picture and
-// Addresses are made safe to show first: see [Identity].
+// Config.Session. methods are how the person proved it, for the amr of the session (RFC 8176, and Postern's "oidc",
+// "oauth", "link"); "console" is refused. Name, Picture and Addresses are made safe to show first: see [Identity].
 //
 // After Resume, the sign-in leads where the attempt was asked to lead. Without Resume, it depends on this request: an
 // authorize request leads to its redirect_uri, and any other request to the first of Config.Redirects. So a mailed link
@@ -51,6 +51,10 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, id Identity, userI
 		return
 	case x.finished:
 		a.log.ErrorContext(r.Context(), "postern: a provider called Done twice for one request", "provider", f.name)
+		return
+	}
+	if slices.Contains(methods, methodConsole) {
+		f.Fail(w, r, errOwnMethod(f.name))
 		return
 	}
 	x.finished = true
@@ -96,6 +100,9 @@ func (f *Flow) succeed(w http.ResponseWriter, r *http.Request, in *SignIn, end f
 		return
 	}
 	answer := &watched{ResponseWriter: w}
+	if a.session == nil { // with users the stations know when a sign-in is finished
+		a.noteUse(answer, r, in.Identity.Provider)
+	}
 	switch err := end(answer, r, in); {
 	case errors.Is(err, errAnswered):
 		return
@@ -104,6 +111,7 @@ func (f *Flow) succeed(w http.ResponseWriter, r *http.Request, in *SignIn, end f
 		a.report(r, f, refusal(err), "")
 		return
 	case err != nil:
+		a.dropUse(w)
 		f.Fail(w, r, err)
 		return
 	}
@@ -160,3 +168,8 @@ func (w *watched) Flush() {
 }
 
 func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// errOwnMethod refuses the amr value of a session of the console, which no proof of a person gives.
+func errOwnMethod(provider string) error {
+	return fmt.Errorf("postern: provider %q gives the method %q, which is Postern's own", provider, methodConsole)
+}

@@ -2,7 +2,6 @@ package postern
 
 import (
 	"html"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +21,7 @@ func (a *Auth) show(w http.ResponseWriter, r *http.Request, p Page) {
 	if p.App == "" {
 		p.App = a.name
 	}
+	p = p.inEnglish()
 	h := w.Header()
 	a.harden(h)
 	h.Add("Vary", "Accept")
@@ -30,14 +30,15 @@ func (a *Auth) show(w http.ResponseWriter, r *http.Request, p Page) {
 		return
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	target := "'none'"
+	p = a.placed(r, p)
 	if p.hasForm() {
-		target = "'self'"
 		// Under no-referrer a browser sends "Origin: null" with the form, and one without Sec-Fetch-Site could not
 		// prove where it comes from. Other sites see no referrer under same-origin either.
 		h.Set("Referrer-Policy", "same-origin")
 	}
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+a.style+"; base-uri 'none'; frame-ancestors 'none'; form-action "+target+a.scriptPolicy(p))
+	h.Set("Content-Security-Policy", a.pagePolicy(p))
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", permissions)
 	if a.render != nil {
 		a.render(w, r, p)
 		return
@@ -48,14 +49,6 @@ func (a *Auth) show(w http.ResponseWriter, r *http.Request, p Page) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write([]byte(body)) // a client that has gone needs no page
 	}
-}
-
-// scriptPolicy allows the script of a page, if it has one.
-func (a *Auth) scriptPolicy(p Page) string {
-	if p.Script == "" || !linkable(p.Script) || strings.ContainsAny(p.Script, "; ,") {
-		return ""
-	}
-	return "; script-src " + a.origin + p.Script + "; require-trusted-types-for 'script'; trusted-types 'none'"
 }
 
 // harden sets the headers of every answer. Pages, and the handlers of other packages, replace some of them.
@@ -99,7 +92,12 @@ func draw(p Page) string {
 		b.WriteString(`<script src="` + html.EscapeString(p.Script) + "\" defer></script>\n")
 	}
 	b.WriteString("<style>" + pagestyle.CSS + "</style>\n</head>\n<body>\n<main")
-	(&drawing{Builder: &b}).attr("data-page", string(p.Data))
+	if len(p.Menu) > 0 {
+		b.WriteString(` class="wide"`)
+	}
+	main := &drawing{Builder: &b}
+	main.attr("data-page", string(p.Data))
+	main.attr("data-texts", p.ScriptData())
 	b.WriteString(">\n")
 	if name == "" {
 		tag("<h1>", p.Title, "</h1>\n")
@@ -107,177 +105,61 @@ func draw(p Page) string {
 		tag("<hgroup>\n<p>", name, "</p>\n")
 		tag("<h1>", p.Title, "</h1>\n</hgroup>\n")
 	}
-	for paragraph := range strings.SplitSeq(p.Text, "\n\n") {
-		tag("<p>", paragraph, "</p>\n")
-	}
-	tag(`<p id="error" class="error" role="alert">`, p.Error, "</p>\n")
 	d := drawing{Builder: &b, next: p.Next}
+	d.menu(p.Menu)
+	d.paragraphs(p.Text)
+	tag(`<p class="notice" role="status">`, p.Notice, "</p>\n")
+	tag(`<p id="error" class="error" role="alert">`, p.Error, "</p>\n")
 	d.figure(p.Figure)
 	d.lines(p.Lines)
 	d.links(p.Ways)
+	seen := p.seenForms()
 	for i, f := range p.Forms {
-		if f.Title == "" && i+len(p.Ways) > 0 {
+		if f.Title == "" && i+len(p.Ways) > 0 && (i == 0 || !p.Forms[i-1].Download) && !f.Unseen {
 			b.WriteString("<p class=\"or\">or</p>\n")
 		}
-		d.form(f, p.Error != "" && len(p.Forms) == 1, i+len(p.Ways)+len(p.Lines) == 0)
+		d.form(f, p.Error != "" && seen == 1, i+len(p.Ways)+len(p.Lines) == 0)
 	}
 	d.links(p.Links)
+	for _, section := range p.Sections {
+		d.section(section)
+	}
 	tag(`<p class="reference">Error code: <code>`, p.Code, "</code></p>\n")
 	tag(`<p class="reference">Reference: <code>`, p.Request, "</code></p>\n")
 	b.WriteString("</main>\n</body>\n</html>\n")
 	return b.String()
 }
 
-// hasForm reports whether the page has a form, also in a line.
+// hasForm reports whether the page has a form, also in a line or a section.
 func (p Page) hasForm() bool {
-	return len(p.Forms) > 0 || slices.ContainsFunc(p.Lines, func(l Line) bool { return l.Form != nil })
+	inLine := func(l Line) bool { return l.Form != nil }
+	inRow := func(row []Cell) bool { return slices.ContainsFunc(row, func(c Cell) bool { return c.Form != nil }) }
+	return p.LanguageURL != "" || len(p.Forms) > 0 || slices.ContainsFunc(p.Lines, inLine) || slices.ContainsFunc(p.Sections, func(s Section) bool {
+		return len(s.Forms) > 0 || slices.ContainsFunc(s.Lines, inLine) || s.Table != nil && slices.ContainsFunc(s.Table.Rows, inRow)
+	})
 }
 
-// A drawing is a page on the way. It counts what needs an id of the page.
-type drawing struct {
-	*strings.Builder
-	next          string // Page.Next
-	fields, forms int    // drawn so far
+// hasPassword reports whether a form that people see has a field for a password, also in a section.
+func (p Page) hasPassword() bool {
+	inForm := func(f Form) bool {
+		return !f.Unseen && slices.ContainsFunc(f.Fields, func(field Field) bool { return field.Type == "password" })
+	}
+	return slices.ContainsFunc(p.Forms, inForm) || slices.ContainsFunc(p.Sections, func(s Section) bool { return slices.ContainsFunc(s.Forms, inForm) })
 }
 
-func (d *drawing) attr(name, value string) {
-	if value != "" {
-		d.WriteString(" " + name + `="` + html.EscapeString(value) + `"`)
-	}
+// namesInvalid reports whether the form says which of its fields the error of the page is about.
+func (f Form) namesInvalid() bool {
+	return slices.ContainsFunc(f.Fields, func(field Field) bool { return field.Invalid })
 }
 
-// link draws a link inside of an element, or nothing if the link is not safe.
-func (d *drawing) link(element string, l Link) {
-	if l.URL == d.next && safeLink(l.URL) || linkable(l.URL) {
-		d.WriteString("<" + element + `><a href="` + html.EscapeString(l.URL) + `">` + html.EscapeString(l.Text) + "</a></" + element + ">\n")
-	}
-}
-
-func (d *drawing) links(links []Link) {
-	if len(links) == 0 {
-		return
-	}
-	d.WriteString("<ul>\n")
-	for _, l := range links {
-		d.link("li", l)
-	}
-	d.WriteString("</ul>\n")
-}
-
-func (d *drawing) figure(f *Figure) {
-	if f == nil {
-		return
-	}
-	size := strconv.Itoa(f.Size)
-	d.WriteString(`<svg class="figure" role="img" viewBox="0 0 ` + size + " " + size + `" shape-rendering="crispEdges"`)
-	d.attr("aria-label", f.Text)
-	d.WriteString(`><rect width="100%" height="100%" fill="#fff"/><path fill="#000"`)
-	d.attr("d", f.Path)
-	d.WriteString("/></svg>\n")
-}
-
-// lines draws a list of labels and values. What can be done about a line stands in its group.
-func (d *drawing) lines(lines []Line) {
-	if len(lines) == 0 {
-		return
-	}
-	d.WriteString("<dl>\n")
-	for _, l := range lines {
-		d.WriteString("<div>\n<dt>" + html.EscapeString(l.Label) + "</dt>\n<dd>" + html.EscapeString(l.Value) + "</dd>\n")
-		if l.Link != nil {
-			d.link("dd", *l.Link)
+// seenForms counts the forms that people see.
+func (p Page) seenForms() (n int) {
+	for _, f := range p.Forms {
+		if !f.Unseen {
+			n++
 		}
-		if l.Form != nil {
-			d.WriteString("<dd>\n")
-			d.form(*l.Form, false, false)
-			d.WriteString("</dd>\n")
-		}
-		d.WriteString("</div>\n")
 	}
-	d.WriteString("</dl>\n")
-}
-
-// form draws a form. failed marks its first field as the wrong one; focus puts the cursor there.
-func (d *drawing) form(f Form, failed, focus bool) {
-	d.forms++
-	heading := ""
-	if f.Title != "" {
-		heading = "form-" + strconv.Itoa(d.forms)
-		d.WriteString(`<h2 id="` + heading + `">` + html.EscapeString(f.Title) + "</h2>\n")
-	}
-	d.WriteString(`<form method="post"`)
-	d.attr("action", f.Action)
-	d.attr("aria-labelledby", heading)
-	d.attr("data-options", string(f.Data))
-	d.WriteString(">\n")
-	for _, name := range slices.Sorted(maps.Keys(f.Hidden)) {
-		d.WriteString(`<input type="hidden"`)
-		d.attr("name", name)
-		d.WriteString(` value="` + html.EscapeString(f.Hidden[name]) + "\">\n")
-	}
-	if f.Username != "" {
-		d.WriteString(`<input type="text" autocomplete="username" hidden readonly`)
-		d.attr("value", f.Username)
-		d.WriteString(">\n")
-	}
-	for i, field := range f.Fields {
-		d.field(field, failed && i == 0, focus && i == 0) // with links above the form a screen reader would skip them
-	}
-	submit := f.Submit
-	if submit == "" {
-		submit = "Continue"
-	}
-	d.WriteString(`<button type="submit">` + html.EscapeString(submit) + "</button>\n</form>\n")
-}
-
-// field draws a label and its input.
-func (d *drawing) field(f Field, failed, focus bool) {
-	id := "field-" + strconv.Itoa(d.fields)
-	d.fields++
-	label := `<label for="` + id + `">` + html.EscapeString(f.Label) + "</label>\n"
-	if f.Type == "checkbox" {
-		d.WriteString("<div class=\"check\">\n<input id=\"" + id + `" type="checkbox"`)
-		d.attr("name", f.Name)
-		d.attr("value", f.Value)
-		d.WriteString(">\n" + label + "</div>\n")
-		return
-	}
-	d.WriteString(label + "<input id=\"" + id + `"`)
-	kind := f.Type
-	if kind == "" {
-		kind = "text"
-	}
-	d.attr("type", kind)
-	d.attr("name", f.Name)
-	d.attr("value", f.Value)
-	d.attr("autocomplete", f.Autocomplete)
-	d.attr("inputmode", f.InputMode)
-	d.attr("pattern", f.Pattern)
-	if f.MaxLength > 0 {
-		d.attr("maxlength", strconv.Itoa(f.MaxLength))
-	}
-	var described []string
-	if f.Hint != "" {
-		described = append(described, id+"-hint")
-	}
-	if failed {
-		d.attr("aria-invalid", "true")
-		described = append(described, "error")
-	}
-	d.attr("aria-describedby", strings.Join(described, " "))
-	if kind == "email" || kind == "tel" || f.InputMode == "numeric" {
-		d.WriteString(` autocapitalize="none" spellcheck="false"`)
-	}
-	if f.Required {
-		d.WriteString(" required")
-	}
-	if focus {
-		d.WriteString(" autofocus")
-	}
-	d.WriteString(">\n")
-	if f.Hint != "" {
-		d.WriteString(`<p class="hint" id="` + id + `-hint">` + html.EscapeString(f.Hint) + "</p>\n")
-	}
+	return n
 }
 
 // safeLink reports whether a page may lead to an address: a URL of visible ASCII whose scheme runs nothing. It begins

@@ -27,11 +27,12 @@ import (
 // users.Directory documents the codes of the administration in docs/administration.md.
 // Sign-in packages document their own codes. [Deny] takes a code of your application.
 type Error struct {
-	Status     int           // 4xx, or 503 for a fault that passes; zero: 400
-	Code       string        // stable, [a-z0-9_]: for programs, translations and metrics
-	Text       string        // for people: what happened, and what to do next
-	RetryAfter time.Duration // of the Retry-After header; zero: no such header
-	Err        error         // the cause, for the log; never shown, must hold no secret
+	Status     int            // 4xx, or 503 for a fault that passes; zero: 400
+	Code       string         // stable, [a-z0-9_]: for programs, translations and metrics
+	Text       string         // for people: what happened, and what to do next; a template, see Page
+	Args       map[string]any // the values in Text, as Page.Args
+	RetryAfter time.Duration  // of the Retry-After header; zero: no such header
+	Err        error          // the cause, for the log; never shown, must hold no secret
 
 	// Finished reports that the link, code or attempt was used before, so that the person may be signed in already. A
 	// person who is signed in then goes on to where sign-ins lead, instead of seeing a page.
@@ -62,6 +63,13 @@ func Deny(code, text string) error {
 
 func badRequest(code, text string) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: code, Text: text}
+}
+
+// with returns a copy of the refusal with a value of its text.
+func (e *Error) with(name string, value any) *Error {
+	c := *e
+	c.Args = pen{args: e.Args}.with(map[string]any{name: value}).args
+	return &c
 }
 
 func unavailable(err error) *Error {

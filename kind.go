@@ -53,6 +53,9 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 	}
 	c.OnRefresh = func(ctx context.Context, id string, g *session.Grant[T]) error {
 		p, err := core.person(ctx, g.Subject)
+		if err == nil && slices.Contains(g.Authentication.Methods, methodConsole) {
+			err = core.consoleStands(ctx, id, g.Subject)
+		}
 		if err == nil && g.ActorSession == "" { // an administrator who acts as the person has shown no factor of theirs
 			err = core.holds(ctx, p, g.Authentication)
 		}
@@ -73,7 +76,10 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 		g := grant(p, in.Authentication)
 		switch how {
 		case byCode:
-			return k.Code(w, r, g, in.Return)
+			if !inBrowser(r) {
+				return k.Code(w, r, g, in.Return)
+			}
+			return k.CodeAndCookies(w, r, g, in.Return)
 		case byTokens:
 			g.Device, g.Address = r.UserAgent(), in.Return.Addr()
 			t, err := k.Create(r.Context(), g)
@@ -99,20 +105,33 @@ func NewKind[T any](s *session.Sessions, u Users, c session.KindConfig[T], prope
 		ask().ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), foundKey{}, &f)))
 		return f.live, f.passed
 	}
-	core.replace = func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication) error {
-		err := k.ReplaceCookies(w, r, grant(p, auth))
-		for _, gone := range []error{session.ErrEnded, session.ErrRefresh, session.ErrReuse, session.ErrMissing} {
-			if errors.Is(err, gone) { // in the meantime
-				return errSignedOut()
-			}
+	core.replace = func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication, ret session.Return) error {
+		var err error
+		if ret.Challenge() == "" {
+			err = k.ReplaceCookies(w, r, grant(p, auth))
+		} else {
+			err = k.ReplaceCookiesAndCode(w, r, grant(p, auth), ret)
 		}
-		return err
+		return goneNow(err)
+	}
+	core.signedBy = func(ctx context.Context, sessionID string) (session.Authentication, error) {
+		auth, err := k.AuthenticationOf(ctx, sessionID)
+		return auth, goneNow(err)
+	}
+	core.beside = func(w http.ResponseWriter, r *http.Request, p Person, l live, ret session.Return) error {
+		return goneNow(k.CodeBeside(w, r, l.id, grant(p, l.auth), ret))
 	}
 	core.actAs = func(ctx context.Context, p Person, actor Actor) (session.Tokens, error) {
 		g := grant(p, session.Authentication{})
 		g.ActorSession, g.ActorPool = actor.SessionID, actor.Pool
 		return k.Create(ctx, g)
 	}
+	core.open = func(ctx context.Context, p Person, auth session.Authentication, device string) (session.Tokens, error) {
+		g := grant(p, auth)
+		g.Device = device
+		return k.Create(ctx, g)
+	}
+	core.owns = k.Holds
 	core.setCookies, core.clearCookies = k.SetCookies, k.ClearCookies
 	return k
 }
@@ -133,14 +152,37 @@ type kindCore struct {
 	// already. The zero live is a signed-out person.
 	current func(w http.ResponseWriter, r *http.Request) (l live, ok bool)
 
-	// replace replaces the session in the cookies of the request.
-	replace func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication) error
+	// replace replaces the session in the cookies of the request. If ret has a challenge, it answers with a code for
+	// the application there.
+	replace func(w http.ResponseWriter, r *http.Request, p Person, auth session.Authentication, ret session.Return) error
+
+	// signedBy returns how the person of a session signed in, as the store knows it.
+	signedBy func(ctx context.Context, sessionID string) (session.Authentication, error)
+
+	// beside answers with a code for another session of the person of a session.
+	beside func(w http.ResponseWriter, r *http.Request, p Person, l live, ret session.Return) error
 
 	// actAs creates a session in which somebody acts as a person.
 	actAs func(ctx context.Context, p Person, actor Actor) (session.Tokens, error)
 
+	// open creates a session of a person who has proved who they are.
+	open func(ctx context.Context, p Person, auth session.Authentication, device string) (session.Tokens, error)
+
+	// owns checks that a request has the refresh cookie of a session, and not its access token alone.
+	owns func(r *http.Request, sessionID string) error
+
 	setCookies   func(http.ResponseWriter, session.Tokens)
 	clearCookies func(http.ResponseWriter)
+}
+
+// goneNow returns errSignedOut for a session that has ended in the meantime.
+func goneNow(err error) error {
+	for _, gone := range []error{session.ErrEnded, session.ErrRefresh, session.ErrReuse, session.ErrMissing} {
+		if errors.Is(err, gone) {
+			return errSignedOut()
+		}
+	}
+	return err
 }
 
 // found is what the guard of kindCore.current found. passed is false if it answered the request.
@@ -221,6 +263,9 @@ func (k *kindCore) due(ctx context.Context, l live, h head.Head) (Requirement, e
 	}
 	return k.demand(ctx, p, h, l.auth)
 }
+
+// inBrowser reports whether the answer to a request is a page that a person sees, in a browser that keeps cookies.
+func inBrowser(r *http.Request) bool { return !wantsJSON(r) && opensPage(r) }
 
 // writeTokens answers with tokens, as a token endpoint does (RFC 6749 section 5.1).
 func writeTokens(w http.ResponseWriter, t session.Tokens) error {

@@ -51,7 +51,7 @@ func (a *Auth) otherName(r *http.Request) *Error {
 		return nil
 	}
 	return badRequest("wrong_host", "This page was opened under another name of this machine. For browsers that is another site. "+
-		"Please start again at "+issuer.Scheme+"://"+issuer.Host+".")
+		"Please start again at {origin}.").with("origin", issuer.Scheme+"://"+issuer.Host)
 }
 
 func errNotAPage() *Error {

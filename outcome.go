@@ -1,6 +1,7 @@
 package postern
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -54,13 +55,24 @@ func (a *Auth) emitOf(ctx context.Context, e Event) { a.emitTo(ctx, e, historyOf
 
 // emitTo passes an event to OnEvent and, if kept, into the history of its user.
 func (a *Auth) emitTo(ctx context.Context, e Event, kept bool) {
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && e.Addr == "" && x.addr.IsValid() {
-		e.Addr = x.addr.String()
-	}
+	e = sentBy(ctx, e)
 	a.sessions.Emit(ctx, e)
 	if kept {
 		a.remember(ctx, e)
 	}
+}
+
+// sentBy returns an event with the address and the agent of the client whose request ctx belongs to.
+func sentBy(ctx context.Context, e Event) Event {
+	x, ok := ctx.Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return e
+	}
+	if e.Addr == "" && x.addr.IsValid() {
+		e.Addr = x.addr.String()
+	}
+	e.Agent = cmp.Or(e.Agent, x.agent)
+	return e
 }
 
 // stray reports whether e answers a request that was not an attempt to sign in at all: a wrong path, method or shape,
@@ -124,12 +136,12 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, f *Flow, err error) 
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
-	if wantsJSON(r) || a.forPrograms(r.URL.Path) || a.jsonRoom(r.URL.Path) {
+	if wantsJSON(r) || a.forPrograms(r.URL.Path) || a.jsonRoom(r) && !a.wantsConsole(r) {
 		w.Header().Add("Vary", "Accept")
 		writeRefusal(w, e)
 		return
 	}
-	p := Page{Name: "postern.error", Status: e.Status, Title: titleOf(e), Error: e.Text, Code: e.Code, Request: reference}
+	p := Page{Name: "postern.error", Title: titleOf(e), Request: reference}.WithError(e)
 	p.Links = a.waysBack(r, f, e)
 	a.show(w, r, p)
 }
@@ -156,7 +168,11 @@ func (a *Auth) waysBack(r *http.Request, f *Flow, e *Error) []Link {
 	case a.requirePKCE && ret.Challenge() == "":
 		return a.toApplication(a.redirects.home)
 	case f == nil || f.err != nil || stray(e) || misasked(e.Code), strings.HasPrefix(f.name, factorSteps): // a factor begins no sign-in
-		return []Link{{Name: "sign-in", Text: "Sign in", URL: a.issuer + "/authorize" + q}}
+		links := []Link{{Name: "sign-in", Text: "Sign in", URL: a.issuer + "/authorize" + q}}
+		if strings.HasPrefix(r.URL.Path, a.base+"/"+flowSignUp) && a.openForms {
+			links = append(links, Link{Name: "sign-up", Text: "Create an account", URL: a.issuer + "/" + flowSignUp + q})
+		}
+		return links
 	}
 	links := []Link{{Name: "again", Text: "Start again", URL: f.URL("authorize") + q}}
 	if e.Code == codeCancelled {
@@ -179,7 +195,7 @@ func (a *Auth) toApplication(page string) []Link {
 	if err != nil { // it was parsed by New
 		return nil
 	}
-	return []Link{{Name: "application", Text: "Go to " + u.Host, URL: page}}
+	return []Link{{Name: "application", Text: "Go to {host}", URL: page, Args: map[string]any{"host": u.Host}}}
 }
 
 // misasked reports whether a code stands for a mistake of the application: to start again would repeat the mistake.

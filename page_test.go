@@ -128,7 +128,7 @@ func TestX3_PageHeaders(t *testing.T) {
 	css := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(w.Body.String())[1]
 	sum := sha256.Sum256([]byte(css))
 	want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'; " +
-		"form-action 'self'"
+		"require-trusted-types-for 'script'; trusted-types 'none'; form-action 'self'"
 	if got := w.Header().Get("Content-Security-Policy"); got != want {
 		t.Errorf("CSP of a page with a form:\n%s\nwant\n%s", got, want)
 	}
@@ -233,8 +233,8 @@ func TestPage_LinesAndForms(t *testing.T) {
 	w := v.browser().get(issuer + "/several/authorize?forms=1")
 	body := w.Body.String()
 	for _, want := range []string{
-		"<dl>\n<div>\n<dt>Firefox on &lt;Linux&gt;</dt>\n<dd>since &#34;today&#34;</dd>\n<dd>\n<form method=\"post\">\n<input type=\"hidden\" name=\"id\" value=\"1\">\n<button type=\"submit\">End Firefox</button>",
-		"<dt>This browser</dt>\n<dd>now</dd>\n<dd><a href=\"/more\">More</a></dd>", "<dt>Bad</dt>\n<dd>x</dd>\n</div>",
+		"<dl>\n<div>\n<dt id=\"line-1\">Firefox on &lt;Linux&gt;</dt>\n<dd id=\"line-1-value\">since &#34;today&#34;</dd>\n<dd>\n<form method=\"post\">\n<input type=\"hidden\" name=\"id\" value=\"1\">\n<button type=\"submit\" id=\"line-1-form\" aria-labelledby=\"line-1-form line-1 line-1-value\">End Firefox</button>",
+		"<dt id=\"line-2\">This browser</dt>\n<dd id=\"line-2-value\">now</dd>\n<dd><a href=\"/more\" id=\"line-2-link\" aria-labelledby=\"line-2-link line-2 line-2-value\">More</a></dd>", "<dt>Bad</dt>\n<dd>x</dd>\n</div>",
 		"<h2 id=\"form-2\">One &amp; two</h2>\n<form method=\"post\" aria-labelledby=\"form-2\">\n<label for=\"field-0\">a</label>",
 		"<p class=\"or\">or</p>\n<form method=\"post\">\n<label for=\"field-1\">b</label>",
 	} {

@@ -19,14 +19,38 @@ type pageJSON struct {
 	Title       string          `json:"title"`
 	Text        string          `json:"text,omitempty"`
 	Args        map[string]any  `json:"args,omitempty"`
+	Notice      string          `json:"notice,omitempty"`
 	Error       string          `json:"error,omitempty"` // the code, as in every refusal
 	Description string          `json:"error_description,omitempty"`
 	Lines       []lineJSON      `json:"lines,omitempty"`
 	Figure      *figureJSON     `json:"figure,omitempty"`
 	Forms       []formJSON      `json:"forms"`
 	Links       []linkJSON      `json:"links"`
+	Sections    []sectionJSON   `json:"sections,omitempty"`
 	Next        string          `json:"next,omitempty"`
 	Data        json.RawMessage `json:"data,omitempty"`
+}
+
+type sectionJSON struct {
+	Name  string     `json:"name"`
+	Title string     `json:"title,omitempty"`
+	Text  string     `json:"text,omitempty"`
+	Lines []lineJSON `json:"lines,omitempty"`
+	Table *tableJSON `json:"table,omitempty"`
+	Forms []formJSON `json:"forms,omitempty"`
+	Links []linkJSON `json:"links,omitempty"`
+}
+
+type tableJSON struct {
+	Columns []string     `json:"columns"`
+	Rows    [][]cellJSON `json:"rows"`
+	Empty   string       `json:"empty,omitempty"`
+}
+
+type cellJSON struct {
+	Value string    `json:"value"`
+	URL   string    `json:"url,omitempty"`
+	Form  *formJSON `json:"form,omitempty"`
 }
 
 type figureJSON struct {
@@ -38,6 +62,7 @@ type figureJSON struct {
 type lineJSON struct {
 	Label string    `json:"label"`
 	Value string    `json:"value"`
+	Note  string    `json:"note,omitempty"`
 	Form  *formJSON `json:"form,omitempty"`
 	Link  *linkJSON `json:"link,omitempty"`
 }
@@ -45,11 +70,17 @@ type lineJSON struct {
 type formJSON struct {
 	Name     string            `json:"name,omitempty"`
 	Title    string            `json:"title,omitempty"`
+	Text     string            `json:"text,omitempty"`
+	Note     string            `json:"note,omitempty"`
 	URL      string            `json:"url"`
+	Method   string            `json:"method,omitempty"` // "GET" of a search; else POST
+	Danger   bool              `json:"danger,omitempty"`
+	Download bool              `json:"download,omitempty"`
 	Hidden   map[string]string `json:"hidden,omitempty"`
 	Username string            `json:"username,omitempty"`
 	Fields   []fieldJSON       `json:"fields"`
 	Submit   string            `json:"submit,omitempty"`
+	Unseen   bool              `json:"unseen,omitempty"`
 	Data     json.RawMessage   `json:"data,omitempty"`
 }
 
@@ -64,12 +95,25 @@ type fieldJSON struct {
 	Hint         string `json:"hint,omitempty"`
 	MaxLength    int    `json:"maxlength,omitempty"`
 	Required     bool   `json:"required,omitempty"`
+	Checked      bool   `json:"checked,omitempty"`
+	Invalid      bool   `json:"invalid,omitempty"` // the error of the page is about it
+
+	Options []optionJSON `json:"options,omitempty"`
+}
+
+type optionJSON struct {
+	Value string `json:"value"`
+	Text  string `json:"text"`
 }
 
 type linkJSON struct {
 	Name string `json:"name,omitempty"`
 	Text string `json:"text"`
 	URL  string `json:"url"`
+	Note string `json:"note,omitempty"`
+	Mark string `json:"mark,omitempty"`
+
+	Current bool `json:"current,omitempty"`
 }
 
 // showJSON answers with a page as JSON. The headers are set, and p has a status.
@@ -96,35 +140,28 @@ func (a *Auth) encodePage(r *http.Request, p Page) ([]byte, error) {
 	base.RawQuery = r.URL.RawQuery
 	e := pageEncoder{base}
 	j := pageJSON{
-		Step: p.Name, App: p.App, Title: p.Title, Text: p.Text, Args: plainArgs(p.Args), Error: p.Code, Description: p.Error,
+		Step: p.Name, App: p.App, Title: p.Title, Text: p.Text, Args: plainArgs(p.Args), Notice: p.Notice, Error: p.Code, Description: p.Error,
 		Forms: []formJSON{}, Links: []linkJSON{}, Next: p.Next, Data: p.Data,
 	}
 	if j.Error == "" && p.Error != "" {
 		j.Error = "invalid_request"
 	}
-	for _, l := range p.Lines {
-		line := lineJSON{Label: l.Label, Value: l.Value}
-		if l.Form != nil {
-			f := e.form(*l.Form)
-			line.Form = &f
-		}
-		if l.Link != nil {
-			line.Link = &linkJSON{l.Link.Name, l.Link.Text, e.absolute(l.Link.URL)}
-		}
-		j.Lines = append(j.Lines, line)
-	}
+	j.Lines = e.lines(p.Lines)
 	if p.Figure != nil {
 		j.Figure = &figureJSON{p.Figure.Text, p.Figure.Size, p.Figure.Path}
 	}
 	for _, f := range p.Forms {
 		j.Forms = append(j.Forms, e.form(f))
 	}
-	for _, links := range [][]Link{p.Ways, p.Links} {
+	for _, links := range [][]Link{p.Ways, p.Links, p.Menu} {
 		for _, l := range links {
 			if linkable(l.URL) || l.URL == p.Next && safeLink(l.URL) {
-				j.Links = append(j.Links, linkJSON{l.Name, l.Text, e.absolute(l.URL)})
+				j.Links = append(j.Links, e.link(l))
 			}
 		}
+	}
+	for _, part := range p.Sections {
+		j.Sections = append(j.Sections, e.section(part))
 	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -145,8 +182,62 @@ func (e pageEncoder) absolute(link string) string {
 	return u.String()
 }
 
+func (e pageEncoder) lines(all []Line) (lines []lineJSON) {
+	for _, l := range all {
+		line := lineJSON{Label: l.Label, Value: shown(l.Value), Note: l.Note}
+		if l.Form != nil {
+			f := e.form(*l.Form)
+			line.Form = &f
+		}
+		if l.Link != nil {
+			link := e.link(*l.Link)
+			line.Link = &link
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func (e pageEncoder) section(s Section) sectionJSON {
+	j := sectionJSON{Name: s.Name, Title: s.Title, Text: s.Text, Lines: e.lines(s.Lines)}
+	for _, f := range s.Forms {
+		j.Forms = append(j.Forms, e.form(f))
+	}
+	for _, l := range s.Links {
+		j.Links = append(j.Links, e.link(l))
+	}
+	if s.Table == nil {
+		return j
+	}
+	j.Table = &tableJSON{Columns: s.Table.Columns, Rows: [][]cellJSON{}, Empty: s.Table.Empty}
+	for _, row := range s.Table.Rows {
+		cells := []cellJSON{}
+		for _, c := range row {
+			cell := cellJSON{Value: shown(c.Value)}
+			if c.URL != "" {
+				cell.URL = e.absolute(c.URL)
+			}
+			if c.Form != nil {
+				f := e.form(*c.Form)
+				cell.Form = &f
+			}
+			cells = append(cells, cell)
+		}
+		j.Table.Rows = append(j.Table.Rows, cells)
+	}
+	return j
+}
+
+func (e pageEncoder) link(l Link) linkJSON {
+	return linkJSON{l.Name, l.Text, e.absolute(l.URL), l.Note, l.Mark, l.Current}
+}
+
 func (e pageEncoder) form(f Form) formJSON {
-	j := formJSON{Name: f.Name, Title: f.Title, URL: e.base.String(), Hidden: f.Hidden, Username: f.Username, Fields: []fieldJSON{}, Submit: f.Submit, Data: f.Data}
+	j := formJSON{Name: f.Name, Title: f.Title, Text: f.Text, Note: f.Note, URL: e.base.String(), Danger: f.Danger, Download: f.Download,
+		Hidden: f.Hidden, Username: f.Username, Fields: []fieldJSON{}, Submit: f.Submit, Unseen: f.Unseen, Data: f.Data}
+	if f.Get {
+		j.Method = http.MethodGet
+	}
 	if f.Action != "" {
 		j.URL = e.absolute(f.Action)
 	}
@@ -155,9 +246,14 @@ func (e pageEncoder) form(f Form) formJSON {
 		if kind == "" {
 			kind = "text"
 		}
+		var options []optionJSON
+		for _, o := range d.Options {
+			options = append(options, optionJSON{o.Value, o.Text})
+		}
 		j.Fields = append(j.Fields, fieldJSON{
 			Name: d.Name, Label: d.Label, Type: kind, Value: d.Value, Autocomplete: d.Autocomplete, InputMode: d.InputMode,
 			Pattern: d.Pattern, Hint: d.Hint, MaxLength: d.MaxLength, Required: d.Required,
+			Checked: d.Checked, Invalid: d.Invalid, Options: options,
 		})
 	}
 	return j
@@ -195,14 +291,16 @@ func knownMembers(r *http.Request, names ...string) error {
 	}
 	for name := range r.PostForm {
 		if !known[name] && !(x.asked && authorizeParams[name]) {
-			return badRequest("invalid_request", "The request has a member that this step does not know: "+httperr.Quote(name[:min(len(name), 64)])+".")
+			return badRequest("invalid_request", "The request has a member that this step does not know: {member}.").
+				with("member", httperr.Quote(name[:min(len(name), 64)]))
 		}
 	}
 	return nil
 }
 
-// authorizeParams are the parameters that begin a sign-in: those that returnOf reads, and an invitation.
+// authorizeParams are the parameters that begin a sign-in: those that returnOf reads, an invitation, and by what the
+// person is expected to sign in.
 var authorizeParams = map[string]bool{
 	"redirect_uri": true, "response_type": true, "state": true, "client_id": true, "code_challenge": true, "code_challenge_method": true,
-	"invitation": true,
+	"invitation": true, "login_hint": true, "prompt": true, hintParam: true,
 }

@@ -34,6 +34,7 @@ type redirects struct {
 
 	development func(host string) bool // may be http
 	also        func(*url.URL) bool    // Config.RedirectAlso
+	own         func(uri string) bool  // pages of this handler, which open with the cookie of the session
 }
 
 // newRedirects checks the entries. origin is the issuer's, against which paths are resolved.
@@ -174,6 +175,9 @@ func (l *redirects) match(uri string) (target string, ok bool) {
 	if target, ok := l.exact[uri]; ok {
 		return target, true
 	}
+	if l.own != nil && l.own(uri) {
+		return uri, true
+	}
 	// The port of a native app is chosen by its system at run time; nothing else may differ.
 	if key, ok := loopbackKey(uri); ok && l.loopback[key] {
 		return uri, true
@@ -229,6 +233,9 @@ func (a *Auth) returnOf(form url.Values) (session.Return, error) {
 		return none, badRequest("invalid_request", "The application asked for a kind of answer that is not offered (response_type must be code).")
 	}
 	state, client := form.Get("state"), form.Get("client_id")
+	if a.isOwn(target) {
+		return a.returnOwn(form, target)
+	}
 	if len(state) > maxState {
 		return none, badRequest("invalid_request", "The application sent a state that is too long.")
 	}
@@ -249,6 +256,16 @@ func (a *Auth) returnOf(form url.Values) (session.Return, error) {
 		return none, badRequest("invalid_request", "The application sent a malformed PKCE challenge (code_challenge).")
 	}
 	return returnto.New(target, state, challenge, client), nil
+}
+
+// returnOwn is returnOf for a page of this handler. It takes the session from cookies, and nothing else is for it.
+func (a *Auth) returnOwn(form url.Values, target string) (session.Return, error) {
+	for _, name := range []string{"state", "client_id", "code_challenge", "code_challenge_method"} {
+		if form.Get(name) != "" {
+			return session.Return{}, errReturn()
+		}
+	}
+	return returnto.New(target, "", "", ""), nil
 }
 
 func errReturn() *Error {

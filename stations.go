@@ -11,7 +11,6 @@ import (
 
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/mailaddr"
-	"github.com/posternauth/postern/internal/useragent"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
@@ -86,7 +85,7 @@ func (a *Auth) firstSignIn(w http.ResponseWriter, r *http.Request, in *SignIn) e
 	if err := a.admitted(ctx, who); err != nil {
 		return err
 	}
-	s := SignUp{ID: a.signUpID(r, in.Identity), Identity: in.Identity, Name: in.Identity.Name, Locale: useragent.Language(r.Header.Get("Accept-Language")), Time: a.sessions.Now()}
+	s := SignUp{ID: a.signUpID(r, in.Identity), Identity: in.Identity, Name: in.Identity.Name, Locale: languageOfNew(r, in.Identity), Time: a.sessions.Now()}
 	if invite != nil {
 		s.Roles = invite.Roles
 	}
@@ -205,9 +204,16 @@ func (a *Auth) enter(w http.ResponseWriter, r *http.Request, in *SignIn) error {
 	}
 	a.unlockPassword(ctx, in, h)
 	r = r.WithContext(head.Loaded(head.Expect(ctx, h.Sec), h.Rights))
-	if err := a.session.deliver(w, r, p, in, a.deliveryOf(in.Return)); errors.Is(err, session.ErrEnded) { // in the meantime
-		return errChanged()
-	} else if err != nil {
+	how := a.deliveryOf(in.Return)
+	in, how = a.askOffer(w, r, in, h, how)
+	if how != byTokens { // that client is no browser
+		a.noteUse(w, r, in.Identity.Provider)
+	}
+	if err := a.session.deliver(w, r, p, in, how); err != nil {
+		a.dropUse(w)
+		if errors.Is(err, session.ErrEnded) { // in the meantime
+			return errChanged()
+		}
 		return err
 	}
 	if s, ok := a.session.users.(interface {

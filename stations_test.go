@@ -152,10 +152,13 @@ func TestStations_Delivery(t *testing.T) {
 	h := newHouse(t)
 	const challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 	w := h.signIn(h.browser(), h.who, "code_challenge", challenge, "code_challenge_method", "S256")
-	if to := w.Header().Get("Location"); !strings.Contains(to, "code=") || len(w.Result().Cookies()) > 1 {
+	if to := w.Header().Get("Location"); !strings.Contains(to, "code=") || len(w.Result().Cookies()) != 4 { // the attempt, the provider, and the session at the issuer
 		t.Errorf("by code: %s, %v", to, w.Result().Cookies())
 	}
 	w = h.signIn(h.browser(), h.who, "client_id", "tool")
+	if len(w.Result().Cookies()) > 1 {
+		t.Errorf("tokens: %v", w.Result().Cookies())
+	}
 	var tokens struct {
 		Access  string `json:"access_token"`
 		Refresh string `json:"refresh_token"`
@@ -295,7 +298,7 @@ func TestStepUp_StrangersDoNotBlockIt(t *testing.T) {
 				}
 			}
 		}
-		w := b.get(issuer + "/step-up/code")
+		w := b.onward(b.get(issuer + "/step-up/code"))
 		want(t, w, http.StatusOK, "one-time-code")
 		b.landing(b.post(issuer+"/step-up/code", url.Values{"state": {state(t, w)}, "code": {h.code("ada@example.com")}}))
 		if s, ok := h.session(b); !ok || !slices.Contains(s.Authentication.Methods, postern.MethodStepUp) {

@@ -21,6 +21,8 @@ import (
 const (
 	flowWait    = "/wait" // no provider can have this name
 	purposeWait = "wait"
+
+	purposeOffer = "offer" // the session has begun: the attempt says where the sign-in leads, see offer.go
 )
 
 // waitRow is what the store keeps of a waiting sign-in, sealed.
@@ -54,6 +56,7 @@ const (
 	waitFactor waitFor = "factor"  // a factor of the person
 	waitStepUp waitFor = "step-up" // a factor of the person, who is signed in
 	waitEnroll waitFor = "enroll"  // a factor that the person begins to have
+	waitOffer  waitFor = "offer"   // whether the person, who is signed in, adds what is offered
 )
 
 // A waiting is a waiting sign-in, as a request finds it.
@@ -72,7 +75,11 @@ func (a *Auth) waitKey(userID, id string) store.Key {
 func (a *Auth) wait(w http.ResponseWriter, r *http.Request, in *SignIn, h head.Head, more waitRow) (*attempt, error) {
 	x := exchangeOf(r)
 	x.whose.User, x.whose.Sec = in.UserID, h.Sec
-	t, err := a.beginOwn(w, r, in.Return, flowWait, purposeWait, nil)
+	purpose := purposeWait
+	if more.For == waitOffer {
+		purpose = purposeOffer
+	}
+	t, err := a.beginOwn(w, r, in.Return, flowWait, purpose, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +120,14 @@ func (a *Auth) findWaiting(r *http.Request, kinds ...waitFor) (*waiting, error) 
 	if err != nil {
 		return nil, err
 	}
-	if t.Purpose != purposeWait {
+	if want := slices.Contains(kinds, waitOffer); want && t.Purpose != purposeOffer || !want && t.Purpose != purposeWait {
 		return nil, errPurpose()
 	}
+	return a.readWaiting(ctx, t, kinds...)
+}
+
+// readWaiting is findWaiting for an attempt that was found.
+func (a *Auth) readWaiting(ctx context.Context, t *attempt, kinds ...waitFor) (*waiting, error) {
 	key, headKey := a.waitKey(t.Whose.User, t.ID), head.Key(a.session.pool, t.Whose.User)
 	items, err := a.store.Get(ctx, key, headKey)
 	if err != nil {
@@ -197,7 +209,8 @@ func (wt *waiting) signIn() *SignIn {
 // goOn ends a waiting sign-in that was used up: the stations go on with it. sec is that of the head by now.
 func (a *Auth) goOn(w http.ResponseWriter, r *http.Request, wt *waiting, in *SignIn, sec int64) {
 	a.attempts.clear(w, wt.attempt)
-	exchangeOf(r).attempt = wt.attempt
+	x := exchangeOf(r)
+	x.attempt, x.setUp = wt.attempt, wt.row.For == waitEnroll
 	(&Flow{auth: a, name: cmp.Or(in.Identity.Provider, wt.row.Provider)}).finishWaiting(w, r, in, sec)
 }
 
