@@ -20,10 +20,11 @@ import (
 	"github.com/posternauth/postern/internal/mailaddr"
 	"github.com/posternauth/postern/internal/scrub"
 	"github.com/posternauth/postern/internal/text"
+	"github.com/posternauth/postern/internal/words"
 )
 
-// A Mail is a message to one person. Subject, Text and HTML are ready to send, in English. Name and Args are for
-// programs that write other texts.
+// A Mail is a message to one person. Config.Mail gets it with Subject, Text and HTML ready to send, in English.
+// [Mail.Translate] writes it in another language.
 type Mail struct {
 	To string // a canonical address, safe to put into a header
 
@@ -31,22 +32,43 @@ type Mail struct {
 	// stays as it is from version to version.
 	Name string
 
-	// Args are the values in the texts, by name: a time.Duration, a time.Time, an int or a string each. "link" and
-	// "code" are what the person opens or types: they are as secret as a password while they work. Values whose names
-	// begin with "param." were in the URL of a request, so anybody may have written them: escape them, and base nothing
-	// on them.
+	// Args are the values in the texts, by name: a time.Duration, a time.Time, an int, a string, a [Phrase] or a [List]
+	// each. "link" and "code" are what the person opens or types: they are as secret as a password while they work.
+	// Values whose names begin with "param." were in the URL of a request, so anybody may have written them: escape
+	// them, and base nothing on them.
 	Args map[string]any
 
-	Language string // first choice of the browser that caused the mail, such as "de-CH"; empty if unknown
-	Subject  string // one line
-	Text     string
-	HTML     string // the same as Text; may be empty
+	// Language is that of the person, such as "de-CH": the one that is kept with them, or the first choice of the
+	// browser in which they caused the mail. Empty if unknown.
+	Language string
+
+	Subject string // one line; with Parts a template, see Page
+
+	// ContentLanguage is the tag of the language of Text and HTML, such as "de", for the header Content-Language.
+	//
+	// Defaults to that of the texts in the code, "en", if the mail has Parts, and else to no header.
+	ContentLanguage string
+
+	// Parts are what the mail says, in order. Text and HTML are made of them.
+	//
+	// Defaults to none: Text and HTML are what the mail says.
+	Parts []MailPart
+
+	Text string
+	HTML string // the same as Text; may be empty
+
+	source *Mail // the mail before its texts got their values
 }
 
-// Arg returns a value of Args that is a text, such as "link" or "code"; empty if there is none.
+// Arg returns a value of Args that is a text, such as "link" or "code", or a list in English; empty if there is none.
 func (m Mail) Arg(name string) string {
-	value, _ := m.Args[name].(string)
-	return value
+	switch value := m.Args[name].(type) {
+	case string:
+		return value
+	case Phrase, List:
+		return words.English{}.Value(value, "")
+	}
+	return ""
 }
 
 // ErrMailUnavailable is for Config.Mail to wrap when no mail can be sent at all: the answer is then 503. Any other
@@ -73,8 +95,9 @@ func (f *Flow) MailReady() bool { return f.auth.mail != nil }
 // Mail sends a mail with Config.Mail and emits the event "mail sent" or "mail failed", with the address masked. ctx is
 // that of the request. Count the limits of mails before.
 //
-// If Config.Mail returns an error, it is logged without the address, the link and the code of the mail. Mail itself
-// returns nil then, since an answer that depends on one address could reveal who has an account. Its errors are
+// If Config.Composer or Config.Mail returns an error, it is logged without the address, the link and the code of the
+// mail. Mail itself returns nil then, since an answer that depends on one address could reveal who has an account. Its
+// errors are
 //
 //   - an [*Error] with 503 that wraps ErrMailUnavailable: no mail can be sent at all
 //   - another error: Config.Mail is missing, To is not a canonical address, or Subject is not one line
@@ -89,15 +112,17 @@ func (f *Flow) deliver(ctx context.Context, m Mail) (sent bool, err error) {
 	if a.mail == nil {
 		return false, fmt.Errorf("postern: provider %q sends mail: set Config.Mail", f.name)
 	}
+	m = m.inEnglish()
 	if err := m.check(); err != nil {
 		return false, err
 	}
+	m, composed := a.compose(m)
 	to, _ := mailaddr.Parse(m.To) // checked
-	e := Event{Name: "mail sent", Provider: f.name, Subject: to.Mask()}
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && x.addr.IsValid() {
-		e.Addr = x.addr.String()
+	e := sentBy(ctx, Event{Name: "mail sent", Provider: f.name, Subject: to.Mask()})
+	if err = composed; err == nil {
+		err = a.mail(ctx, m)
 	}
-	if err = a.mail(ctx, m); err == nil {
+	if err == nil {
 		a.sessions.Emit(ctx, e)
 		return true, nil
 	}
@@ -139,7 +164,11 @@ func (m Mail) MIME(from string, at time.Time) ([]byte, error) {
 		{"Message-ID", "<" + rand.Text() + "@" + domain + ">"},
 		{"Auto-Submitted", "auto-generated"}, // RFC 3834: no program answers it
 		{"MIME-Version", "1.0"},
+		{"Content-Language", m.contentLanguage()}, // RFC 3282
 	} {
+		if h[1] == "" {
+			continue
+		}
 		b.WriteString(h[0] + ": " + h[1] + "\r\n")
 	}
 	if m.HTML == "" {
@@ -163,6 +192,17 @@ func (m Mail) MIME(from string, at time.Time) ([]byte, error) {
 	}
 	err = parts.Close()
 	return b.Bytes(), err
+}
+
+// contentLanguage is ContentLanguage, if it can be in a header.
+func (m Mail) contentLanguage() string {
+	switch {
+	case languageTag(m.ContentLanguage):
+		return m.ContentLanguage
+	case m.ContentLanguage == "" && len(m.Parts) > 0:
+		return "en"
+	}
+	return ""
 }
 
 func writeQuoted(w io.Writer, text string) error {

@@ -152,12 +152,12 @@ func TestL3_MailsHoldNoTextOfOthers(t *testing.T) {
 			}
 		}
 		head, _, _ := strings.Cut(string(raw), "\r\n\r\n")
-		for _, name := range []string{"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"} {
+		for _, name := range []string{"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Language", "Content-Type"} {
 			if strings.Count("\r\n"+head, "\r\n"+name+": ") != 1 {
 				t.Errorf("%q: %s is not one line of the head\n%s", evil, name, head)
 			}
 		}
-		if strings.Count(head, "\r\n") != 7 {
+		if strings.Count(head, "\r\n") != 8 {
 			t.Errorf("%q: the head has other lines\n%s", evil, head)
 		}
 	}

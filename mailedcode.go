@@ -20,8 +20,8 @@ import (
 )
 
 // A mailed code proves a mailbox in the browser that asked for it. The handler itself mails codes to verify the address
-// of a sign-up, for a step-up, and for a new address of an account. There is no link beside the code: what a person
-// types here can never end in another browser.
+// of a sign-up, for a step-up, before a first factor, and for a new address of an account. The link beside the code
+// works in that browser alone, too, so what a person types here can never end in another one: see codelink.go.
 const (
 	codeDigits  = 8
 	codeLife    = 10 * time.Minute // NIST SP 800-63B section 3.1.3.2
@@ -93,10 +93,35 @@ func (a *Auth) newCode(ctx context.Context, t *attempt, address string, real boo
 		return "", err
 	}
 	item := store.Item{Key: a.codeKey(t), Value: value, Expires: a.sessions.Now().Add(codeLife)}
-	if err := a.store.Write(ctx, store.Put(item)); err != nil {
+	if err := a.store.Write(ctx, store.Put(item)); errors.Is(err, store.ErrConflict) {
+		err = a.replaceCode(ctx, item)
+		return code, err
+	} else if err != nil {
 		return "", unavailable(err)
 	}
 	return code, nil
+}
+
+// replaceCode writes the row of a code over that of an earlier mail. A code that was used stays used.
+func (a *Auth) replaceCode(ctx context.Context, item store.Item) error {
+	var before codeRow
+	items, err := a.store.Get(ctx, item.Key)
+	if err == nil && len(items) > 0 {
+		item.Version = items[0].Version
+		err = json.Unmarshal(items[0].Value, &before)
+	}
+	if err == nil && before.Used {
+		return errDeadCode
+	}
+	if err == nil {
+		err = a.store.Write(ctx, store.Put(item))
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return errAtOnce()
+	} else if err != nil {
+		return unavailable(err)
+	}
+	return nil
 }
 
 func (a *Auth) codeMAC(ctx context.Context, t *attempt, address, code string) (string, error) {
@@ -106,7 +131,7 @@ func (a *Auth) codeMAC(ctx context.Context, t *attempt, address, code string) (s
 var (
 	errWrongCode = badRequest("wrong_code", "That is not the code of the mail. Please check it and try again.")
 	errDeadCode  = badRequest("expired_code", "This code does not work any more: it is too old, was used, or was typed wrongly too often. "+
-		"Please start again to get a new one.")
+		"Please ask for a new one.")
 )
 
 // checkCode compares a typed code, once it is counted, and uses it up. Of any number of callers with the right code one
@@ -137,6 +162,16 @@ func (a *Auth) useCode(ctx context.Context, t *attempt) (store.Change, error) {
 	row.Used = true
 	item.Value, err = json.Marshal(row)
 	return store.Put(item), err
+}
+
+// endCode makes the code of an earlier mail dead, in whose place another one has come. Best effort: the browser cannot
+// send it any more, and only a link would still show it.
+func (a *Auth) endCode(ctx context.Context, t *attempt) {
+	item, row, err := a.codeRow(ctx, t)
+	if err == nil && !row.Used {
+		row.Used = true
+		_, _ = a.putCode(ctx, item, row)
+	}
 }
 
 // compareCode compares a typed code, once it is counted. A code that was not used up can be compared again.

@@ -66,12 +66,22 @@ func (f *Flow) VerifyByMail(ctx context.Context, actor Actor, userID, address st
 		return unavailable(err)
 	}
 	link := a.issuer + "/account/confirm?" + url.Values{"token": {token}}.Encode()
-	return a.sendMail(ctx, Mail{
-		To: to, Name: "postern.confirm-address", Args: map[string]any{"app": a.name, "link": link, "life": verifyLife},
-		Subject: "Your address at " + a.name,
-		Text: "The people who run " + a.name + " have given this address to an account there. If it is yours, open this link to confirm it:\n\n" + link +
-			"\n\nThe link works for seven days, once. If you know nothing of it, ignore this mail.\n",
-	})
+	m := a.confirmMail(link)
+	m.To, m.Language = to, a.languageOfUser(ctx, userID)
+	return a.sendMail(ctx, m)
+}
+
+// confirmMail is the mail with the link that confirms an address which an administrator has given.
+func (a *Auth) confirmMail(link string) Mail {
+	return Mail{
+		Name: "postern.confirm-address", Args: map[string]any{"app": a.name, "link": link, "life": verifyLife},
+		Subject: "Your address at {app}",
+		Parts: []MailPart{
+			{Text: "The people who run {app} have given this address to an account there. If it is yours, open this link to confirm it:"},
+			{Text: "Confirm the address", Link: link},
+			{Text: "The link works for {life}, once. If you know nothing of it, ignore this mail."},
+		},
+	}
 }
 
 func (a *Auth) verifyKey(token string) store.Key {
@@ -130,11 +140,12 @@ func (a *Auth) showConfirm(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return unavailableUsers("Users.Get", err)
 	}
-	text := "Your address becomes one of an account at " + a.name + ", by which you sign in and reset the password."
+	text := "Your address becomes one of an account at {app}, by which you sign in and reset the password."
 	args := map[string]any{"app": a.name}
 	if first, ok := p.Email(); ok { // somebody uses the account already
 		other, _ := mailaddr.Parse(first)
-		text += "\n\nThe account belongs to " + other.Mask() + ". Confirm it only if that is you: who uses it now can see what you do there."
+		text = "Your address becomes one of an account at {app}, by which you sign in and reset the password.\n\n" +
+			"The account belongs to {other}. Confirm it only if that is you: who uses it now can see what you do there."
 		args["other"] = other.Mask()
 	}
 	a.show(w, r, Page{Name: "postern.confirm-address", Title: "Confirm your address?", Text: text, Args: args,
@@ -150,6 +161,10 @@ func (a *Auth) postConfirm(w http.ResponseWriter, r *http.Request) error {
 	}
 	token := r.PostForm.Get("token")
 	v, _, err := a.verifiable(ctx, token)
+	if err != nil {
+		return err
+	}
+	before, err := a.snapshot(ctx, v.User)
 	if err != nil {
 		return err
 	}
@@ -169,7 +184,9 @@ func (a *Auth) postConfirm(w http.ResponseWriter, r *http.Request) error {
 		return unavailableUsers("Users.ChangeAddress", err)
 	}
 	a.emitOf(ctx, Event{Name: "address confirmed", UserID: v.User, Provider: flowAdmin, Actor: v.By})
-	a.notify(ctx, v.User, "postern.address-added", "An address was added to your account at "+a.name+", on behalf of an administrator.", nil)
+	n := noticeAdded
+	n.before = before
+	a.notifyOf(ctx, v.User, n)
 	a.show(w, r, Page{Name: "postern.address-confirmed", Title: "Your address is confirmed",
 		Text:  "Sign in with it now. If you have no password yet, choose one by \"I forgot my password\".",
 		Links: []Link{{Name: "sign-in", Text: "Sign in", URL: a.issuer + "/authorize"}}})
