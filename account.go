@@ -28,31 +28,45 @@ type accountStep func(w http.ResponseWriter, r *http.Request, id string) error
 func (a *Auth) accountRoutes() map[string]map[string]accountStep {
 	return map[string]map[string]accountStep{
 		"":                   {"GET": a.showAccount, "PATCH": a.editAccount, "DELETE": a.deleteAccount},
-		"/sessions":          {"GET": a.listSessions, "DELETE": a.endOtherSessions},
-		"/sessions/":         {"DELETE": a.endSession},
+		"/sessions":          {"GET": a.listSessions, "DELETE": silent(a.endOtherSessions)},
+		"/sessions/":         {"DELETE": silent(a.endSession)},
 		"/identities":        {"GET": a.listIdentities},
-		"/identities/":       {"POST": a.linkIdentity, "DELETE": a.unlinkIdentity},
+		"/identities/":       {"POST": a.linkIdentity, "DELETE": silent(a.unlinkIdentity)},
 		"/addresses":         {"POST": a.beginAddress},
 		"/addresses/confirm": {"POST": a.confirmAddress},
-		"/addresses/":        {"DELETE": a.removeAddress},
-		"/browsers":          {"GET": a.listBrowsers, "DELETE": a.forgetBrowsers},
-		"/browsers/":         {"DELETE": a.forgetBrowsers},
-		"/freeze":            {"DELETE": a.thaw},
+		"/addresses/":        {"DELETE": silent(a.removeAddress)},
+		"/browsers":          {"GET": a.listBrowsers, "DELETE": silent(a.forgetBrowsers)},
+		"/browsers/":         {"DELETE": silent(a.forgetBrowsers)},
+		"/freeze":            {"DELETE": silent(a.thaw)},
 		"/history":           {"GET": a.showHistory},
 		"/export":            {"GET": a.export},
 	}
 }
 
-// jsonRoom reports whether every answer of a path is JSON: it is part of an API.
-func (a *Auth) jsonRoom(path string) bool {
-	below, ok := strings.CutPrefix(path, a.base+"/")
-	name, _, _ := strings.Cut(below, "/")
-	page := below == flowAccount+"/stop" || below == flowAccount+"/undo" || below == flowAccount+"/confirm"
-	return a.isAdmin(path) || ok && a.session != nil && name == flowAccount && !page
+// silent is a step whose success has no body.
+func silent(do accountStep) accountStep {
+	return func(w http.ResponseWriter, r *http.Request, id string) error {
+		if err := do(w, r, id); err != nil {
+			return err
+		}
+		return answerNothing(w)
+	}
 }
 
-// accountPaths serves {base}/account and below. Every answer is JSON.
+// jsonRoom reports whether every answer to a request is JSON: its path is part of an API.
+func (a *Auth) jsonRoom(r *http.Request) bool {
+	below, ok := strings.CutPrefix(r.URL.Path, a.base+"/")
+	name, _, _ := strings.Cut(below, "/")
+	page := below == flowAccount+"/stop" || below == flowAccount+"/undo" || below == flowAccount+"/confirm"
+	return a.isAdmin(r.URL.Path) || ok && a.session != nil && name == flowAccount && !page && !a.isAccountPage(r)
+}
+
+// accountPaths serves {base}/account and below, as JSON where it is not opened in a browser.
 func (a *Auth) accountPaths(w http.ResponseWriter, r *http.Request, path string) {
+	if a.isAccountPage(r) {
+		a.accountPage(w, r, path)
+		return
+	}
 	err := a.account(w, r, path)
 	if err != nil && !errors.Is(err, errAnswered) {
 		a.refuseJSON(w, r, err)
@@ -85,8 +99,9 @@ func (a *Auth) account(w http.ResponseWriter, r *http.Request, path string) erro
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 		return errMethod()
 	}
-	x := &exchange{addr: a.clients.Addr(r)}
+	x := a.newExchange(r)
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	x.asks = r
 	values, err := form.Parse(r.URL.RawQuery, nil)
 	if err != nil {
 		return badForm(err)
@@ -130,7 +145,7 @@ func (a *Auth) readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	case errors.Is(err, strictjson.ErrUnknown):
 		return badRequest("unknown_member", "The request has a member that cannot be set here.")
 	case err != nil:
-		e := badRequest("invalid_request", "The request cannot be read: "+err.Error()+".")
+		e := badRequest("invalid_request", "The request cannot be read: {cause}.").with("cause", err.Error())
 		e.Err = err
 		return e
 	}
@@ -182,7 +197,7 @@ func writeRefusal(w http.ResponseWriter, e *Error) {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 		StepUp      string `json:"step_up,omitempty"`
-	}{e.Code, httperr.Description(e.Text), e.stepUp})
+	}{e.Code, httperr.Description(english(e.Text, e.Args)), e.stepUp})
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(append(body, '\n'))
 }

@@ -78,10 +78,9 @@ func (a *Auth) readChange(ctx context.Context, userID string) (c changeRow, item
 	return c, items[0], nil
 }
 
-// beginAddress mails a code to a new address, and a notice to the addresses that the person has. An address that
-// belongs to another user gets a notice in place of the code; the answer is the same.
+// beginAddress is newAddress for programs.
 func (a *Auth) beginAddress(w http.ResponseWriter, r *http.Request, _ string) error {
-	if _, ok := a.session.users.(AddressChanger); !ok || a.mail == nil {
+	if !a.changesAddresses() {
 		return errNotFound()
 	}
 	var body struct {
@@ -91,61 +90,81 @@ func (a *Auth) beginAddress(w http.ResponseWriter, r *http.Request, _ string) er
 	if err := a.readJSON(w, r, &body); err != nil {
 		return err
 	}
-	l, h, err := a.freshOwner(w, r)
+	address, err := a.newAddress(w, r, body.Address.Value, body.Replace.Value)
 	if err != nil {
 		return err
+	}
+	return answerJSON(w, http.StatusAccepted, map[string]any{"address": address, "expires_in": int(codeLife / time.Second)})
+}
+
+// changesAddresses reports whether people can add and replace addresses here.
+func (a *Auth) changesAddresses() bool {
+	_, ok := a.session.users.(AddressChanger)
+	return ok && a.mail != nil
+}
+
+// newAddress mails a code to a new address, and a notice to the addresses that the person has. An address that
+// belongs to another user gets a notice in place of the code; the answer is the same. replace is the id of the address
+// in whose place it comes.
+func (a *Auth) newAddress(w http.ResponseWriter, r *http.Request, typed, replace string) (string, error) {
+	l, h, err := a.freshOwner(w, r)
+	if err != nil {
+		return "", err
 	}
 	ctx := r.Context()
 	p, err := a.personOf(ctx, l)
 	if err != nil {
-		return err
+		return "", err
 	}
-	address, ok := canonicalAddress(body.Address.Value)
+	address, ok := canonicalAddress(typed)
 	if !ok {
-		return badRequest("invalid_address", "Please enter one email address, such as ann@example.com.")
+		return "", badRequest("invalid_address", "Please enter one email address, such as ann@example.com.")
 	}
 	c := changeRow{ID: rand.Text() + rand.Text(), New: address, Sec: h.Sec, Session: l.id}
-	if body.Replace.Value != "" {
-		old, ok := addressOfID(p, body.Replace.Value)
+	if replace != "" {
+		old, ok := addressOfID(p, replace)
 		if !ok || !old.Verified || old.Type != "email" {
-			return badRequest("invalid_address", "The address to replace is not one of this account.")
+			return "", badRequest("invalid_address", "The address to replace is not one of this account.")
 		}
 		c.Old = old.Value
 	}
 	if err := a.takeMail(r, address, ""); err != nil {
-		return err
+		return "", err
 	}
 	owner, err := a.session.users.Find(ctx, mailIdentity(address))
 	if err != nil && !errors.Is(err, ErrNoUser) {
-		return unavailableUsers("Users.Find", err)
+		return "", unavailableUsers("Users.Find", err)
 	}
 	taken := err == nil && (owner != l.subject || verifiedMail(p, address)) // of a frozen account, Find knows former addresses
 	stop := rand.Text() + rand.Text()
 	c.Stop = head.Hash("stop", stop)
 	if err := a.putChange(ctx, l.subject, c, h); err != nil {
-		return err
+		return "", err
 	}
 	code, err := a.newCode(ctx, c.code(), address, !taken)
 	if err != nil {
-		return err
+		return "", err
 	}
-	m := a.verifyMail(r, address, code, "postern.new-address", "to add this address to your account")
+	link, err := a.linkOfCode(r, pathAddressCode, c.code(), address, code)
+	if err != nil {
+		return "", err
+	}
+	m := a.verifyMail(r, address, code, link, "postern.new-address", forAddressText)
 	if taken {
 		m = a.haveAccountMail(r, address)
 	}
 	if err := a.sendMail(ctx, m); err != nil {
-		return err
+		return "", err
 	}
-	link := a.issuer + "/account/stop?" + url.Values{"user": {l.subject}, "token": {stop}}.Encode()
-	a.notify(ctx, l.subject, "postern.address-change", "Somebody who is signed in to your account at "+a.name+
-		" asked to change its addresses. To stop it and to end all sessions, open this link:\n\n"+link, map[string]any{"link": link})
+	link = a.issuer + "/account/stop?" + url.Values{"user": {l.subject}, "token": {stop}}.Encode()
+	a.notifyOf(ctx, l.subject, noticeOfChange(link))
 	a.emitOf(ctx, Event{Name: "address change begun", UserID: l.subject, Kind: a.session.name, SessionID: l.id})
-	return answerJSON(w, http.StatusAccepted, map[string]any{"address": address, "expires_in": int(codeLife / time.Second)})
+	return address, nil
 }
 
 // putChange writes the change that waits, in the place of an earlier one.
 func (a *Auth) putChange(ctx context.Context, userID string, c changeRow, h head.Head) error {
-	_, item, err := a.readChange(ctx, userID)
+	earlier, item, err := a.readChange(ctx, userID)
 	if err != nil {
 		return err
 	}
@@ -159,13 +178,15 @@ func (a *Auth) putChange(ctx context.Context, userID string, c changeRow, h head
 	case err != nil:
 		return unavailable(err)
 	}
+	if earlier.ID != "" {
+		a.endCode(ctx, earlier.code())
+	}
 	return nil
 }
 
-// confirmAddress takes the code of the newest mail, in the session that asked for it.
+// confirmAddress is takeAddress for programs.
 func (a *Auth) confirmAddress(w http.ResponseWriter, r *http.Request, _ string) error {
-	changer, ok := a.session.users.(AddressChanger)
-	if !ok {
+	if _, ok := a.session.users.(AddressChanger); !ok {
 		return errNotFound()
 	}
 	var body struct {
@@ -173,6 +194,19 @@ func (a *Auth) confirmAddress(w http.ResponseWriter, r *http.Request, _ string) 
 	}
 	if err := a.readJSON(w, r, &body); err != nil {
 		return err
+	}
+	if err := a.takeAddress(w, r, url.Values{"code": {body.Code.Value}}); err != nil {
+		return err
+	}
+	return answerNothing(w)
+}
+
+// takeAddress takes the code of the newest mail, typed or in its link, in the session that asked for it, and changes
+// the addresses.
+func (a *Auth) takeAddress(w http.ResponseWriter, r *http.Request, sent url.Values) error {
+	changer, ok := a.session.users.(AddressChanger)
+	if !ok {
+		return errNotFound()
 	}
 	l, h, err := a.freshOwner(w, r)
 	if err != nil {
@@ -186,11 +220,15 @@ func (a *Auth) confirmAddress(w http.ResponseWriter, r *http.Request, _ string) 
 	case c.ID == "" || c.Session != l.id || c.Stopped:
 		return errDeadCode
 	case c.Done:
-		return answerNothing(w) // the answer of an earlier request was lost
+		return nil // the answer of an earlier request was lost
 	case c.Sec != h.Sec:
 		return errChanged()
 	}
-	if _, _, err := a.compareCode(r, c.code(), c.New, body.Code.Value); err != nil {
+	code, err := a.codeSent(ctx, pathAddressCode, c.code(), sent)
+	if err != nil {
+		return err
+	}
+	if _, _, err := a.compareCode(r, c.code(), c.New, code); err != nil {
 		return err
 	}
 	before, err := a.personOf(ctx, l)
@@ -198,6 +236,10 @@ func (a *Auth) confirmAddress(w http.ResponseWriter, r *http.Request, _ string) 
 		return err
 	}
 	told, err := a.noticeAddresses(ctx, before)
+	if err != nil {
+		return err
+	}
+	had, err := a.snapshot(ctx, l.subject)
 	if err != nil {
 		return err
 	}
@@ -214,11 +256,13 @@ func (a *Auth) confirmAddress(w http.ResponseWriter, r *http.Request, _ string) 
 		a.carryOn(w, r, l, h)
 	}
 	a.emitOf(ctx, Event{Name: "address changed", UserID: l.subject, Kind: a.session.name, SessionID: l.id})
-	a.noticeAll(ctx, before, without(told, c.Old), "postern.address-changed", "The addresses of your account at "+a.name+" were changed.", endWriteUs, nil)
+	n := noticeChanged
+	n.before = had
+	a.noticeAll(ctx, before, without(told, c.Old), n)
 	if c.Old != "" {
 		a.mailUndo(ctx, before, c.Old, token)
 	}
-	return answerNothing(w)
+	return nil
 }
 
 // changed returns the changes that use up the code of a change that waits, and mark it as done.
@@ -311,6 +355,10 @@ func (a *Auth) removeAddress(w http.ResponseWriter, r *http.Request, id string) 
 	if err != nil {
 		return err
 	}
+	had, err := a.snapshot(ctx, l.subject)
+	if err != nil {
+		return err
+	}
 	none := func() ([]store.Change, error) { return nil, nil }
 	token, err := a.changeAddress(ctx, changer, l.subject, h, AddressChange{Old: old.Value}, old.Verified, none)
 	if err != nil {
@@ -318,9 +366,11 @@ func (a *Auth) removeAddress(w http.ResponseWriter, r *http.Request, id string) 
 	}
 	if old.Verified {
 		a.carryOn(w, r, l, h)
-		a.noticeAll(ctx, p, without(told, old.Value), "postern.address-removed", "An address was removed from your account at "+a.name+".", endWriteUs, nil)
+		n := noticeRemoved
+		n.before = had
+		a.noticeAll(ctx, p, without(told, old.Value), n)
 		a.mailUndo(ctx, p, old.Value, token)
 	}
 	a.emitOf(ctx, Event{Name: "address removed", UserID: l.subject, Kind: a.session.name, SessionID: l.id})
-	return answerNothing(w)
+	return nil
 }

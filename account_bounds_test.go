@@ -108,7 +108,8 @@ func TestD1_SignUpFieldsFit(t *testing.T) {
 		strings.Repeat("x", 255): http.StatusOK, strings.Repeat("x", 1020): http.StatusBadRequest, strings.Repeat("x", 1021): http.StatusBadRequest,
 		strings.Repeat(`"`, 800): http.StatusBadRequest, strings.Repeat("\u2028", 300): http.StatusBadRequest,
 	} {
-		w := h.browser().post(issuer+"/sign-up", url.Values{"email": {anns}, "name": {v}, "about": {v}, "terms": {v}})
+		b := h.browser()
+		w := b.onward(b.post(issuer+"/sign-up", url.Values{"email": {anns}, "name": {v}, "about": {v}, "terms": {v}}))
 		if w.Code != status || status == http.StatusBadRequest && !strings.Contains(w.Body.String(), "invalid_field") {
 			t.Errorf("%d bytes each: %d\n%s", len(v), w.Code, w.Body)
 		}
@@ -127,9 +128,10 @@ func TestA4_UsernamesAtSignUp(t *testing.T) {
 			t.Errorf("%q: %d\n%s", name, w.Code, w.Body)
 		}
 	}
-	w := h.browser().post(issuer+"/sign-up", url.Values{"username": {" Karl "}})
-	want(t, w, http.StatusOK, "karl")
 	b := h.browser()
+	w := b.onward(b.post(issuer+"/sign-up", url.Values{"username": {" Karl "}}))
+	want(t, w, http.StatusOK, "karl")
+	b = h.browser()
 	want(t, b.post(issuer+"/password/sign-up", url.Values{"state": {state(t, w)}, "password": {first}}), http.StatusBadRequest, "invalid_state")
 	st := state(t, b.get(issuer+"/password/authorize"))
 	w = b.post(issuer+"/password/callback", url.Values{"state": {st}, "identifier": {"\u212Aarl"}, "password": {first}})
@@ -162,7 +164,7 @@ func TestRooms_UnknownMembers(t *testing.T) {
 	if n := len(h.mails.All()); n != 0 {
 		t.Errorf("%d mails", n)
 	}
-	w := b.post(issuer+"/sign-up?redirect_uri=%2Fwelcome&state=s", url.Values{"email": {anns}, "terms": {"yes"}})
+	w := b.onward(b.post(issuer+"/sign-up?redirect_uri=%2Fwelcome&state=s", url.Values{"email": {anns}, "terms": {"yes"}}))
 	want(t, w, http.StatusOK, "one-time-code")
 }
 

@@ -57,31 +57,40 @@ func (a *Auth) listBrowsers(w http.ResponseWriter, r *http.Request, _ string) er
 	if err != nil {
 		return err
 	}
-	all, err := a.browsers(r.Context(), l.subject)
+	list, err := a.browsersOf(r, l.subject, h)
 	if err != nil {
 		return err
+	}
+	return answerJSON(w, http.StatusOK, struct {
+		Browsers []browserJSON `json:"browsers"`
+	}{list})
+}
+
+// browsersOf lists the remembered browsers of the person of a request.
+func (a *Auth) browsersOf(r *http.Request, userID string, h head.Head) ([]browserJSON, error) {
+	all, err := a.browsers(r.Context(), userID)
+	if err != nil {
+		return nil, err
 	}
 	cookies, err := a.rememberedCookies(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mine := map[store.Key]bool{}
 	for _, k := range cookies {
-		if k.User == l.subject {
-			mine[a.rememberedKey(l.subject, k.Device)] = true
+		if k.User == userID {
+			mine[a.rememberedKey(userID, k.Device)] = true
 		}
 	}
-	out := struct {
-		Browsers []browserJSON `json:"browsers"`
-	}{[]browserJSON{}}
+	out := []browserJSON{}
 	for _, b := range all {
 		until := b.Created.Add(a.rememberFor)
 		if b.Sec != h.Sec || !a.sessions.Now().Before(until) { // forgotten, and not swept yet
 			continue
 		}
-		out.Browsers = append(out.Browsers, browserJSON{strings.TrimPrefix(b.item.Key.ID, rememberRow), mine[b.item.Key], b.Device, b.Address, b.Created.UTC(), until.UTC()})
+		out = append(out, browserJSON{strings.TrimPrefix(b.item.Key.ID, rememberRow), mine[b.item.Key], b.Device, b.Address, b.Created.UTC(), until.UTC()})
 	}
-	return answerJSON(w, http.StatusOK, out)
+	return out, nil
 }
 
 // forgetBrowsers forgets one browser, or all of them if id is empty. It asks for no fresh proof: the person is asked
@@ -112,7 +121,7 @@ func (a *Auth) forgetBrowsers(w http.ResponseWriter, r *http.Request, id string)
 		}
 		a.emitOf(r.Context(), Event{Name: "browser forgotten", UserID: l.subject})
 	}
-	return answerNothing(w)
+	return nil
 }
 
 // factorChanges bounds the changes of the factors of a user, and so the mails about them: one person must not use up

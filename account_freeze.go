@@ -17,13 +17,14 @@ type Keeper interface {
 	Credentials(ctx context.Context, userID string) ([]string, error)
 }
 
-// A frozen account is one in which a change of an address was undone. The ways to sign in that came between the change
-// and the undo are refused, because the thief who made the change may have made them. What is added after the undo was
-// added by somebody who signed in by a way from before the change.
+// A frozen account is one in which a change of an address was undone, or an event stopped by the link of its notice.
+// The ways to sign in that came between the event and that are refused, because the thief who caused the event may have
+// made them. What is added later was added by somebody who signed in by a way from before the event.
 //
 // A freezeRow is what is refused, sealed. The head of the user says whether there is a freeze.
 type freezeRow struct {
-	Denied []string `json:"denied"` // names of ways
+	Denied []string `json:"denied"`           // names of ways
+	Resets bool     `json:"resets,omitempty"` // a mailbox that is not refused resets the password
 }
 
 func (a *Auth) freezeKey(userID string) store.Key {
@@ -194,10 +195,14 @@ func (a *Auth) thaw(w http.ResponseWriter, r *http.Request, _ string) error {
 		return err
 	}
 	if !h.Frozen {
-		return answerNothing(w)
+		return nil
 	}
 	ctx := r.Context()
 	_, item, err := a.readFreeze(ctx, l.subject)
+	if err != nil {
+		return err
+	}
+	before, err := a.snapshot(ctx, l.subject)
 	if err != nil {
 		return err
 	}
@@ -210,6 +215,8 @@ func (a *Auth) thaw(w http.ResponseWriter, r *http.Request, _ string) error {
 		return err
 	}
 	a.emitOf(ctx, Event{Name: "account unfrozen", UserID: l.subject, Kind: a.session.name, SessionID: l.id})
-	a.notify(ctx, l.subject, "postern.account-unfrozen", "All ways to sign in to your account at "+a.name+" work again.", nil)
-	return answerNothing(w)
+	n := noticeFree
+	n.before = before
+	a.notifyOf(ctx, l.subject, n)
+	return nil
 }

@@ -26,7 +26,7 @@ const (
 var historyOf = map[string]bool{
 	eventSignIn: true, "user created": true, "step-up": true, "identity linked": true, "identity unlinked": true,
 	"account changed": true, "account exported": true, "address change begun": true, "address changed": true,
-	"address removed": true, "address change stopped": true, "address change undone": true, "account unfrozen": true,
+	"address removed": true, "address change stopped": true, "address change undone": true, "account frozen": true, "account unfrozen": true,
 	eventBegun: true, eventEnded: true,
 	"password set": true, "password changed": true, "password reset": true, "password removed": true,
 	"factors reset": true, "passkeys removed": true, "passkey renamed": true, "passkey cloned": true,
@@ -66,8 +66,9 @@ func (a *Auth) keepHistory(ctx context.Context, e Event) error {
 	if err != nil {
 		return fmt.Errorf("postern: encoding an entry of the history: %w", err)
 	}
-	// The newest has the smallest number, so that a page of the list is the newest events.
-	id := fmt.Sprintf("%s%016x-%s", historyRow, 1<<52-now.UnixMilli(), rand.Text()[:8])
+	// The newest has the smallest number, so that a page of the list is the newest events. The events of one deed come
+	// within a millisecond: the second number keeps their order.
+	id := fmt.Sprintf("%s%016x-%08x-%s", historyRow, 1<<52-now.UnixMilli(), ^a.entries.Add(1), rand.Text()[:8])
 	item := store.Item{Key: store.Key{Part: a.partOfUser(e.UserID), ID: id}, Value: value, Expires: now.Add(historyLife)}
 	if err := a.store.Write(ctx, store.Put(item)); err != nil {
 		return unavailable(err)

@@ -189,17 +189,25 @@ func (a *Auth) editAccount(w http.ResponseWriter, r *http.Request, _ string) err
 	if err := a.readJSON(w, r, &body); err != nil {
 		return err
 	}
-	l, h, err := a.freshOwner(w, r)
+	l, h, err := a.changePerson(w, r, editor, AccountEdit{body.Name.Pointer(), body.Locale.Pointer(), body.Picture.Pointer(), body.Profile})
 	if err != nil {
 		return err
 	}
-	edit := AccountEdit{body.Name.Pointer(), body.Locale.Pointer(), body.Picture.Pointer(), body.Profile}
+	return a.answerAccount(w, r, l, h)
+}
+
+// changePerson changes what the person is called.
+func (a *Auth) changePerson(w http.ResponseWriter, r *http.Request, editor AccountEditor, edit AccountEdit) (live, head.Head, error) {
+	l, h, err := a.freshOwner(w, r)
+	if err != nil {
+		return l, h, err
+	}
 	switch err := editor.EditAccount(head.Bind(r.Context(), l.subject, h.Sec), l.subject, edit); {
 	case errors.Is(err, ErrNoUser):
-		return errSignedOut()
+		return l, h, errSignedOut()
 	case err != nil:
-		return unavailableUsers("Users.EditAccount", err)
+		return l, h, unavailableUsers("Users.EditAccount", err)
 	}
 	a.emitOf(r.Context(), Event{Name: "account changed", UserID: l.subject, Kind: a.session.name, SessionID: l.id})
-	return a.answerAccount(w, r, l, h)
+	return l, h, nil
 }

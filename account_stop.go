@@ -51,6 +51,7 @@ func (a *Auth) postStopChange(w http.ResponseWriter, r *http.Request) error {
 		return unavailable(err)
 	}
 	_ = a.store.Write(ctx, store.Delete(item.Key, item.Version)) // best effort: the link can only end the sessions again
+	a.endCode(ctx, c.code())
 	a.emitOf(ctx, Event{Name: "address change stopped", UserID: user, Kind: a.session.name})
 	a.show(w, r, Page{Name: "postern.change-stopped", Title: "The change was stopped",
 		Text:  "All sessions of your account have ended. Sign in again, and change your password if you have one.",

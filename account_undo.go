@@ -20,15 +20,19 @@ const undoLife = 7 * 24 * time.Hour
 
 const maxUndo = 20 // changes of one user that can be undone at a time
 
-// An undo is a change of an address that can be undone. Hash is that of the token that was mailed to the old address.
+// An undo is a change of an address that can be undone, or with Notice another event. Hash is that of the token that
+// was mailed to the old address, or with the notice.
 type undo struct {
-	Hash  string    `json:"hash"`
-	Old   string    `json:"old"`
-	New   string    `json:"new,omitempty"`   // empty: Old was removed
-	Sec   int64     `json:"sec"`             // of the head before the change: that of an older change is smaller
-	Ways  []string  `json:"ways,omitempty"`  // to sign in, from before the change, without mailboxes
-	Begun bool      `json:"begun,omitempty"` // the account is frozen, but its sessions may not have ended
-	Until time.Time `json:"until"`
+	Hash   string    `json:"hash"`
+	More   []string  `json:"more,omitempty"`   // hashes of further tokens that do the same
+	Notice string    `json:"notice,omitempty"` // name of the mail about the event
+	Mails  []string  `json:"mails,omitempty"`  // with Notice: the mailboxes from before
+	Old    string    `json:"old"`
+	New    string    `json:"new,omitempty"`   // empty: Old was removed
+	Sec    int64     `json:"sec"`             // of the head before the change: that of an older change is smaller
+	Ways   []string  `json:"ways,omitempty"`  // to sign in, from before the change, without mailboxes
+	Begun  bool      `json:"begun,omitempty"` // the account is frozen, but its sessions may not have ended
+	Until  time.Time `json:"until"`
 }
 
 // An undoRow holds all changes of a user that can be undone, sealed.
@@ -66,7 +70,8 @@ func (a *Auth) readUndo(ctx context.Context, userID string) (row undoRow, h head
 // find returns the change that a token undoes, or nil.
 func (r *undoRow) find(token string) *undo {
 	hash := head.Hash("undo", token)
-	i := slices.IndexFunc(r.Undos, func(u undo) bool { return subtle.ConstantTimeCompare([]byte(u.Hash), []byte(hash)) == 1 })
+	same := func(kept string) bool { return subtle.ConstantTimeCompare([]byte(kept), []byte(hash)) == 1 }
+	i := slices.IndexFunc(r.Undos, func(u undo) bool { return same(u.Hash) || slices.ContainsFunc(u.More, same) })
 	if i < 0 {
 		return nil
 	}
@@ -90,7 +95,13 @@ func (a *Auth) undoOf(ctx context.Context, userID, token string, c AddressChange
 	if err != nil {
 		return store.Change{}, err
 	}
-	if len(row.Undos) >= maxUndo {
+	changes := 0
+	for _, u := range row.Undos {
+		if u.Notice == "" {
+			changes++
+		}
+	}
+	if changes >= maxUndo {
 		return store.Change{}, &Error{Status: http.StatusConflict, Code: "too_many", Text: "The addresses of this account were changed too often. Please try again in some days."}
 	}
 	ways, err := a.trustedWays(ctx, userID, h)
@@ -107,9 +118,7 @@ func (a *Auth) mailUndo(ctx context.Context, p Person, address, token string) {
 	if a.mail == nil {
 		return
 	}
-	a.noticeAll(ctx, p, []string{address}, "postern.address-undo", "This address was removed from your account at "+a.name+
-		", or replaced by another. If it was not you, open this link within seven days. It ends all sessions of the account, and only ways to sign in from before the change work then:\n\n"+link,
-		"If it was you, you need not do anything.", map[string]any{"link": link})
+	a.noticeAll(ctx, p, []string{address}, noticeOfUndo(link))
 }
 
 var errUndo = badRequest("expired_code", "This link does not work any more: it was used, or is older than seven days. Please write to the people who run this site.")
@@ -131,8 +140,13 @@ func (a *Auth) undoable(ctx context.Context, userID, token string) (row undoRow,
 // showUndo is the page of the link. A program that opens links changes nothing.
 func (a *Auth) showUndo(w http.ResponseWriter, r *http.Request) error {
 	user, token := r.Form.Get("user"), r.Form.Get("token")
-	if _, _, _, err := a.undoable(r.Context(), user, token); err != nil {
+	_, u, _, err := a.undoable(r.Context(), user, token)
+	if err != nil {
 		return err
+	}
+	if u.Notice != "" {
+		a.show(w, r, a.notMePage(user, token))
+		return nil
 	}
 	a.show(w, r, Page{Name: "postern.undo-change", Title: "Undo the change?",
 		Text:  "All sessions of your account end. Then only the ways to sign in work that were there before the change.",
@@ -153,7 +167,7 @@ func (a *Auth) postUndo(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if u.Begun {
-			return a.endUndo(w, r, user, token, len(u.Ways) == 0)
+			return a.endUndo(w, r, user, token, *u)
 		}
 		if err := a.freeze(ctx, user, token, *u, h); err != nil && !errors.Is(err, store.ErrConflict) {
 			return err
@@ -163,7 +177,7 @@ func (a *Auth) postUndo(w http.ResponseWriter, r *http.Request) error {
 }
 
 // endUndo ends the sessions of an account that is frozen, and uses up the link.
-func (a *Auth) endUndo(w http.ResponseWriter, r *http.Request, userID, token string, restored bool) error {
+func (a *Auth) endUndo(w http.ResponseWriter, r *http.Request, userID, token string, done undo) error {
 	ctx := r.Context()
 	if err := a.EndUser(ctx, userID); err != nil {
 		return unavailable(err)
@@ -175,11 +189,16 @@ func (a *Auth) endUndo(w http.ResponseWriter, r *http.Request, userID, token str
 			_ = a.store.Write(ctx, c) // best effort: the link can only end the sessions again
 		}
 	}
+	if done.Notice != "" {
+		a.emitOf(ctx, Event{Name: "account frozen", UserID: userID, Kind: a.session.name, Reason: done.Notice})
+		a.notifyOf(ctx, userID, noticeStopped)
+		a.show(w, r, a.stoppedPage())
+		return nil
+	}
 	a.emitOf(ctx, Event{Name: "address change undone", UserID: userID, Kind: a.session.name})
-	a.notify(ctx, userID, "postern.address-change-undone", "A change of the addresses of your account at "+a.name+
-		" was undone from the old address. All sessions have ended. Ways to sign in that came after the change are refused.", nil)
+	a.notifyOf(ctx, userID, noticeUndone)
 	text := "All sessions of your account have ended. Sign in with a way that you had before the change, and look at what your account has: remove what is not yours."
-	if restored {
+	if len(done.Ways) == 0 {
 		text = "All sessions of your account have ended, and your address is back. Sign in with it, and look at what your account has: remove what is not yours."
 	}
 	a.show(w, r, Page{Name: "postern.change-undone", Title: "The change was undone", Text: text,
@@ -199,7 +218,7 @@ func (a *Auth) freeze(ctx context.Context, userID, token string, u undo, h head.
 		return unavailableUsers("Users.Get", err)
 	}
 	changer, ok := a.session.users.(AddressChanger)
-	back := ok && len(u.Ways) == 0 && !verifiedMail(p, u.Old)
+	back := ok && u.Notice == "" && len(u.Ways) == 0 && !verifiedMail(p, u.Old)
 	more := func(sec int64) ([]store.Change, error) {
 		if sec != h.Sec {
 			return nil, store.ErrConflict
@@ -245,10 +264,32 @@ func undone(err error) error {
 	return unavailableUsers("Users.ChangeAddress", err)
 }
 
+// accepts reports whether a mailbox signs in to the account that the link has frozen.
+func (u *undo) accepts(address string) bool {
+	if u.Notice != "" {
+		return slices.Contains(u.Mails, wayOfMail(address))
+	}
+	return len(u.Ways) == 0 && address == u.Old
+}
+
+// without returns the events without those that came after one which is undone. The link of a notice keeps the changes
+// of addresses: it brings no address back.
+func (r *undoRow) without(u *undo) (kept []undo) {
+	after := false
+	for i := range r.Undos {
+		other := &r.Undos[i]
+		if !after || u.Notice != "" && other.Notice == "" {
+			kept = append(kept, *other)
+		}
+		after = after || other == u
+	}
+	return kept
+}
+
 // freezing returns the changes of a freeze, without the head, which ends a change that waits: what is refused, and the
 // mark of the link. Later changes cannot be undone any more: their old addresses came with this one.
 func (a *Auth) freezing(ctx context.Context, userID, token string) ([]store.Change, error) {
-	row, u, _, err := a.undoable(ctx, userID, token)
+	row, u, h, err := a.undoable(ctx, userID, token)
 	if err != nil {
 		return nil, err
 	}
@@ -262,20 +303,28 @@ func (a *Auth) freezing(ctx context.Context, userID, token string) ([]store.Chan
 	}
 	f := freezeRow{Denied: slices.DeleteFunc(now, func(way string) bool { return slices.Contains(u.Ways, way) })}
 	for _, address := range p.Addresses {
-		if address.Verified && (len(u.Ways) > 0 || address.Value != u.Old) {
+		if address.Verified && !u.accepts(address.Value) {
 			f.Denied = append(f.Denied, wayOfMail(address.Value))
 		}
 	}
-	_, frozen, err := a.readFreeze(ctx, userID)
+	earlier, frozen, err := a.readFreeze(ctx, userID)
 	if err != nil {
 		return nil, err
+	}
+	f.Resets = u.Notice != "" && (!h.Frozen || earlier.Resets)
+	if h.Frozen { // a second link refuses no less than the first
+		back := u.Notice == "" && len(u.Ways) == 0
+		for _, way := range earlier.Denied {
+			if !f.denies(way) && !(back && way == wayOfMail(u.Old)) {
+				f.Denied = append(f.Denied, way)
+			}
+		}
 	}
 	if frozen.Value, err = a.sealRow(ctx, frozen.Key, f); err != nil {
 		return nil, unavailable(err)
 	}
 	u.Begun = true
-	sec := u.Sec
-	row.Undos = slices.DeleteFunc(row.Undos, func(other undo) bool { return other.Sec > sec })
+	row.Undos = row.without(u)
 	put, err := a.putUndo(ctx, row)
 	if err != nil {
 		return nil, err

@@ -121,6 +121,27 @@ func TestA14_UndoStoreFails(t *testing.T) {
 	}
 }
 
+// The link of a notice finishes what an earlier request with it began, whichever call of the store fails.
+func TestNotMe_StoreFails(t *testing.T) {
+	eachBroken(t, func(h *home) (func() *httptest.ResponseRecorder, func(string, int)) {
+		who := h.who
+		b := h.fresh(who)
+		h.link(b, at("other", "", false))
+		user, u := h.idOf(b), h.lastLink("postern.identity-linked")
+		return func() *httptest.ResponseRecorder { return h.browser().post(issuer+"/account/undo", u.Query()) }, func(_ string, n int) {
+			answered(t, b.json("GET", "/account", ""), http.StatusUnauthorized, "not_signed_in")
+			owner := h.browser()
+			h.signIn(owner, who)
+			if got := h.idOf(owner); got != user {
+				t.Errorf("call %d: the owner is %q", n, got)
+			}
+			if got := decoded[map[string]any](t, owner.json("GET", "/account", ""))["frozen"]; got != true {
+				t.Errorf("call %d: frozen is %v", n, got)
+			}
+		}
+	})
+}
+
 // The history is bounded, also where nobody looks at it: rows beyond the newest 200 go, and a row ends after 90 days.
 func TestAccount_HistoryIsBounded(t *testing.T) {
 	h := newHome(t)

@@ -94,7 +94,7 @@ func (a *Auth) carryOn(w http.ResponseWriter, r *http.Request, l live, before he
 	p, err := a.session.person(ctx, l.subject)
 	if err == nil {
 		r = r.WithContext(head.Expect(head.Carry(ctx, before.Sec, after.Sec), after.Sec))
-		err = a.session.replace(w, r, p, l.auth)
+		err = a.session.replace(w, r, p, l.auth, session.Return{})
 	}
 	if err != nil {
 		a.log.WarnContext(ctx, "postern: a session did not survive a change of its account", "cause", err)
@@ -114,12 +114,13 @@ type accountSession struct {
 	Methods   []string  `json:"amr"`
 
 	Impersonation bool `json:"impersonation"` // an administrator acts as the owner
+	AtIssuer      bool `json:"at_issuer"`     // a browser has one here in its cookies, perhaps beside that of an application
 }
 
-// shownTo describes a session to its owner, whose request has the session current.
+// shownTo describes a session to its owner, whose request has the session current, or its pair.
 func shownTo(s session.Info, current string) accountSession {
-	return accountSession{s.ID, s.ID == current, s.DeviceName(), s.Address, s.ClientID, s.Created.UTC(), s.LastUsed.UTC(), s.ExpiresAt.UTC(),
-		append([]string{}, s.Authentication.Methods...), s.Actor != ""}
+	return accountSession{s.ID, s.ID == current || slices.Contains(s.Paired, current), s.DeviceName(), s.Address, s.ClientID, s.Created.UTC(), s.LastUsed.UTC(), s.ExpiresAt.UTC(),
+		append([]string{}, s.Authentication.Methods...), s.Actor != "", s.AtIssuer}
 }
 
 func (a *Auth) listSessions(w http.ResponseWriter, r *http.Request, _ string) error {
@@ -164,7 +165,7 @@ func (a *Auth) endSession(w http.ResponseWriter, r *http.Request, id string) err
 	if err := a.sessions.Revoke(r.Context(), id); err != nil {
 		return err
 	}
-	return answerNothing(w)
+	return nil
 }
 
 func (a *Auth) endOtherSessions(w http.ResponseWriter, r *http.Request, _ string) error {
@@ -177,13 +178,14 @@ func (a *Auth) endOtherSessions(w http.ResponseWriter, r *http.Request, _ string
 	} else if err != nil {
 		return err
 	}
-	return answerNothing(w)
+	return nil
 }
 
 type identityJSON struct {
 	ID       string `json:"id"`
 	Provider string `json:"provider"`
 	Issuer   string `json:"issuer"`
+	Mark     string `json:"mark,omitempty"`
 }
 
 func identityID(userID string, id Identity) string {
@@ -201,7 +203,7 @@ func (a *Auth) listIdentities(w http.ResponseWriter, r *http.Request, _ string) 
 	}
 	out := []identityJSON{}
 	for _, id := range ids {
-		out = append(out, identityJSON{identityID(l.subject, id), id.Provider, id.Issuer})
+		out = append(out, identityJSON{identityID(l.subject, id), id.Provider, id.Issuer, a.flows[id.Provider].mark})
 	}
 	return answerJSON(w, http.StatusOK, map[string]any{"identities": out})
 }
@@ -242,14 +244,20 @@ func (a *Auth) unlinkIdentity(w http.ResponseWriter, r *http.Request, id string)
 	}
 	a.carryOn(w, r, l, h)
 	a.emitOf(ctx, Event{Name: "identity unlinked", UserID: l.subject, Provider: ids[i].Provider})
-	a.notify(ctx, l.subject, "postern.identity-unlinked", a.label(ids[i].Provider)+" was removed from your account at "+a.name+".",
-		map[string]any{"provider": ids[i].Provider})
-	return answerNothing(w)
+	a.notifyOf(ctx, l.subject, noticeOfUnlink(ids[i].Provider, a.wayOf(ids[i].Provider)))
+	return nil
 }
 
-// deleteAccount deletes the person. The parameter confirm must be the id of the account, so that no single click, and
-// no program that follows links, deletes anybody.
+// deleteAccount is deletePerson for programs. The parameter confirm must be the id of the account, so that no single
+// click, and no program that follows links, deletes anybody.
 func (a *Auth) deleteAccount(w http.ResponseWriter, r *http.Request, _ string) error {
+	return silent(func(w http.ResponseWriter, r *http.Request, _ string) error {
+		return a.deletePerson(w, r, func(l live) bool { return r.Form.Get("confirm") == l.subject })
+	})(w, r, "")
+}
+
+// deletePerson deletes the person, if they have confirmed it.
+func (a *Auth) deletePerson(w http.ResponseWriter, r *http.Request, confirmed func(live) bool) error {
 	deleter, ok := a.session.users.(UserDeleter)
 	if !ok {
 		return errNotFound()
@@ -258,7 +266,7 @@ func (a *Auth) deleteAccount(w http.ResponseWriter, r *http.Request, _ string) e
 	if err != nil {
 		return err
 	}
-	if r.Form.Get("confirm") != l.subject {
+	if !confirmed(l) {
 		return badRequest("confirm_required", "Please confirm that the account is to be deleted.")
 	}
 	ctx := r.Context()
@@ -278,9 +286,9 @@ func (a *Auth) deleteAccount(w http.ResponseWriter, r *http.Request, _ string) e
 		e.Err = err // the person is deleted, and not everything is removed
 	}
 	a.emitOf(ctx, e)
-	a.noticeAll(ctx, p, told, "postern.account-deleted", "Your account at "+a.name+" was deleted.", endWriteUs, nil)
+	a.noticeAll(ctx, p, told, noticeDeleted)
 	_ = a.sessions.SignOut(w, r) // the session has ended with its user; this removes the cookies
-	return answerNothing(w)
+	return nil
 }
 
 // export answers with what the application keeps of the person, by an allow-list: nothing of a credential is in it.
