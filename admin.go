@@ -2,6 +2,7 @@ package postern
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,10 +14,11 @@ import (
 
 const flowAdmin = "admin"
 
-// An Administration is the JSON API at {base}/admin. users.Directory.Admin returns one.
+// An Administration is the JSON API at {base}/admin, and the console for people. users.Directory.Admin returns one.
 type Administration interface {
-	// Handler returns the handler of the paths below {base}/admin. When it is called, r.Form has the query, and the
-	// request is known to come from a page of the issuer's origin, or from a program that is not a browser.
+	// Handler returns the handler of {base}/admin and the paths below. When it is called, r.Form has the query, and a
+	// request that could change something is known to come from a page of the issuer's origin, or from a program that
+	// is not a browser. Of a request for which [Flow.WantsPage] is true, r.PostForm has the form.
 	Handler(f *Flow) http.Handler
 }
 
@@ -30,46 +32,56 @@ type Actor struct {
 	Sec       int64  // of the head, see Flow.Pool
 	Rights    int64
 
-	kind *kindCore // of the session
+	kind   *kindCore // of the session
+	proved time.Time // when they proved who they are
+	beside bool      // the session was made of one of the application, and lives beside it
 }
 
 // Actor returns who sends a request, by a session of k, after the store was asked: their scopes are those of now. With
 // a maxAge above zero they must have proved who they are within it, as for [Flow.Person]. With ok
 // false, Actor has answered the request, as JSON.
 func (f *Flow) Actor(w http.ResponseWriter, r *http.Request, k SessionKind, maxAge time.Duration) (actor Actor, ok bool) {
+	actor, err := f.actor(w, r, k, maxAge)
+	if err != nil && !errors.Is(err, errAnswered) {
+		f.auth.refuseJSON(w, r, err)
+	}
+	return actor, err == nil
+}
+
+// actor is Actor with the refusal as an error: errAnswered if the request is answered. If a proof is missing alone, the
+// actor is known.
+func (f *Flow) actor(w http.ResponseWriter, r *http.Request, k SessionKind, maxAge time.Duration) (actor Actor, err error) {
 	a, core := f.auth, k.sessionKind()
 	l, ok := core.current(w, r)
-	if !ok {
-		return actor, false
+	switch {
+	case !ok:
+		return actor, errAnswered
+	case l.zero():
+		return actor, errSignedOut()
+	case l.actor != "":
+		return actor, errImpersonated()
 	}
-	if l.zero() {
-		a.refuseJSON(w, r, errSignedOut())
-		return actor, false
-	}
-	if l.actor != "" {
-		a.refuseJSON(w, r, errImpersonated())
-		return actor, false
+	if err := a.consoleStands(r.Context(), core, l); err != nil {
+		return actor, err
 	}
 	h, err := head.Get(r.Context(), a.store, core.pool, l.subject)
 	if err != nil {
-		a.refuseJSON(w, r, unavailable(err))
-		return actor, false
+		return actor, unavailable(err)
 	}
 	if h.Gone != "" || h.Rights != l.rights { // since the guard read it
-		a.refuseJSON(w, r, errRightsChanged())
-		return actor, false
+		return actor, errRightsChanged()
 	}
+	actor = Actor{l.subject, l.id, slices.Clone(l.scopes), slices.Clone(l.roles), core.pool, h.Sec, h.Rights, core, l.auth.Time, slices.Contains(l.auth.Methods, methodConsole)}
 	if maxAge > 0 {
 		need, err := core.due(r.Context(), l, h)
-		if err == nil && !a.fresh(l, need, maxAge) {
-			err = errStepUp(w, core.sessions.Issuer(), maxAge)
-		}
 		if err != nil {
-			a.refuseJSON(w, r, err)
-			return actor, false
+			return actor, err
+		}
+		if !a.fresh(l, need, maxAge) {
+			return actor, errStepUp(w, core.sessions.Issuer(), maxAge)
 		}
 	}
-	return Actor{l.subject, l.id, slices.Clone(l.scopes), slices.Clone(l.roles), core.pool, h.Sec, h.Rights, core}, true
+	return actor, nil
 }
 
 func errRightsChanged() *Error {
@@ -99,13 +111,20 @@ func (f *Flow) Invite(ctx context.Context, i Invitation) (link string, err error
 	return f.auth.Invite(ctx, i)
 }
 
-// adminPaths serves {base}/admin and below. It takes no request of another origin, whatever is configured.
+// adminPaths serves {base}/admin and below. It takes no request of another origin, whatever is configured, but those
+// that open a page.
 func (a *Auth) adminPaths(w http.ResponseWriter, r *http.Request) {
+	if a.wantsConsole(r) {
+		a.consolePaths(w, r)
+		return
+	}
 	if !a.sameOrigin(r) {
 		a.refuseJSON(w, r, errCrossOrigin())
 		return
 	}
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, &exchange{addr: a.clients.Addr(r)}))
+	x := a.newExchange(r)
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	x.asks = r
 	values, err := form.Parse(r.URL.RawQuery, nil)
 	if err != nil {
 		a.refuseJSON(w, r, badForm(err))

@@ -1,6 +1,7 @@
 package postern
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,9 +52,10 @@ const (
 	testMails      = 5
 )
 
-// TestMail sends a mail to the first verified address of an administrator. Unlike [Flow.Mail] it returns an error if
+// TestMail sends a mail, such as that of a [MailSample], to the first verified address of an administrator, and nowhere
+// else. Without Mail.Language it is in the language of the administrator. Unlike [Flow.Mail] it returns an error if
 // Config.Mail does. An administrator may send five in an hour.
-func (f *Flow) TestMail(ctx context.Context, actor Actor) error {
+func (f *Flow) TestMail(ctx context.Context, actor Actor, m Mail) error {
 	a := f.auth
 	p, err := actor.kind.users.Get(ctx, actor.UserID)
 	if err != nil && !errors.Is(err, ErrNoUser) {
@@ -70,8 +72,8 @@ func (f *Flow) TestMail(ctx context.Context, actor Actor) error {
 	if err := f.LimitUser(ctx, "admin test mail", actor.Pool+"\x00"+actor.UserID, testMailsEvery, testMails); err != nil {
 		return err
 	}
-	sent, err := f.deliver(ctx, Mail{To: to.String(), Name: "postern.test", Language: p.Locale, Args: map[string]any{"app": a.name, "time": a.sessions.Now().UTC()},
-		Subject: "Test mail of " + a.name, Text: "This is the test mail that you asked for. Mail of " + a.name + " arrives.\n"})
+	m.To, m.Language = to.String(), cmp.Or(m.Language, p.Locale, languageIn(ctx))
+	sent, err := f.deliver(ctx, m)
 	if err == nil && !sent {
 		err = &Error{Status: http.StatusServiceUnavailable, Code: "mail_failed", Text: "The mail was not sent. The log of the program has the reason.",
 			Err: fmt.Errorf("postern: Config.Mail failed")}

@@ -26,7 +26,8 @@ type Impersonation struct {
 }
 
 // Impersonate gives the browser of an administrator a session of Config.Session in which the actor acts as a user, and
-// answers the request. Actor must have returned the actor for this request. The session is an impersonation of package
+// answers the request with JSON. An error is an [*Error] to answer with. Actor must have returned the actor for this
+// request. The session is an impersonation of package
 // session: its tokens name the actor in the claim act, it ends with the session of the actor, and after an hour.
 //
 // The administrator needs a kind of session with another cookie, since one browser has one session of a kind. Its
@@ -35,11 +36,17 @@ type Impersonation struct {
 //
 // The person finds the impersonation in the history of their account. If that entry cannot be written, there is no
 // session.
-func (f *Flow) Impersonate(w http.ResponseWriter, r *http.Request, actor Actor, i Impersonation) {
-	if err := f.auth.impersonate(w, r, actor, i); err != nil && !errors.Is(err, errAnswered) {
-		f.auth.refuseJSON(w, r, err)
+func (f *Flow) Impersonate(w http.ResponseWriter, r *http.Request, actor Actor, i Impersonation) error {
+	err := f.auth.impersonate(w, r, actor, i)
+	if err == nil || errors.Is(err, errAnswered) {
+		return nil
 	}
+	return refusal(err)
 }
+
+// CanImpersonate reports whether an administrator can act as a user from the session of their request. It cannot be
+// done with a session of the application, nor with one that was made of it: one browser has one session of a kind.
+func (f *Flow) CanImpersonate(actor Actor) bool { return actor.kind != f.auth.session && !actor.beside }
 
 func (a *Auth) impersonate(w http.ResponseWriter, r *http.Request, actor Actor, i Impersonation) error {
 	switch {

@@ -94,15 +94,24 @@ func (a *Auth) Invite(ctx context.Context, i Invitation) (link string, err error
 	}
 	link = a.issuer + "/authorize?" + url.Values{"invitation": {token}}.Encode()
 	if a.mail != nil {
-		err = a.sendMail(ctx, Mail{
-			To: address, Name: "postern.invitation", Args: map[string]any{"app": a.name, "link": link, "life": invitationLife},
-			Subject: "You are invited to " + a.name,
-			Text: "You are invited to " + a.name + ". To accept, open this link and sign in or create your account with this address:\n\n" + link +
-				"\n\nThe link works for seven days, once.\n",
-		})
+		m := a.invitationMail(link)
+		m.To, m.Language = address, a.languageOf(ctx, address)
+		err = a.sendMail(ctx, m)
 	}
 	a.emitOf(ctx, Event{Name: "invited", UserID: i.By, Err: err})
 	return link, err
+}
+
+func (a *Auth) invitationMail(link string) Mail {
+	return Mail{
+		Name: "postern.invitation", Args: map[string]any{"app": a.name, "link": link, "life": invitationLife},
+		Subject: "You are invited to {app}",
+		Parts: []MailPart{
+			{Text: "You are invited to {app}. To accept, open this link and sign in or create your account with this address:"},
+			{Text: "Accept the invitation", Link: link},
+			{Text: "The link works for {life}, once."},
+		},
+	}
 }
 
 // invitationKey is the place of an invitation. The store keeps a hash of the token, which opens nothing.
@@ -121,12 +130,6 @@ func (a *Auth) invitationNamed(ctx context.Context, token string, id Identity) (
 		address = canonical.String()
 	}
 	return a.readInvitation(ctx, token, address, verified)
-}
-
-// typedInvitation is invitationNamed for an address that is typed, and verified later.
-func (a *Auth) typedInvitation(r *http.Request, address string) (*invitation, error) {
-	exchangeOf(r).invite = r.Form.Get("invitation")
-	return a.readInvitation(r.Context(), r.Form.Get("invitation"), address, true)
 }
 
 // invitationOf reads the invitation of an attempt.

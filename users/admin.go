@@ -19,9 +19,9 @@ import (
 // adminProof is how old the proof of an administrator may be for a change.
 const adminProof = 10 * time.Minute
 
-// Admin returns the administration of the users, for postern.Config.Admin: a JSON API at {base}/admin. Administrators
-// have sessions of kind; their scopes say what they may do, see [ScopeRead] and the others. A kind of your own with its
-// own cookie keeps the administration apart from the application.
+// Admin returns the administration of the users, for postern.Config.Admin: at {base}/admin, a JSON API for programs and
+// a console for people. Administrators have sessions of kind; their scopes say what they may do, see [ScopeRead] and
+// the others. A kind of your own with its own cookie keeps the administration apart from the application.
 //
 // A change needs a proof of who the administrator is that is at most ten minutes old. What a user has, and what a user
 // is given, must be within the scopes of the administrator. Nobody changes themselves, and the last administrator
@@ -41,7 +41,7 @@ type adminCall struct {
 	r      *http.Request
 	actor  postern.Actor
 	target string // the id of the user in the path; empty: none
-	id     string // of the session in the path
+	id     string // of the session or the mail in the path
 }
 
 // An adminRoute is a route of the administration.
@@ -60,35 +60,42 @@ var adminRoutes = map[string]adminRoute{
 	"POST users/{id}/addresses":        {ScopeCredentials, true, (*adminCall).addAddress},
 	"GET users/{id}":                   {ScopeRead, false, (*adminCall).show},
 	"PATCH users/{id}":                 {ScopeWrite, true, (*adminCall).edit},
-	"DELETE users/{id}":                {ScopeDelete, true, (*adminCall).remove},
+	"DELETE users/{id}":                {ScopeDelete, true, bare((*adminCall).remove)},
 	"PUT users/{id}/roles":             {ScopeRoles, true, (*adminCall).roles},
 	"POST users/{id}/disable":          {ScopeWrite, true, (*adminCall).disable},
-	"POST users/{id}/enable":           {ScopeWrite, true, (*adminCall).enable},
+	"POST users/{id}/enable":           {ScopeWrite, true, bare((*adminCall).enable)},
 	"GET users/{id}/export":            {ScopeExport, true, (*adminCall).export},
 	"POST users/{id}/impersonate":      {ScopeImpersonate, true, (*adminCall).impersonate},
-	"POST users/{id}/reset-mail":       {ScopeCredentials, true, (*adminCall).resetMail},
-	"POST users/{id}/reset-factors":    {ScopeCredentials, true, (*adminCall).resetFactors},
-	"POST users/{id}/unlock":           {ScopeCredentials, true, (*adminCall).unlock},
-	"POST users/{id}/demand-change":    {ScopeCredentials, true, (*adminCall).demandChange},
-	"DELETE users/{id}/password":       {ScopeCredentials, true, (*adminCall).removePassword},
-	"DELETE users/{id}/passkeys":       {ScopeCredentials, true, (*adminCall).removePasskeys},
-	"DELETE users/{id}/identities":     {ScopeCredentials, true, (*adminCall).removeIdentity},
+	"POST users/{id}/reset-mail":       {ScopeCredentials, true, bare((*adminCall).resetMail)},
+	"POST users/{id}/reset-factors":    {ScopeCredentials, true, bare((*adminCall).resetFactors)},
+	"POST users/{id}/unlock":           {ScopeCredentials, true, bare((*adminCall).unlock)},
+	"POST users/{id}/demand-change":    {ScopeCredentials, true, bare((*adminCall).demandChange)},
+	"DELETE users/{id}/password":       {ScopeCredentials, true, bare((*adminCall).removePassword)},
+	"DELETE users/{id}/passkeys":       {ScopeCredentials, true, bare((*adminCall).removePasskeys)},
+	"DELETE users/{id}/identities":     {ScopeCredentials, true, bare((*adminCall).removeIdentity)},
 	"GET users/{id}/history":           {ScopeEvents, false, (*adminCall).history},
-	"POST keys/rotate":                 {ScopeKeys, true, (*adminCall).rotateKeys},
+	"POST keys/rotate":                 {ScopeKeys, true, bare((*adminCall).rotateKeys)},
 	"POST mail/test":                   {ScopeMail, true, (*adminCall).testMail},
 	"GET users/{id}/sessions":          {ScopeSessionsRead, false, (*adminCall).sessions},
-	"DELETE users/{id}/sessions":       {ScopeSessionsWrite, true, (*adminCall).endSessions},
-	"DELETE users/{id}/sessions/{sid}": {ScopeSessionsWrite, true, (*adminCall).endSession},
+	"DELETE users/{id}/sessions":       {ScopeSessionsWrite, true, bare((*adminCall).endSessions)},
+	"DELETE users/{id}/sessions/{sid}": {ScopeSessionsWrite, true, bare((*adminCall).endSession)},
 }
 
 // Handler returns the handler of {base}/admin.
 func (a admin) Handler(f *postern.Flow) http.Handler {
-	base := f.URL("") // with a slash at the end
-	base = base[strings.Index(base, "://")+3:]
+	home := f.URL("") // with a slash at the end
+	base := home[strings.Index(home, "://")+3:]
 	base = base[strings.IndexByte(base, '/'):]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, _ := strings.CutPrefix(r.URL.Path, base)
 		c := &adminCall{admin: a, flow: f, w: w, r: r}
+		if f.WantsPage(r) {
+			if path == strings.TrimSuffix(base, "/") {
+				path = ""
+			}
+			(&console{adminCall: c, home: home}).run(path)
+			return
+		}
 		if err := c.run(path); err != nil && !errors.Is(err, errDone) {
 			f.FailJSON(w, r, c.shown(err))
 		}
@@ -128,13 +135,45 @@ func (c *adminCall) run(path string) error {
 	if c.actor, ok = c.flow.Actor(c.w, c.r, c.kind, proof); !ok {
 		return errDone
 	}
-	if !slices.Contains(c.actor.Scopes, route.scope) {
-		return &postern.Error{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "You may not do this. It needs the scope " + route.scope + "."}
-	}
-	if route.fresh && c.target != "" && c.target == c.actor.UserID && c.actor.Pool == c.dir.pool && c.r.Method != http.MethodGet {
-		return errSelf
+	if err := c.permitted(route); err != nil {
+		return err
 	}
 	return route.serve(c)
+}
+
+// bare is a route that takes no body: one with anything in it is refused, as the client meant something else.
+func bare(serve func(*adminCall) error) func(*adminCall) error {
+	return func(c *adminCall) error {
+		if c.r.ContentLength != 0 {
+			if err := c.flow.ReadJSON(c.w, c.r, &struct{}{}); err != nil {
+				return err
+			}
+		}
+		return serve(c)
+	}
+}
+
+// permitted checks that the actor may use a route.
+func (c *adminCall) permitted(route adminRoute) error {
+	if !c.may(route.scope) {
+		return errScope(route.scope)
+	}
+	if route.fresh && c.self() && c.r.Method != http.MethodGet {
+		return errSelf
+	}
+	return nil
+}
+
+func (c *adminCall) may(scope string) bool { return slices.Contains(c.actor.Scopes, scope) }
+
+// self reports whether the user of the path is the actor.
+func (c *adminCall) self() bool {
+	return c.target != "" && c.target == c.actor.UserID && c.actor.Pool == c.dir.pool
+}
+
+func errScope(scope string) error {
+	return &postern.Error{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "You may not do this. It needs the scope {scope}.",
+		Args: map[string]any{"scope": scope}}
 }
 
 var errNotHere = &postern.Error{Status: http.StatusNotFound, Code: "not_found", Text: "There is nothing at this address."}

@@ -159,7 +159,7 @@ func (c *adminCall) addAddress() error {
 	if err := c.flow.VerifyByMail(c.r.Context(), c.actor, c.target, mail); err != nil {
 		return err
 	}
-	c.flow.Notify(c.r.Context(), c.target, "postern.address-offered", "An administrator has mailed a link to another address, which adds that address to your account.", nil)
+	c.flow.Notify(c.r.Context(), c.target, noticeOffered())
 	c.done("address offered", "")
 	return nil
 }

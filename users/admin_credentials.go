@@ -131,7 +131,7 @@ func (c *adminCall) removePassword() error {
 	if err := c.dir.removePassword(c.r.Context(), c.target, changes, c.careful(deedRemoved)); err != nil {
 		return err
 	}
-	return c.removedWay("password removed", "password", "The password of your account was removed by an administrator.")
+	return c.removedWay("password removed", "password", passwordText)
 }
 
 // removeIdentity removes the identity that the query names by issuer and subject.
@@ -151,7 +151,7 @@ func (c *adminCall) removeIdentity() error {
 	if err := c.dir.UnlinkWith(c.r.Context(), c.target, postern.Identity{Issuer: issuer, Subject: subject}, c.careful(deedRemoved)); err != nil {
 		return err
 	}
-	return c.removedWay("identity unlinked", u.Identities[i].Provider, "An account at another site was removed from your account by an administrator.")
+	return c.removedWay("identity unlinked", u.Identities[i].Provider, identityText)
 }
 
 // removedWay ends a deed that has removed a way to sign in.
@@ -160,7 +160,7 @@ func (c *adminCall) removedWay(event, name, text string) error {
 		return err
 	}
 	if c.flow.Pool() == c.dir.pool {
-		c.flow.Notify(c.r.Context(), c.target, "postern.way-removed", text, map[string]any{"way": name})
+		c.flow.Notify(c.r.Context(), c.target, noticeRemoved(name, text))
 	}
 	c.done(event, "")
 	return nil

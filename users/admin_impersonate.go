@@ -26,14 +26,18 @@ func (c *adminCall) impersonate() error {
 	if c.flow.Pool() != c.dir.pool {
 		return errElsewhere
 	}
-	c.flow.Impersonate(c.w, c.r, c.actor, postern.Impersonation{UserID: c.target, Reason: body.Reason.Value, Allow: func(p postern.Person) error {
-		switch {
-		case !c.dir.within(c.actor, p.Roles):
-			return errBeyond
-		case !slices.ContainsFunc(c.actor.Scopes, func(s string) bool { return !slices.Contains(p.Scopes, s) }):
-			return errEqual
-		}
-		return nil
+	return c.flow.Impersonate(c.w, c.r, c.actor, postern.Impersonation{UserID: c.target, Reason: body.Reason.Value, Allow: func(p postern.Person) error {
+		return c.mayActAs(p.Roles, p.Scopes)
 	}})
-	return errDone
+}
+
+// mayActAs refuses a user who has a right that the administrator does not have, or all of the administrator's.
+func (c *adminCall) mayActAs(roles, scopes []string) error {
+	switch {
+	case !c.dir.within(c.actor, roles):
+		return errBeyond
+	case !slices.ContainsFunc(c.actor.Scopes, func(s string) bool { return !slices.Contains(scopes, s) }):
+		return errEqual
+	}
+	return nil
 }

@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -76,7 +75,8 @@ func (c *adminCall) imports() error {
 	}
 	switch {
 	case !slices.Contains(c.actor.Scopes, ScopeCredentials):
-		return &postern.Error{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "You may not do this. It needs the scope " + ScopeCredentials + "."}
+		return &postern.Error{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "You may not do this. It needs the scope {scope}.",
+			Args: map[string]any{"scope": ScopeCredentials}}
 	case body.From == "" || len(body.From) > maxName:
 		return &postern.Error{Status: http.StatusBadRequest, Code: "missing_field", Text: "Please name the system that the users come from."}
 	case len(body.Users) > maxBatch:
@@ -86,7 +86,8 @@ func (c *adminCall) imports() error {
 	for i, raw := range body.Users {
 		u := &batch[i]
 		if err := u.read(raw); err != nil {
-			return &postern.Error{Status: http.StatusBadRequest, Code: "invalid_request", Text: fmt.Sprintf("The user at place %d of the batch cannot be read: %v.", i+1, err)}
+			return &postern.Error{Status: http.StatusBadRequest, Code: "invalid_request", Text: "The user at place {place} of the batch cannot be read: {cause}.",
+				Args: map[string]any{"place": i + 1, "cause": err.Error()}}
 		}
 		if seen[u.ID] {
 			return &postern.Error{Status: http.StatusBadRequest, Code: "invalid_request", Text: "Two users of the batch have the same id."}

@@ -1,8 +1,10 @@
 package users
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/posternauth/postern"
@@ -31,12 +33,29 @@ func (c *adminCall) history() error {
 	return nil
 }
 
-// testMail mails the administrator.
+// testMail mails the administrator: the mail that the body names, in a language, or a mail that says that it arrives.
 func (c *adminCall) testMail() error {
-	if err := c.flow.TestMail(c.r.Context(), c.actor); err != nil {
+	var body struct {
+		Mail     string `json:"mail"`
+		Language string `json:"language"`
+	}
+	if c.r.ContentLength != 0 {
+		if err := c.flow.ReadJSON(c.w, c.r, &body); err != nil {
+			return err
+		}
+	}
+	m, ok := c.sample(cmp.Or(body.Mail, testMail))
+	switch {
+	case !ok:
+		return &postern.Error{Status: http.StatusBadRequest, Code: "invalid_request", Text: "There is no such mail."}
+	case body.Language != "" && !slices.Contains(c.flow.MailLanguages(), body.Language):
+		return &postern.Error{Status: http.StatusBadRequest, Code: "invalid_request", Text: "Mails are not written in that language here."}
+	}
+	m.Mail.Language = body.Language
+	if err := c.flow.TestMail(c.r.Context(), c.actor, m.Mail); err != nil {
 		return err
 	}
-	c.done("test mail sent", "")
+	c.done("test mail sent", m.key)
 	return nil
 }
 

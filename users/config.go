@@ -42,6 +42,12 @@ type Config struct {
 	// Defaults to none.
 	Roles Roles
 
+	// DefaultRoles are roles that everybody has who signs up, besides those of the invitation. They are stored with the
+	// user: a later change of DefaultRoles changes no user. They must be in Roles.
+	//
+	// Defaults to none.
+	DefaultRoles []string
+
 	// AllowUsernames allows usernames: for sign-up without a mailbox, and as a second name to sign in with.
 	//
 	// Defaults to false.
@@ -88,6 +94,7 @@ type Directory struct {
 	store    store.Store
 	pool     string
 	roles    Roles
+	defaults []string // Config.DefaultRoles
 	names    bool
 	reserved map[string]bool
 	ways     *Ways
@@ -135,6 +142,12 @@ func New(c Config) (*Directory, error) {
 		}
 		d.roles[role] = slices.Clone(scopes)
 	}
+	for _, role := range c.DefaultRoles {
+		if _, ok := d.roles[role]; !ok {
+			return nil, fmt.Errorf("users: Config.DefaultRoles: %q is not in Config.Roles", role)
+		}
+	}
+	d.defaults = slices.Clone(c.DefaultRoles)
 	for _, name := range c.Reserved {
 		d.reserved[lower(name)] = true
 	}

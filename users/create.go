@@ -99,7 +99,7 @@ func (d *Directory) signUpRecord(s postern.SignUp) (*record, error) {
 	if checkPicture(s.Identity.Picture) == nil {
 		r.Picture = s.Identity.Picture
 	}
-	for _, role := range s.Roles {
+	for _, role := range slices.Concat(s.Roles, d.defaults) {
 		if _, ok := d.roles[role]; ok && !slices.Contains(r.Roles, role) {
 			r.Roles = append(r.Roles, role)
 		}

@@ -112,7 +112,7 @@ func (c *adminCall) resetFactors() error {
 	if err := c.dir.ResetFactors(c.r.Context(), c.target, c.careful(deedRemoved)); err != nil {
 		return err
 	}
-	return c.removedWay("factors reset", "factors", "The second factors of your account were removed by an administrator. No code is asked for any more when you sign in.")
+	return c.removedWay("factors reset", "factors", factorsText)
 }
 
 // removePasskeys is RemovePasskeys by an administrator.
@@ -123,5 +123,5 @@ func (c *adminCall) removePasskeys() error {
 	if err := c.dir.RemovePasskeys(c.r.Context(), c.target, c.careful(deedRemoved)); err != nil {
 		return err
 	}
-	return c.removedWay("passkeys removed", "passkeys", "The passkeys and the second factors of your account were removed by an administrator.")
+	return c.removedWay("passkeys removed", "passkeys", passkeysText)
 }

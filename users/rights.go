@@ -30,7 +30,7 @@ const (
 
 var (
 	errBeyond error = &answer{"users: beyond the rights of the actor", postern.Error{Status: http.StatusForbidden, Code: "beyond_rights",
-		Text: "This user has, or would have, rights that you do not have."}}
+		Text: "This user has, or would have, a role or a right that you do not have."}}
 	errSelf error = &answer{"users: the actor is the user", postern.Error{Status: http.StatusForbidden, Code: "not_yourself",
 		Text: "Nobody changes their own account here. Please ask another administrator."}}
 	errLastAdmin error = &answer{"users: it is the last administrator", postern.Error{Status: http.StatusConflict, Code: "last_administrator",
