@@ -42,6 +42,7 @@ type attempt struct {
 	Purpose   string          `json:"u,omitempty"` // see purpose.go
 	Whose     whose           `json:"w,omitzero"`  // of purposes that begin in a session
 	Invite    string          `json:"i,omitempty"` // the token of an invitation
+	Aside     bool            `json:"a,omitempty"` // beside the one that the page is for: see Autofiller
 }
 
 func (t *attempt) ret() session.Return {
@@ -123,6 +124,9 @@ func (c attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
 		post := false
 		if t, err := c.open(r.Context(), k); err == nil {
 			one.created, post = t.Created, t.FormPost
+			if t.Aside { // it gives way first
+				one.created -= attemptLife.Milliseconds()
+			}
 		}
 		one.gone = c.expired(k.Name, post)
 		all = append(all, one)
@@ -133,7 +137,11 @@ func (c attempts) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
 // find opens the attempt of the request's state, and checks its flow and age (RFC 6749 section 10.12, RFC 9700 section
 // 4.7).
 func (c attempts) find(r *http.Request, flow string) (*attempt, error) {
-	state := r.Form.Get("state")
+	return c.findID(r, r.Form.Get("state"), flow)
+}
+
+// findID is find for a state that is not a parameter of the request.
+func (c attempts) findID(r *http.Request, state, flow string) (*attempt, error) {
 	if !isState(state) {
 		return nil, errState(errors.New("the state is missing or malformed"))
 	}

@@ -3,13 +3,16 @@ package postern
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posternauth/postern/internal/clientip"
@@ -21,17 +24,19 @@ import (
 // Auth is the sign-in handler. All its paths are below the path of the issuer, {base}:
 //
 //	GET  {base}                        the authorize URL of each provider, as JSON
-//	GET  {base}/authorize              redirects to ?provider=, or to the only provider; else a page to choose
+//	     {base}/authorize              redirects to ?provider=, or to the only provider; else a page to choose
 //	     {base}/{provider}/authorize   begins a sign-in (alias: connect)
 //	     {base}/{provider}/callback    ends it; a provider may serve more paths
 //	GET  {base}/continue               the page between a form and another site
+//	GET  {base}/assets/                Config.Assets
+//	POST {base}/language               with Config.Assets: keeps the language that a person chose
 //	     {base}/verify                 Config.ForwardAuth
 //	GET  {base}/openapi.json           with Config.Session: the OpenAPI document of the routes for programs
 //	     {base}/token, /refresh, /revoke, /signout, /session, /sessions, /.well-known/...   session.Sessions.Handler
 //
 // An authorize URL takes redirect_uri, state, code_challenge with code_challenge_method=S256, response_type=code and
-// client_id (RFC 6749 section 4.1.1, RFC 7636); all are optional. A wrong request is answered with an error page. It is
-// never redirected.
+// client_id (RFC 6749 section 4.1.1, RFC 7636), login_hint and, with Config.Session, prompt (OpenID Connect Core
+// section 3.1.2.1); all are optional. A wrong request is answered with an error page. It is never redirected.
 //
 // A client that accepts application/json and not text/html gets JSON in place of pages and redirects, see [Flow.Page],
 // and may send a flat JSON object in place of a form. Pages of Config.Origins can be such clients.
@@ -42,12 +47,16 @@ type Auth struct {
 	store     store.Store
 	onSuccess func(http.ResponseWriter, *http.Request, *SignIn) error
 	render    func(http.ResponseWriter, *http.Request, Page)
+	assets    http.Handler                      // nil: none
+	place     func(netip.Addr) string           // nil: unknown
 	mail      func(context.Context, Mail) error // nil: none
+	composer  Composer                          // nil: none
 	log       *slog.Logger
 	clients   clientip.Resolver
 	hidden    sync.Once      // the log line about a proxy that hides the clients
 	underway  limit.Underway // attempts that were resumed and have not ended
 	alarm     limit.Alarm    // which answers 429 are events
+	entries   atomic.Uint32  // how many entries of a history this process has written
 	attempts  attempts
 	redirects redirects
 	origins   map[string]bool // Config.Origins
@@ -63,7 +72,8 @@ type Auth struct {
 
 	forwardAuth http.Handler // nil: not served
 
-	session      *kindCore // of Config.Session; nil: onSuccess is the application's
+	ownPaths     map[string]bool // pages of the account to which a proof may lead, see isOwn
+	session      *kindCore       // of Config.Session; nil: onSuccess is the application's
 	admitNew     Admit
 	openForms    bool // Config.Admit is set: a form may make a user
 	tokenClients []string
@@ -71,11 +81,15 @@ type Auth struct {
 	admin        http.Handler // of Config.Admin; nil: not served
 	usernames    bool
 
+	identifierFirst bool // Config.IdentifierFirst
+	typedNames      bool // what is typed there may be a username
+
 	factors       []factor // in the order of the configuration; those of Providers first
 	requireFactor func(ctx context.Context, p Person, auth session.Authentication) (Requirement, error)
 	rememberFor   time.Duration
 
 	document document // at {base}/openapi.json
+	settings []Setting
 
 	names  []string // of providers, sorted
 	order  []string // of providers, as people see them
@@ -90,6 +104,7 @@ type served struct {
 	flow    *Flow
 	handler http.Handler
 	mails   bool // it signs people in by their mailbox
+	mark    string
 
 	issues func(issuer string) bool // whether its identities have an issuer; nil: not known
 }
@@ -130,12 +145,16 @@ func (a *Auth) use(f *Flow, p Provider) http.Handler {
 			return fault(fmt.Errorf("postern: provider %q: %w", f.name, err))
 		}
 	}
+	mark, err := markOf(p)
+	if err != nil {
+		return fault(fmt.Errorf("postern: provider %q: %w", f.name, err))
+	}
 	h := p.Handler(f)
 	if h == nil {
 		return fault(fmt.Errorf("postern: provider %q has no handler", f.name))
 	}
 	if !a.built {
-		s := served{flow: f, handler: h, mails: mails}
+		s := served{flow: f, handler: h, mails: mails, mark: mark}
 		if known, ok := p.(interface{ Issues(issuer string) bool }); ok {
 			s.issues = known.Issues
 		}
@@ -164,6 +183,17 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !a.forPrograms(r.URL.Path) && !a.isAdmin(r.URL.Path) && a.cors(w, r) { // the paths of sessions have their own origins
 		return
 	}
+	if a.assets != nil && ok && r.URL.RawPath == "" {
+		if name, found := strings.CutPrefix(path, "/assets/"); found {
+			a.serveAssets(w, r, name)
+			return
+		}
+		if path == "/language" {
+			a.own(w, r, "POST", a.postLanguage)
+			return
+		}
+		a.keepLocales(w, r)
+	}
 	w, r = a.afterForm(w, r)
 	switch {
 	case r.URL.Path == wellKnown+a.base:
@@ -173,15 +203,15 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case a.base == "" && a.wellKnown[path] != nil:
 		a.wellKnown[path].ServeHTTP(w, r)
 	case path == "" || path == "/":
-		a.own(w, r, a.index)
+		a.own(w, r, "GET, HEAD", a.index)
 	case path == "/authorize":
-		a.own(w, r, a.choose)
+		a.room(w, r, a.chooseSteps())
 	case sessionPath(path):
 		a.below.ServeHTTP(w, r)
 	case path == "/continue":
-		a.own(w, r, a.serveContinue)
+		a.own(w, r, "GET, HEAD", a.serveContinue)
 	case a.session != nil && path == pathDocument:
-		a.own(w, r, a.document.serve)
+		a.own(w, r, "GET, HEAD", a.document.serve)
 	case a.session != nil && a.userRoom(w, r, path):
 	default:
 		a.provider(w, r, path[1:])
@@ -205,10 +235,10 @@ func sessionPath(path string) bool {
 
 const wellKnown = "/.well-known/oauth-authorization-server"
 
-// own serves a page of the handler itself: GET and HEAD only, with the parameters read.
-func (a *Auth) own(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request)) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
+// own serves a page of the handler itself, with the parameters read. allow are its methods, as in the header Allow.
+func (a *Auth) own(w http.ResponseWriter, r *http.Request, allow string, serve func(http.ResponseWriter, *http.Request)) {
+	if !slices.Contains(strings.Split(allow, ", "), r.Method) {
+		w.Header().Set("Allow", allow)
 		a.fail(w, r, nil, errMethod())
 		return
 	}
@@ -281,6 +311,16 @@ func (a *Auth) provider(w http.ResponseWriter, r *http.Request, path string) {
 			a.fail(w, r, f, e)
 			return
 		}
+		if asked, err := a.promptOf(r); err != nil || asked.none {
+			if err == nil {
+				err = a.refuseSilent(w, x.ret)
+			}
+			if err != nil && !errors.Is(err, errAnswered) {
+				a.fail(w, r, f, err)
+			}
+			return
+		}
+		a.clearEnded(w, r)
 	}
 	s.handler.ServeHTTP(w, r)
 }
@@ -305,72 +345,4 @@ func (a *Auth) index(w http.ResponseWriter, r *http.Request) {
 	body, _ := json.MarshalIndent(urls, "", "    ") // a map of strings always encodes
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(append(body, '\n'))
-}
-
-// choose redirects to the provider of the request or to the only provider, or shows a page to choose one.
-func (a *Auth) choose(w http.ResponseWriter, r *http.Request) {
-	if _, err := a.returnOf(r.Form); err != nil {
-		a.fail(w, r, nil, err)
-		return
-	}
-	if e := a.otherName(r); e != nil {
-		a.fail(w, r, nil, e)
-		return
-	}
-	q := url.Values{}
-	for name, values := range r.Form {
-		if name != "provider" {
-			q[name] = values
-		}
-	}
-	to := func(name string) string {
-		if len(q) == 0 {
-			return a.issuer + "/" + name + "/authorize"
-		}
-		return a.issuer + "/" + name + "/authorize?" + q.Encode()
-	}
-	name := r.Form.Get("provider")
-	if name == "" && len(a.names) == 1 {
-		name = a.names[0]
-	}
-	if name != "" {
-		if s, ok := a.flows[name]; !ok || s.flow.parent != nil {
-			a.fail(w, r, nil, badRequest("unknown_provider", "There is no such way to sign in here (provider)."))
-			return
-		}
-		w.Header().Set("Location", to(name))
-		w.WriteHeader(http.StatusFound)
-		return
-	}
-	a.show(w, r, a.choice(r, to))
-}
-
-// choice is the page that lists the providers, in their order. The form of the first provider that has one stands in
-// its place.
-func (a *Auth) choice(r *http.Request, to func(name string) string) Page {
-	p := Page{
-		Name: "postern.choose", Args: map[string]any{"app": a.name},
-		Title: "Sign in to " + a.name, Text: "How would you like to sign in?",
-	}
-	links := &p.Ways
-	for _, name := range a.order {
-		var form *Form
-		if own, ok := a.flows[name].handler.(interface{ Form(r *http.Request) *Form }); ok {
-			form = own.Form(r)
-		}
-		if form != nil && len(p.Forms) == 0 {
-			p.Forms, links = []Form{*form}, &p.Links
-			continue
-		}
-		text := "Continue with " + a.labels[name]
-		switch {
-		case a.labels[name] != "":
-		case form != nil && form.Submit != "": // a second one that mails
-			text = form.Submit
-		default:
-			text += strings.ToUpper(name[:1]) + name[1:]
-		}
-		*links = append(*links, Link{Name: "provider:" + name, Text: text, URL: to(name)})
-	}
-	return p
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/posternauth/postern/internal/head"
-	"github.com/posternauth/postern/internal/useragent"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
@@ -61,6 +60,12 @@ func (a *Auth) ticket(r *http.Request) (*attempt, signUpState, error) {
 	if err := json.Unmarshal(t.Provider, &own); t.Purpose != purposeTicket || err != nil {
 		return nil, own, errPurpose()
 	}
+	if own.Issuer == NameIssuer && !a.usernames { // any more
+		return nil, own, errClosed
+	}
+	if x := exchangeOf(r); x != nil {
+		x.form = pathCredential + "?state=" + t.ID
+	}
 	return t, own, nil
 }
 
@@ -94,7 +99,7 @@ func (a *Auth) finishSignUp(w http.ResponseWriter, r *http.Request, f *Flow, t *
 	if err != nil {
 		return err
 	}
-	s := SignUp{ID: head.Hash("sign-up ticket", a.issuer, t.ID), Identity: id, Locale: useragent.Language(r.Header.Get("Accept-Language")), Fields: own.Fields, Time: a.sessions.Now(),
+	s := SignUp{ID: head.Hash("sign-up ticket", a.issuer, t.ID), Identity: id, Locale: firstLanguage(r), Fields: own.Fields, Time: a.sessions.Now(),
 		Passwords: c.Passwords, Passkeys: c.Passkeys}
 	if invite != nil {
 		s.Roles = invite.Roles
@@ -164,5 +169,5 @@ func (f *Flow) Replace(w http.ResponseWriter, r *http.Request, userID string, me
 	if x := exchangeOf(r); x != nil && (len(methods) == 0 || x.head != nil && x.head.Due()) {
 		proof = x.live.auth // a password in a form is no new proof of a person who has a second factor
 	}
-	return f.auth.session.replace(w, r, p, proof)
+	return f.auth.session.replace(w, r, p, proof, session.Return{})
 }

@@ -76,66 +76,6 @@ func (a *Auth) enrolCodePage(wt *waiting) Page {
 	}
 }
 
-// postEnrolCode mails the code before an enrolment, or takes it.
-func (a *Auth) postEnrolCode(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
-	wt, err := a.findWaiting(r, waitEnroll)
-	if err != nil {
-		return err
-	}
-	if wt.row.Proved {
-		return a.showEnrol(w, r, wt)
-	}
-	p, err := a.comesIn(ctx, wt.row.User, wt.head)
-	if err != nil {
-		return err
-	}
-	address, ok := p.Email()
-	if !ok || a.mail == nil {
-		return errChanged()
-	}
-	page := a.codePage(wt.attempt, "/factors/code", "postern.enroll-code-typed", address, nil)
-	if !r.PostForm.Has("code") {
-		if err := a.takeMail(r, address, wt.row.User); err != nil {
-			return err
-		}
-		code, err := a.newCode(ctx, wt.attempt, address, true)
-		if err != nil {
-			return err
-		}
-		if err := a.sendMail(ctx, a.verifyMail(r, address, code, "postern.enroll", "to set up a second step of the sign-in")); err != nil {
-			return err
-		}
-		a.show(w, r, page)
-		return nil
-	}
-	if err := a.checkCode(r, wt.attempt, address, r.PostForm.Get("code")); err != nil {
-		if e := refusal(err); e.Code == "wrong_code" && !wantsJSON(r) {
-			a.show(w, r, a.codePage(wt.attempt, "/factors/code", "postern.enroll-code-typed", address, e))
-			return errAnswered
-		}
-		return err
-	}
-	row := wt.row
-	row.Proved = true
-	put, err := a.putWait(ctx, wt.item, row)
-	if err != nil {
-		return err
-	}
-	switch err := a.store.Write(ctx, put, wt.head.Check()); {
-	case errors.Is(err, store.ErrConflict):
-		return errAtOnce()
-	case err != nil:
-		return unavailable(err)
-	}
-	wt.row = row
-	if wantsJSON(r) {
-		return a.showEnrol(w, r, wt)
-	}
-	seeOther(w, a.issuer+"/"+flowFactors+"?state="+wt.attempt.ID)
-	return nil
-}
-
 // postContinue ends a sign-in that waited until the person has a factor.
 func (a *Auth) postContinue(w http.ResponseWriter, r *http.Request) error {
 	wt, err := a.findWaiting(r, waitEnroll)
@@ -181,6 +121,8 @@ func (f *Flow) Enroll(w http.ResponseWriter, r *http.Request, e Enrolment) (next
 		return nil, fmt.Errorf("postern: provider %q is no factor of the configuration", f.name)
 	case x == nil || x.head == nil:
 		return nil, errors.New("postern: Enroll without Person in the same request")
+	case slices.Contains(e.Methods, methodConsole):
+		return nil, errOwnMethod(f.name)
 	}
 	userID := x.live.subject
 	if x.enroll != nil {
@@ -210,12 +152,16 @@ func (f *Flow) Enroll(w http.ResponseWriter, r *http.Request, e Enrolment) (next
 	if x.enroll != nil {
 		return a.enrollWaiting(r, x.enroll, k, h, e)
 	}
+	before, err := a.beforeEnrolment(ctx, userID, e)
+	if err != nil {
+		return nil, err
+	}
 	if err := a.writeParts(ctx, append([]store.Change{h.Put()}, e.Changes...)); errors.Is(err, store.ErrConflict) {
 		return nil, errAtOnce()
 	} else if err != nil {
 		return nil, unavailable(err)
 	}
-	a.enrolled(ctx, f, x.live.subject, e)
+	a.enrolled(ctx, f, x.live.subject, e, before)
 	if r.Header.Get("Authorization") != "" {
 		return nil, nil // a program signs in again
 	}
@@ -226,7 +172,7 @@ func (f *Flow) Enroll(w http.ResponseWriter, r *http.Request, e Enrolment) (next
 	}
 	p, err := a.session.person(ctx, x.live.subject)
 	if err == nil {
-		err = a.session.replace(w, r, p, proof)
+		err = a.session.replace(w, r, p, proof, session.Return{})
 	}
 	if err != nil { // signed out, no more
 		a.emitOf(ctx, Event{Name: "session not replaced", UserID: x.live.subject, Err: err})
@@ -240,16 +186,21 @@ func (a *Auth) enrollWaiting(r *http.Request, wt *waiting, k factor, h head.Head
 	if e.Count < 0 || e.Passkeys < 0 {
 		return nil, errPurpose()
 	}
+	before, err := a.beforeEnrolment(ctx, wt.row.User, e)
+	if err != nil {
+		return nil, err
+	}
 	if slices.ContainsFunc(wt.row.Methods, func(m string) bool { return m == "link" || m == "code" }) && !wt.row.New {
 		// A thief who reads the mailbox could add a factor: the owner gets the notice first.
-		if err := a.notifyFirst(ctx, wt.row.User, e); err != nil {
+		if err := a.notifyFirst(ctx, a.flows[k.flow].flow, wt.row.User, e, before); err != nil {
 			return nil, err
 		}
-		e.Notice = ""
+		e.Notice = Notice{}
 	}
 	row := wt.row
 	row.Seq = h.Seq
-	if len(e.Methods) > 0 {
+	offered := wt.row.For == waitOffer
+	if len(e.Methods) > 0 && !offered { // the session has begun: as in an account, what is new proves nothing
 		auth := proved(session.Authentication{Methods: row.Methods, Factors: row.Factors}, k, e.Methods, row.Time)
 		row.Methods, row.Factors, row.Time = auth.Methods, auth.Factors, a.sessions.Now()
 	}
@@ -262,7 +213,10 @@ func (a *Auth) enrollWaiting(r *http.Request, wt *waiting, k factor, h head.Head
 	} else if err != nil {
 		return nil, unavailable(err)
 	}
-	a.enrolled(ctx, a.flows[k.flow].flow, row.User, e)
+	a.enrolled(ctx, a.flows[k.flow].flow, row.User, e, before)
+	if offered {
+		return a.offerEnds(wt.attempt), nil
+	}
 	return &Form{Name: "continue", Action: a.issuer + "/factors/continue", Hidden: map[string]string{"state": wt.attempt.ID}, Submit: "Continue"}, nil
 }
 
@@ -285,22 +239,34 @@ func (f *Flow) Backups(r *http.Request) (links []Link) {
 	return links
 }
 
+// beforeEnrolment is what the user has before a change of factors, for the notice about it.
+func (a *Auth) beforeEnrolment(ctx context.Context, userID string, e Enrolment) (*snapshot, error) {
+	if e.Notice.Name == "" {
+		return nil, nil
+	}
+	return a.snapshot(ctx, userID)
+}
+
 // enrolled reports a change of factors that is done.
-func (a *Auth) enrolled(ctx context.Context, f *Flow, userID string, e Enrolment) {
+func (a *Auth) enrolled(ctx context.Context, f *Flow, userID string, e Enrolment, before *snapshot) {
 	if e.Event != "" {
 		a.emitTo(ctx, Event{Name: e.Event, UserID: userID, Provider: f.name}, true)
 	}
-	if e.Notice != "" {
-		a.notify(ctx, userID, e.Notice, e.NoticeText, nil)
+	if e.Notice.Name != "" {
+		n := f.noticeOf(e.Notice)
+		n.before = before
+		a.notifyOf(ctx, userID, n)
 	}
 }
 
 // notifyFirst mails a notice that must be on its way before something counts.
-func (a *Auth) notifyFirst(ctx context.Context, userID string, e Enrolment) error {
-	if a.mail == nil || e.Notice == "" {
+func (a *Auth) notifyFirst(ctx context.Context, f *Flow, userID string, e Enrolment, before *snapshot) error {
+	if a.mail == nil || e.Notice.Name == "" {
 		return Deny("factor_required", "Your account needs a second proof, and you cannot set one up by yourself. Please ask the people who run this site.")
 	}
-	if err := a.mailNotice(ctx, userID, e.Notice, e.NoticeText, nil); err != nil {
+	n := f.noticeOf(e.Notice)
+	n.before = before
+	if err := a.mailNotice(ctx, userID, n); err != nil {
 		return unavailable(fmt.Errorf("postern: the notice of a new factor was not sent: %w", err))
 	}
 	return nil

@@ -146,7 +146,7 @@ func (h *pagerHandler) enroll(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		next, err = h.flow.Enroll(w, r, postern.Enrolment{Count: 1, Changes: used, Methods: h.Factor().Methods, Event: "pager added",
-			Notice: "pager.added", NoticeText: "From now on a sign-in asks for a code on your pager."})
+			Notice: postern.Notice{Name: "pager.added", Text: "From now on a sign-in asks for a code on your pager."}})
 	}
 	if err != nil {
 		h.flow.Fail(w, r, err)

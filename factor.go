@@ -1,6 +1,7 @@
 package postern
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,8 +43,9 @@ type FactorInfo struct {
 	// NoEnroll is a factor that a person cannot begin to have while a sign-in waits for it.
 	NoEnroll bool
 
-	// Label is the factor for people, after "Use ": "a code from your app".
-	Label string
+	// Label is the factor for people, after "Use " and "Set up ": "a code from your app". SetUp is the factor after
+	// "Set up ", if it is not the same: "recovery codes". Translations look both up, as other texts of pages.
+	Label, SetUp string
 }
 
 // A Requirement is what Config.RequireFactor demands of a sign-in, beside the factors that the person has.
@@ -88,9 +90,10 @@ type Passing struct {
 	// Ends ends everything that was minted for the user before: sessions, remembered browsers, what waits.
 	Ends bool
 
-	// Event, Notice and NoticeText are those of an [Enrolment], for a use that is worth a mail. They are reported
-	// when Changes are written.
-	Event, Notice, NoticeText string
+	// Event and Notice are those of an [Enrolment], for a use that is worth a mail. They are reported when Changes are
+	// written.
+	Event  string
+	Notice Notice
 }
 
 // An Enrolment is a change of the factors of a person.
@@ -112,8 +115,9 @@ type Enrolment struct {
 	Methods []string
 
 	// Event is the name of the event, such as "totp added", for the audit log and the history of the person. Notice is
-	// the name of the mail about it, and NoticeText says what happened: see [Flow.Notify].
-	Event, Notice, NoticeText string
+	// the mail about it, see [Flow.Notify]: without a name none is sent.
+	Event  string
+	Notice Notice
 }
 
 // factorSteps is where the factors of Config.Factors are.
@@ -125,7 +129,8 @@ type factor struct {
 	flow  string // the key of Auth.flows
 	way   bool   // it is one of Config.Providers, and always one of the person's passkeys
 	info  FactorInfo
-	label string
+	label string // after "Use "
+	setUp string // after "Set up "
 }
 
 func (k factor) shownIn(methods []string) bool {
@@ -136,7 +141,7 @@ func (k factor) shownIn(methods []string) bool {
 const MethodMultiFactor = "mfa"
 
 // notFactors are methods that prove no second factor. A mailbox is none (NIST SP 800-63B section 3.1.3).
-var notFactors = []string{methodPassword, "link", "code", "mail", "email", "oidc", "oauth", MethodStepUp, MethodMultiFactor, "user", ""}
+var notFactors = []string{methodPassword, "link", "code", "mail", "email", "oidc", "oauth", MethodStepUp, MethodMultiFactor, methodConsole, "user", ""}
 
 // setFactors builds the flows of Config.Factors. Those of Config.Providers exist already.
 func (a *Auth) setFactors(c Config) (errs []error) {
@@ -154,10 +159,9 @@ func (a *Auth) setFactors(c Config) (errs []error) {
 			}
 			return
 		}
-		k := factor{name, flow, way, f.Factor(), c.Labels[name]}
-		if k.label == "" {
-			k.label = k.info.Label
-		}
+		k := factor{name: name, flow: flow, way: way, info: f.Factor()}
+		k.label = cmp.Or(c.Labels[name], k.info.Label)
+		k.setUp = cmp.Or(c.Labels[name], k.info.SetUp, k.info.Label)
 		if len(k.info.Methods) == 0 || slices.ContainsFunc(k.info.Methods, func(m string) bool { return slices.Contains(notFactors, m) }) {
 			errs = append(errs, fmt.Errorf("postern: factor %q: its methods %q prove no second factor; a mailbox and a password are none", name, k.info.Methods))
 		}
@@ -180,6 +184,16 @@ func (a *Auth) setFactors(c Config) (errs []error) {
 		a.use(&Flow{auth: a, name: factorSteps + name}, c.Factors[name])
 		add(name, factorSteps+name, false)
 	}
+	// A backup needs another factor first, and is for a person who has lost it.
+	slices.SortStableFunc(a.factors, func(x, y factor) int {
+		switch {
+		case x.info.Backup == y.info.Backup:
+			return 0
+		case x.info.Backup:
+			return 1
+		}
+		return -1
+	})
 	a.requireFactor, a.rememberFor = c.RequireFactor, c.Remember
 	if a.rememberFor == 0 {
 		a.rememberFor = rememberLife
@@ -296,11 +310,11 @@ func (a *Auth) stepOf(k factor, step, state string) string {
 }
 
 func (a *Auth) linkTo(k factor, step, state string) Link {
-	text := "Use " + k.label
+	text, label := "Use {factor}", k.label
 	if step == "enroll" {
-		text = "Set up " + k.label
+		text, label = "Set up {factor}", k.setUp
 	}
-	return Link{Name: "factor:" + k.name, Text: text, URL: a.stepOf(k, step, state)}
+	return Link{Name: "factor:" + k.name, Text: text, URL: a.stepOf(k, step, state), Mark: a.flows[k.flow].mark, Args: map[string]any{"factor": Phrase(label)}}
 }
 
 // proved adds a factor that was shown to the proofs of a sign-in or a session. A first proof by mail is no factor, so

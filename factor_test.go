@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -108,12 +109,12 @@ func (c chip) Handler(f *postern.Flow) http.Handler {
 				return
 			}
 			e := postern.Enrolment{Count: 1, Changes: []store.Change{put(item, chipRow{Word: r.PostForm.Get("word")})}, Methods: []string{amr},
-				Event: event, Notice: amr + ".added", NoticeText: "A word was added."}
+				Event: event, Notice: postern.Notice{Name: amr + ".added", Text: "A word was added."}}
 			if c.backup {
 				e.Methods = nil
 			}
 			if r.PostForm.Get("word") == "" {
-				e.Count, e.Changes, e.Methods, e.Notice = -1, []store.Change{store.Delete(item.Key, item.Version)}, nil, amr+".removed"
+				e.Count, e.Changes, e.Methods, e.Notice = -1, []store.Change{store.Delete(item.Key, item.Version)}, nil, postern.Notice{Name: amr + ".removed", Text: "A word was removed."}
 			}
 			next, err := f.Enroll(w, r, e)
 			if err != nil {
@@ -297,5 +298,21 @@ func (h *home) must(err error) {
 	h.t.Helper()
 	if err != nil {
 		h.t.Fatal(err)
+	}
+}
+
+// TestFactors_BackupsLast: recovery codes come after what they stand in for, whatever their name.
+func TestFactors_BackupsLast(t *testing.T) {
+	h := newHome(t, func(h *home, c *postern.Config) {
+		c.Factors = map[string]postern.Provider{"a-spare": chip{backup: true}, "chip": chip{}, "b-spare": chip{backup: true}, "word": chip{}}
+	})
+	b := h.enrolled(h.who, "chip", "blue")
+	w := b.json("GET", "/account", "")
+	var names []string
+	for _, m := range regexp.MustCompile(`"name":"([^"]*)","label"`).FindAllStringSubmatch(w.Body.String(), -1) {
+		names = append(names, m[1])
+	}
+	if want := []string{"chip", "word", "a-spare", "b-spare"}; w.Code != http.StatusOK || !slices.Equal(names, want) {
+		t.Errorf("%d %q, want %q\n%s", w.Code, names, want, w.Body)
 	}
 }

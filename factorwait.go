@@ -243,8 +243,7 @@ func (a *Auth) warnOfGuesses(ctx context.Context, userID string, k factor) {
 		return
 	}
 	a.emitOf(ctx, Event{Name: "factor guessed", UserID: userID, Provider: k.name})
-	a.notify(ctx, userID, "postern.factor-guessed", "Somebody signed in to your account at "+a.name+" as far as the second step, and was wrong there several times. "+
-		"They know your password, or can read your mail.", map[string]any{"factor": k.name})
+	a.notifyOf(ctx, userID, noticeOfGuess(k.name))
 }
 
 // Passed ends a waiting sign-in, or a step-up, after Guess and a right answer. It answers the request.
@@ -253,6 +252,10 @@ func (f *Flow) Passed(w http.ResponseWriter, r *http.Request, p Passing) {
 	k, ok := a.factorOf(f)
 	if !ok || x == nil || x.waiting == nil {
 		f.Fail(w, r, fmt.Errorf("postern: provider %q called Passed without Guess", f.name))
+		return
+	}
+	if slices.Contains(p.Methods, methodConsole) {
+		f.Fail(w, r, errOwnMethod(f.name))
 		return
 	}
 	if err := a.passed(w, r, x.waiting, k, p); err != nil && !errors.Is(err, errAnswered) {
@@ -274,8 +277,8 @@ func (a *Auth) passed(w http.ResponseWriter, r *http.Request, wt *waiting, k fac
 		return err
 	}
 	_ = limit.GiveBack(ctx, a.store, x.guessAt, nil, a.factorBuckets(wt.row.User, k)...)
-	x.waiting = nil
-	a.enrolled(ctx, a.flows[k.flow].flow, wt.row.User, Enrolment{Event: p.Event, Notice: p.Notice, NoticeText: p.NoticeText})
+	x.waiting, x.self = nil, wt.row.User
+	a.enrolled(ctx, a.flows[k.flow].flow, wt.row.User, Enrolment{Event: p.Event, Notice: p.Notice}, nil)
 	now := a.sessions.Now()
 	if wt.row.For == waitStepUp {
 		a.endFactorStepUp(w, r, wt, k, p)

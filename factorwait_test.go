@@ -46,7 +46,7 @@ func TestM12_FirstEnrolmentWhileWaiting(t *testing.T) {
 	want(t, c.post(issuer+"/factors/continue", url.Values{"state": {state}}), http.StatusOK, "Mail me a code")
 	want(t, c.get(issuer+"/factors?state="+state), http.StatusOK, "Mail me a code")
 	h.mails.Take()
-	want(t, c.post(issuer+"/factors/code", url.Values{"state": {state}}), http.StatusOK, "Check your mail")
+	want(t, c.onward(c.post(issuer+"/factors/code", url.Values{"state": {state}})), http.StatusOK, "Check your mail")
 	want(t, c.post(issuer+"/factors/code", url.Values{"state": {state}, "code": {"00000000"}}), http.StatusBadRequest, "wrong_code")
 	want(t, c.get(issuer+"/factors/chip/enroll?state="+state), http.StatusForbidden, "factor_required")
 	if to := c.landing(c.post(issuer+"/factors/code", url.Values{"state": {state}, "code": {h.code("ada@example.com")}})); !strings.HasPrefix(to, issuer+"/factors?state="+state) {
@@ -290,7 +290,7 @@ func TestM12_AnAdditionEndsWhatWaits(t *testing.T) {
 	w := h.signIn(thief, h.who)
 	want(t, w, http.StatusSeeOther, "/factors?state=")
 	_, state, _ := strings.Cut(w.Header().Get("Location"), "?state=")
-	want(t, thief.post(issuer+"/factors/code", url.Values{"state": {state}}), http.StatusOK, "Check your mail")
+	want(t, thief.onward(thief.post(issuer+"/factors/code", url.Values{"state": {state}})), http.StatusOK, "Check your mail")
 	want(t, thief.post(issuer+"/factors/code", url.Values{"state": {state}, "code": {h.code("ada@example.com")}}), http.StatusSeeOther, "")
 	want(t, owner.post(issuer+"/factors/chip/enroll", url.Values{"word": {"sesame"}}), http.StatusOK, "Done")
 	for _, step := range []string{"chip/enroll", "spare/enroll", "continue"} {
@@ -299,4 +299,51 @@ func TestM12_AnAdditionEndsWhatWaits(t *testing.T) {
 	want(t, thief.get(issuer+"/factors?state="+state), http.StatusBadRequest, "expired_state")
 	b := h.browser()
 	want(t, b.answer("chip", h.waiting(b, h.who), "sesame"), http.StatusSeeOther, "")
+}
+
+// TestM14_JoinNeedsAnAnswer: a form that names neither button adds nothing, and ends neither the sign-in nor the wait.
+func TestM14_JoinNeedsAnAnswer(t *testing.T) {
+	h := newHouse(t)
+	h.signIn(h.browser(), h.who)
+	ada, b, second := h.who, h.browser(), at("ada-2", "ada@example.com", true)
+	h.signIn(b, second)
+	st := state(t, h.signIn(b, ada))
+	for _, form := range []url.Values{{"state": {st}}, {"state": {st}, "choice": {""}}, {"state": {st}, "choice": {"ADD"}}, {"state": {st}, "choice": {"x"}}, {"choice": {"add"}}, {}} {
+		for _, path := range []string{"/join", "/link"} {
+			if w := b.post(issuer+path, form); w.Code != http.StatusBadRequest {
+				t.Errorf("%s with %v: %d", path, form, w.Code)
+			}
+		}
+	}
+	if _, ok := h.session(b); ok {
+		t.Fatal("signed in")
+	}
+	want(t, b.post(issuer+"/join", url.Values{"state": {st}, "choice": {"add"}}), http.StatusSeeOther, "")
+	if id, err := h.table.Find(t.Context(), second); err != nil || id != "user-1" {
+		t.Errorf("%q %v", id, err)
+	}
+}
+
+// TestEnrolCode_Twice: the button that mails a code can be pressed again. The code of the newest mail counts, five
+// tries each, and the mails are limited.
+func TestEnrolCode_Twice(t *testing.T) {
+	h := newFort(t, func(_ *home, c *postern.Config) { c.RequireFactor = always })
+	h.signIn(h.browser(), h.who)
+	b := h.browser()
+	_, state, _ := strings.Cut(h.signIn(b, h.who).Header().Get("Location"), "?state=")
+	form := url.Values{"state": {state}}
+	var codes []string
+	for range 5 {
+		want(t, b.onward(b.post(issuer+"/factors/code", form)), http.StatusOK, "Check your mail")
+		early := b.post(issuer+"/factors/code", form)
+		want(t, early, http.StatusTooManyRequests, "Another code can be sent in 30 seconds.")
+		if got := early.Header().Get("Retry-After"); got != "30" {
+			t.Errorf("Retry-After %q", got)
+		}
+		h.Advance(30 * time.Second)
+		codes = append(codes, h.code("ada@example.com"))
+	}
+	want(t, b.post(issuer+"/factors/code", form), http.StatusTooManyRequests, "rate_limited")
+	want(t, b.post(issuer+"/factors/code", url.Values{"state": {state}, "code": codes[:1]}), http.StatusBadRequest, "wrong_code")
+	want(t, b.post(issuer+"/factors/code", url.Values{"state": {state}, "code": codes[4:]}), http.StatusSeeOther, "")
 }

@@ -15,7 +15,8 @@ import (
 
 // A Provider is one way to sign in. If it also has a method Check() error or CheckFlow(f *Flow) error, New calls it
 // before Handler and reports its error. If it has a method Mails() bool that returns true, New requires Config.Mail. If
-// it has a method Users() bool that returns true, New requires Config.Session.
+// it has a method Users() bool that returns true, New requires Config.Session. A method Mark() string names the picture
+// of its links on pages, such as "google": see Link.Mark.
 type Provider interface {
 	// Handler returns the handler for {base}/{name}/authorize, /callback and every other path of the provider. New
 	// calls it once; it must make no network calls.

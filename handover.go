@@ -120,6 +120,12 @@ func (a *Auth) handOver(w http.ResponseWriter, r *http.Request, location string)
 		httperr.Redirect(w, to.String())
 		return
 	}
+	if a.isOwnPage(to.String()) || a.wantsConsole(r) && originOf(to) == a.origin && a.isAdmin(to.Path) { // it is the end of the chain
+		h.Set("Location", to.String())
+		httperr.NoStore(h)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
 	next, err := a.nextAfterForm(w, r, to)
 	if err != nil {
 		// The sign-in is done, and its cookies are set. The page itself leads on as well; only Back is worse.
@@ -288,7 +294,7 @@ func (a *Auth) refuseTicket(w http.ResponseWriter, r *http.Request) {
 		httperr.Write(w, e.Status, e.Code, e.Text)
 		return
 	}
-	a.show(w, r, Page{Name: "postern.continue-used", Status: e.Status, Title: "Nothing to continue", Text: e.Text, Code: e.Code, Links: a.waysBack(r, nil, e)})
+	a.show(w, r, Page{Name: "postern.continue-used", Status: e.Status, Title: "Nothing to continue", Text: e.Text, Args: e.Args, Code: e.Code, Links: a.waysBack(r, nil, e)})
 }
 
 // takeTicket returns the destination of a ticket of this browser and marks it as used.
@@ -329,15 +335,14 @@ func (a *Auth) takeTicket(w http.ResponseWriter, r *http.Request, id string) (to
 
 // showContinue shows the page that leads on.
 func (a *Auth) showContinue(w http.ResponseWriter, r *http.Request, to string) {
-	where := "the application"
-	if u, err := url.Parse(to); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
-		where = u.Host
-	}
-	a.show(w, r, Page{
-		Name: "postern.continue", Args: map[string]any{"to": where},
-		Title: "Continue to " + where,
+	p := Page{
+		Name: "postern.continue", Title: "Continue to the application",
 		Text:  "If nothing happens, use the link.",
 		Links: []Link{{Name: "continue", Text: "Continue", URL: to}},
 		Next:  to,
-	})
+	}
+	if u, err := url.Parse(to); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+		p.Title, p.Args = "Continue to {to}", map[string]any{"to": u.Host}
+	}
+	a.show(w, r, p)
 }

@@ -363,12 +363,15 @@ func TestX5_FormRedirectRender(t *testing.T) {
 	v := toCounter(t, func(_ *world, _ *session.Config, c *postern.Config) {
 		c.Render = func(w http.ResponseWriter, _ *http.Request, p postern.Page) {
 			w.WriteHeader(p.Status)
-			fmt.Fprintf(w, "%d %s %s %v", p.Status, p.Title, p.Next, p.Links)
+			fmt.Fprintf(w, "%d %s %s", p.Status, p.Title, p.Next)
+			for _, l := range p.Links {
+				fmt.Fprintf(w, " [%s %s %s]", l.Name, l.Text, l.URL)
+			}
 		}
 	})
 	for to, want := range map[string]string{
-		"https://elsewhere.example/a": "200 Continue to elsewhere.example https://elsewhere.example/a [{continue Continue https://elsewhere.example/a}]",
-		"claude://x":                  "200 Continue to the application claude://x [{continue Continue claude://x}]",
+		"https://elsewhere.example/a": "200 Continue to elsewhere.example https://elsewhere.example/a [continue Continue https://elsewhere.example/a]",
+		"claude://x":                  "200 Continue to the application claude://x [continue Continue claude://x]",
 	} {
 		b := v.browser()
 		w := b.get(b.post(issuer+"/counter/authorize", url.Values{"to": {to}}).Header().Get("Location"))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/mailaddr"
@@ -108,37 +107,38 @@ func (a *Auth) sameSession(w http.ResponseWriter, r *http.Request, who whose) er
 
 // linkPage names what will be added, with a button.
 func (a *Auth) linkPage(t *attempt, path string, s linkState) Page {
-	site := a.label(s.Provider)
-	what := "your " + site + " account"
-	masked := ""
-	if address, err := mailaddr.Parse(s.Address); err == nil {
-		masked = address.Mask()
-		what += " with " + masked
-	}
-	return Page{
-		Name: "postern.link", Title: "Add " + site + " to your account?", Args: map[string]any{"provider": s.Provider, "address": masked},
-		Text: "You will be able to sign in with " + what + ".",
+	p := Page{
+		Name: "postern.link", Title: "Add {site} to your account?", Args: map[string]any{"provider": s.Provider, "site": a.wayOf(s.Provider), "address": ""},
+		Text: "You will be able to sign in with your {site} account.",
 		Forms: []Form{
-			{Name: "add", Action: a.issuer + path, Hidden: map[string]string{"state": t.ID, "choice": "add"}, Submit: "Add " + site},
+			{Name: "add", Action: a.issuer + path, Hidden: map[string]string{"state": t.ID, "choice": "add"}, Submit: "Add {site}"},
 			{Name: "skip", Action: a.issuer + path, Hidden: map[string]string{"state": t.ID, "choice": "skip"}, Submit: "Do not add it"},
 		},
 	}
+	if address, err := mailaddr.Parse(s.Address); err == nil {
+		p.Text, p.Args["address"] = "You will be able to sign in with your {site} account with {address}.", address.Mask()
+	}
+	return p
 }
 
-// label is the name of a provider for people.
-func (a *Auth) label(name string) string {
-	if l := a.labels[name]; l != "" {
-		return l
+// chosenToAdd returns which of the two buttons of linkPage was pressed. A form without an answer does nothing.
+func chosenToAdd(r *http.Request) (bool, error) {
+	switch r.PostForm.Get("choice") {
+	case "add":
+		return true, nil
+	case "skip":
+		return false, nil
 	}
-	if name == "" {
-		return "this"
-	}
-	return strings.ToUpper(name[:1]) + name[1:]
+	return false, badRequest("invalid_request", "The form is not complete. Please start again.")
 }
 
 // postLink adds an identity, after the person has seen which.
 func (a *Auth) postLink(w http.ResponseWriter, r *http.Request) error {
 	if err := knownMembers(r, "state", "choice"); err != nil {
+		return err
+	}
+	add, err := chosenToAdd(r)
+	if err != nil {
 		return err
 	}
 	t, err := a.attempts.find(r, flowLink)
@@ -156,7 +156,7 @@ func (a *Auth) postLink(w http.ResponseWriter, r *http.Request) error {
 		return e
 	}
 	a.attempts.clear(w, t)
-	if r.PostForm.Get("choice") == "add" {
+	if add {
 		if err := a.link(r.Context(), t.Whose.User, t.Whose.Sec, s); err != nil {
 			return err
 		}
@@ -172,6 +172,10 @@ func (a *Auth) link(ctx context.Context, userID string, sec int64, s linkState) 
 	if !ok {
 		return errNotFound()
 	}
+	before, err := a.snapshot(ctx, userID)
+	if err != nil {
+		return err
+	}
 	switch err := linker.Link(head.Bind(ctx, userID, sec), userID, s.identity()); {
 	case errors.Is(err, ErrTaken):
 		return Deny("identity_taken", "That account at the other site belongs to another account here. Nothing was changed.")
@@ -179,8 +183,9 @@ func (a *Auth) link(ctx context.Context, userID string, sec int64, s linkState) 
 		return unavailableUsers("Users.Link", err)
 	}
 	a.emitOf(ctx, Event{Name: "identity linked", UserID: userID, Provider: s.Provider})
-	a.notify(ctx, userID, "postern.identity-linked", a.label(s.Provider)+" was added to your account at "+a.name+
-		". Everybody who can sign in there can now sign in to your account.", map[string]any{"provider": s.Provider})
+	n := noticeOfLink(s.Provider, a.wayOf(s.Provider))
+	n.before = before
+	a.notifyOf(ctx, userID, n)
 	return nil
 }
 
@@ -208,15 +213,14 @@ func (a *Auth) offerJoin(w http.ResponseWriter, r *http.Request, in *SignIn, use
 	if q != "" {
 		q = "?" + q
 	}
-	site := a.label(in.Identity.Provider)
 	masked := ""
 	if m, err := mailaddr.Parse(address); err == nil {
 		masked = m.Mask()
 	}
 	a.show(w, r, Page{
 		Status: http.StatusConflict, Name: "postern.account-exists", Title: "You have an account already",
-		Args:  map[string]any{"provider": in.Identity.Provider, "address": masked},
-		Text:  "An account has the address " + masked + ". Sign in to it the way you did before. You can then add " + site + " to it.",
+		Args:  map[string]any{"provider": in.Identity.Provider, "site": a.wayOf(in.Identity.Provider), "address": masked},
+		Text:  "An account has the address {address}. Sign in to it the way you did before. You can then add {site} to it.",
 		Code:  "account_exists",
 		Links: []Link{{Name: "sign-in", Text: "Sign in to my account", URL: a.issuer + "/authorize" + q}},
 	})
@@ -257,6 +261,10 @@ func (a *Auth) postJoin(w http.ResponseWriter, r *http.Request) error {
 	if err := knownMembers(r, "state", "choice"); err != nil {
 		return err
 	}
+	add, err := chosenToAdd(r)
+	if err != nil {
+		return err
+	}
 	wt, err := a.findWaiting(r, waitJoin)
 	if err != nil {
 		return err
@@ -265,7 +273,7 @@ func (a *Auth) postJoin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in, s := wt.signIn(), wt.row.Join
-	if r.PostForm.Get("choice") == "add" {
+	if add {
 		// The address must still be that of the user: its owner may be another by now.
 		if u, err := a.session.users.Find(r.Context(), mailIdentity(s.Address)); err != nil || u != in.UserID {
 			if err != nil && !errors.Is(err, ErrNoUser) {

@@ -32,7 +32,7 @@ func TestA12_StepUpByAMailedCode(t *testing.T) {
 	b := h.browser()
 	h.signIn(b, h.who)
 	want(t, b.get(issuer+"/step-up"), http.StatusOK, "/step-up/code")
-	w := b.get(issuer + "/step-up/code?redirect_uri=%2Fwelcome")
+	w := b.onward(b.get(issuer + "/step-up/code?redirect_uri=%2Fwelcome"))
 	want(t, w, http.StatusOK, "one-time-code")
 	st, code := state(t, w), h.code("ada@example.com")
 	before, _ := h.session(b)

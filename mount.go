@@ -2,6 +2,7 @@ package postern
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -11,20 +12,32 @@ type roomSteps = map[string]func(http.ResponseWriter, *http.Request) error
 func (a *Auth) roomRoutes() map[string]roomSteps {
 	return map[string]roomSteps{
 		"/sign-up":      {"GET": a.showSignUp, "POST": a.postSignUp},
-		"/sign-up/code": {"POST": a.postSignUpCode},
+		"/sign-up/code": {"GET": a.showSignUpCode, "POST": a.postSignUpCode},
 		"/step-up":      {"GET": a.showStepUp},
 		"/step-up/code": {"GET": a.mailStepUp, "POST": a.postStepUpCode},
 		"/step-up/":     {"GET": a.beginStepUp, "POST": a.beginStepUp},
 		"/session/end":  {"POST": a.postEnd},
 		"/factors":      {"GET": a.listFactors},
-		"/factors/code": {"POST": a.postEnrolCode},
+		"/factors/code": {"GET": a.showEnrolCode, "POST": a.postEnrolCode},
+
+		"/sign-up/code/again": {"POST": a.postSignUpAgain},
+		"/sign-up/change":     {"GET": a.showSignUpChange},
+		"/sign-up/credential": {"GET": a.showCredential},
+		"/step-up/code/sent":  {"GET": a.showStepUpCode},
+		"/step-up/code/again": {"POST": a.postStepUpAgain},
 
 		"/factors/continue": {"POST": a.postContinue},
+		"/factors/later":    {"POST": a.postLater},
 		"/link":             {"POST": a.postLink},
 		"/join":             {"POST": a.postJoin},
 		"/account/stop":     {"GET": a.stopChange, "POST": a.postStopChange}, // for people who come from a mail
 		"/account/undo":     {"GET": a.showUndo, "POST": a.postUndo},
 		"/account/confirm":  {"GET": a.showConfirm, "POST": a.postConfirm},
+
+		"/sign-up/code/link": {"GET": a.showCodeLink(pathSignUpCode, a.signUpHere)},
+		"/step-up/code/link": {"GET": a.showCodeLink(pathStepUpTyped, a.stepUpHere)},
+		"/factors/code/link": {"GET": a.showCodeLink(pathEnrolCode, a.enrolHere)},
+		"/account/code/link": {"GET": a.showCodeLink(pathAddressCode, a.addressHere)},
 	}
 }
 
@@ -61,8 +74,9 @@ type WellKnowner interface {
 	WellKnown() map[string]http.Handler
 }
 
-// WellKnown serves what providers need at fixed paths of the host, and 404 elsewhere. Mount registers these paths where
-// the issuer has no path. Where it has one, register this handler at "GET /.well-known/" of the host that people know.
+// WellKnown serves what providers need at fixed paths of the host, and 404 elsewhere. Mount registers these paths.
+// Where the mux of Mount does not serve the root of the host, such as behind a proxy that hands on {base} alone,
+// register this handler at "GET /.well-known/" of that host.
 func (a *Auth) WellKnown() http.Handler {
 	mux := http.NewServeMux()
 	for path, h := range a.wellKnown {
@@ -71,10 +85,20 @@ func (a *Auth) WellKnown() http.Handler {
 	return mux
 }
 
-// Mount registers the handler with mux for {base}, every path below it, and the metadata path of RFC 8414. It registers
-// each method separately, so that patterns of the application such as "GET /" do not conflict. If the issuer has no
-// path, each route is registered separately and all other paths belong to the application.
+// Mount registers the handler with mux for {base}, every path below it, the metadata path of RFC 8414, and the paths of
+// WellKnown, such as "GET /.well-known/change-password". It registers each method separately, so that patterns of the
+// application such as "GET /" do not conflict. If the issuer has no path, each route is registered separately and all
+// other paths belong to the application.
+//
+// An application that has a path of WellKnown itself registers it before Mount, which then leaves it out. Of several
+// handlers that are mounted on one mux, the first has these paths.
 func (a *Auth) Mount(mux *http.ServeMux) {
+	for path, h := range a.wellKnown {
+		pattern := "GET " + path
+		if _, have := mux.Handler(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}}); have != pattern {
+			mux.Handle(pattern, h)
+		}
+	}
 	get := func(paths ...string) { a.handle(mux, "GET", paths) }
 	post := func(paths ...string) { a.handle(mux, "POST", paths) }
 	options := func(paths ...string) { a.handle(mux, "OPTIONS", paths) }
@@ -95,11 +119,9 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 	own := []string{"/session", "/sessions", "/sessions/"}
 	public := []string{"/.well-known/openid-configuration", "/.well-known/jwks.json", wellKnown}
 	get("/{$}", "/authorize", "/continue")
+	post("/authorize")
 	get(public...)
 	get(own...)
-	for path := range a.wellKnown {
-		get(path)
-	}
 	options(public...)
 	options(ends...)
 	options(own...)
@@ -115,6 +137,13 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 		options("/verify")
 		others("/verify")
 	}
+	if a.assets != nil {
+		files := []string{"/assets/", "/language"}
+		get(files...)
+		post(files...)
+		options(files...)
+		others(files...)
+	}
 	if a.session != nil {
 		get("/account", "/account/")
 		post("/account", "/account/")
@@ -127,10 +156,10 @@ func (a *Auth) Mount(mux *http.ServeMux) {
 		others(rooms...)
 	}
 	if a.admin != nil {
-		get("/admin/")
-		post("/admin/")
-		options("/admin/")
-		others("/admin/")
+		get("/admin", "/admin/")
+		post("/admin", "/admin/")
+		options("/admin", "/admin/")
+		others("/admin", "/admin/")
 	}
 	for _, name := range a.names {
 		get("/" + name + "/")

@@ -48,7 +48,7 @@ func (a *Auth) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 		return true
 	}
 	methods := "GET, HEAD, POST"
-	if a.jsonRoom(r.URL.Path) {
+	if a.jsonRoom(r) {
 		methods += ", PATCH, DELETE"
 	}
 	cors.Allow(w, r, methods)

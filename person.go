@@ -23,15 +23,17 @@ var errAnswered = errors.New("postern: the request is answered")
 // password or a step-up. An earlier sign-in by mail or by another site does not count.
 //
 // With ok false, Person has answered the request: with 401 "not_signed_in", or with 401
-// "insufficient_user_authentication" (RFC 9470) and the URL of the step-up. A page has it as a link. The step-up leads
-// to a URL of the application.
+// "insufficient_user_authentication" (RFC 9470) and the URL of the step-up. A person in a browser goes on to the
+// sign-in or the step-up, and from there back to the page that they opened. That works for the pages that [Manager] and
+// [Factor] name, and for those that a method Pages() []string of the handler lists: steps that are opened by GET and do
+// nothing. After a form, the person comes back to the page that [Manager] names, and what the form had is lost.
 func (f *Flow) Person(w http.ResponseWriter, r *http.Request, maxAge time.Duration) (p Person, ok bool) {
 	a, x := f.auth, exchangeOf(r)
 	if x != nil && a.session != nil && f.enrolls(r) {
 		wt, err := a.enrolling(r)
 		if wt != nil && err == nil {
 			if p, err = a.comesIn(r.Context(), wt.row.User, wt.head); err == nil {
-				x.enroll, x.head = wt, &wt.head
+				x.enroll, x.head, x.self = wt, &wt.head, wt.row.User
 				return p, true
 			}
 		}
@@ -54,10 +56,35 @@ func (f *Flow) Person(w http.ResponseWriter, r *http.Request, maxAge time.Durati
 		}
 	}
 	if err != nil {
-		f.Fail(w, r, unavailableUsers("Users.Get", err))
+		if !acceptsPage(r) || !a.leadsToProof(w, r, f.pageOfPerson(), err) {
+			f.Fail(w, r, unavailableUsers("Users.Get", err))
+		}
 		return p, false
 	}
 	return p, true
+}
+
+// pageOfPerson is where a person goes on after a proof that a form of this provider needed: what the form had is not
+// kept, since it may be a password.
+func (f *Flow) pageOfPerson() string {
+	if s, ok := f.auth.flows[f.name]; ok {
+		if m, ok := s.handler.(Manager); ok {
+			return f.URL(m.Manage())
+		}
+	}
+	if f.auth.session == nil {
+		return ""
+	}
+	return f.auth.accountURL("security")
+}
+
+// AccountLink is a link to the pages of the account, for a page on which a person has changed a credential. It is none
+// for a person on the way to a session, where Enroll has returned a form.
+func (f *Flow) AccountLink(r *http.Request) []Link {
+	if x := exchangeOf(r); f.auth.session == nil || x == nil || x.enroll != nil {
+		return nil
+	}
+	return f.auth.cancel("security")
 }
 
 // enrolls reports whether a request is for a step by which a person begins to have a factor.
@@ -113,13 +140,19 @@ func errStepUp(w http.ResponseWriter, issuer string, maxAge time.Duration) *Erro
 // An Ask states how strictly a provider must identify the person this time.
 type Ask struct {
 	Login  bool          // the person signs in anew there, whatever session they have
-	MaxAge time.Duration // how old that sign-in may be; zero without Login
+	Select bool          // the person chooses an account there
+	MaxAge time.Duration // how old that sign-in may be, in a step-up
 	UserID string        // the user who is expected; empty for a sign-in
 }
 
-// Ask returns what the purpose of a request, which begins an attempt, asks of the provider. It is zero for a sign-in.
+// Ask returns what a request, which begins an attempt, asks of the provider: by its purpose, or by the parameter prompt
+// of a sign-in.
 func (f *Flow) Ask(r *http.Request) Ask {
 	x := exchangeOf(r)
+	if x != nil && x.purpose == purposeSignIn {
+		asked, _ := f.auth.promptOf(r) // it was read before
+		return Ask{Login: asked.login, Select: asked.selects}
+	}
 	if x == nil || x.purpose != purposeStepUp {
 		return Ask{}
 	}
@@ -150,10 +183,28 @@ func (f *Flow) Users() Users {
 // EndUser ends everything that a user has: see [Auth.EndUser].
 func (f *Flow) EndUser(ctx context.Context, userID string) error { return f.auth.EndUser(ctx, userID) }
 
-// Notify mails a notice about the security of an account to every verified address of the user. text is what happened,
-// and must repeat nothing that somebody typed. Best effort: an error becomes the event "notice not sent".
-func (f *Flow) Notify(ctx context.Context, userID, name, text string, args map[string]any) {
-	f.auth.notify(ctx, userID, name, text, args)
+// Notify mails a notice about the security of an account to every verified address of the user, after what it is about.
+// Best effort: an error becomes the event "notice not sent".
+//
+// Its link "This was not me" works for seven days, once, and goes to those addresses that the user had before
+// the changes of the last seven days.
+func (f *Flow) Notify(ctx context.Context, userID string, n Notice) {
+	f.auth.notifyOf(ctx, userID, f.noticeOf(n))
+}
+
+// RefusesMailbox reports whether the account of a user is frozen so that a mailbox does not prove who they are: no
+// password is reset by a mail to it.
+func (f *Flow) RefusesMailbox(ctx context.Context, userID, address string) (bool, error) {
+	a := f.auth
+	h, err := head.Get(ctx, a.store, f.Pool(), userID)
+	if err != nil {
+		return true, unavailable(err)
+	}
+	if !h.Frozen {
+		return false, nil
+	}
+	row, item, err := a.readFreeze(ctx, userID)
+	return err != nil || item.Version == "" || !row.Resets || row.denies(wayOfMail(address)), err
 }
 
 // LimitUser is Limit by a user, shared by all flows of a package: name should begin with the name of the package.
@@ -173,7 +224,7 @@ func (f *Flow) LimitIdentifier(ctx context.Context, name string, id Identity, ev
 // answer is the session, as at the end of every other sign-in. It leads to the first of Config.Redirects. It needs
 // Config.Session.
 func (a *Auth) SignIn(w http.ResponseWriter, r *http.Request, id Identity, methods ...string) {
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, &exchange{}))
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, a.newExchange(r)))
 	f := &Flow{auth: a, name: "application"}
 	if a.session == nil {
 		f.Fail(w, r, errors.New("postern: Auth.SignIn needs Config.Session"))
@@ -198,7 +249,7 @@ func (f *Flow) Usernames() bool { return f.auth.usernames }
 
 // WaysIn returns the other ways by which a user can sign in here, as people know them: those that the user has and that
 // Config.Providers offers. A provider asks for them before it removes a credential: without another way it must not.
-func (f *Flow) WaysIn(ctx context.Context, p Person) ([]string, error) {
+func (f *Flow) WaysIn(ctx context.Context, p Person) (List, error) {
 	a := f.auth
 	h, err := head.Get(ctx, a.store, f.Pool(), p.ID)
 	if err != nil {
@@ -218,7 +269,7 @@ func (f *Flow) WaysIn(ctx context.Context, p Person) ([]string, error) {
 		return ""
 	}
 	_, mailbox := p.Email()
-	var ways []string
+	var ways List
 	for _, name := range a.order {
 		has := false
 		switch own := class(name); {
@@ -233,7 +284,7 @@ func (f *Flow) WaysIn(ctx context.Context, p Person) ([]string, error) {
 			has = slices.ContainsFunc(ids, func(id Identity) bool { return id.Provider == name })
 		}
 		if has {
-			ways = append(ways, a.label(name))
+			ways = append(ways, a.wayOf(name))
 		}
 	}
 	return ways, nil

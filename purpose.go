@@ -52,7 +52,9 @@ func (a *Auth) room(w http.ResponseWriter, r *http.Request, steps map[string]fun
 				if allow != "" {
 					allow += ", "
 				}
-				allow += m
+				if allow += m; m == http.MethodGet {
+					allow += ", HEAD"
+				}
 			}
 		}
 		w.Header().Set("Allow", allow)

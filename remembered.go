@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -45,15 +44,7 @@ type rememberedCookie struct {
 // RememberField is the field by which a person asks that this browser is remembered, for the form of a factor. Use it
 // where [Waiting] says that the form may have it.
 func (f *Flow) RememberField() Field {
-	return Field{Name: "remember", Type: "checkbox", Value: "yes", Label: "Do not ask again in this browser for " + inDays(f.auth.rememberFor)}
-}
-
-func inDays(d time.Duration) string {
-	days := int(d / (24 * time.Hour))
-	if days == 1 {
-		return "a day"
-	}
-	return strconv.Itoa(max(days, 1)) + " days"
+	return Field{Name: "remember", Type: "checkbox", Value: "yes", Label: "Do not ask again in this browser for {life}", Args: map[string]any{"life": f.auth.rememberFor}}
 }
 
 // mayRemember reports whether a browser may be remembered after this factor. A recovery code is for a person who has

@@ -14,6 +14,7 @@ import (
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/internal/httperr"
 	"github.com/posternauth/postern/internal/shortcookie"
+	"github.com/posternauth/postern/internal/text"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
 )
@@ -35,6 +36,7 @@ type exchange struct {
 	purpose  string         // of the attempt that this request begins; empty: a sign-in
 	whose    whose          // for whom it begins
 	invite   string         // the invitation that it begins with
+	aside    bool           // it stands beside the one that the page is for
 	again    session.Return // for the link "start again" of an error page
 	attempt  *attempt       // after Resume
 	leave    func()         // after Resume: the attempt counts as under way until this is called
@@ -45,15 +47,28 @@ type exchange struct {
 	finished bool           // Done was called
 	reported bool           // the outcome is in the audit log
 	addr     netip.Addr     // of the client
+	agent    string         // User-Agent of the client, as events have it
 	json     bool           // the form came as JSON
 	live     live           // the session that Person found
 	head     *head.Head     // of the person whom Person found; the session had its Sec
 	enroll   *waiting       // the sign-in in which Person found the person
 	waiting  *waiting       // after Guess
+	asks     *http.Request  // this request
+	form     string         // path and query, below the issuer, of the page whose form was sent
+	self     string         // the user who is signed in in this browser, or on the way to a session
+	setUp    bool           // the sign-in waited until the person had a factor
 	guessAt  time.Time      // when Guess counted
 }
 
 type exchangeKey struct{}
+
+// newExchange returns the data of a request that begins.
+func (a *Auth) newExchange(r *http.Request) *exchange {
+	return &exchange{addr: a.clients.Addr(r), agent: text.Line(r.UserAgent(), maxAgent)}
+}
+
+// maxAgent is how many bytes of a User-Agent are kept.
+const maxAgent = 255
 
 func exchangeOf(r *http.Request) *exchange {
 	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
@@ -100,8 +115,9 @@ func errTooLarge() *Error {
 // admit reads the parameters of a request into r.Form and r.PostForm and adds an exchange to its context. A body is a
 // form, or a flat JSON object, which is read as if it were a form.
 func (a *Auth) admit(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
-	x := &exchange{addr: a.clients.Addr(r)}
+	x := a.newExchange(r)
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	x.asks = r
 	values, err := form.Parse(r.URL.RawQuery, nil)
 	if err != nil {
 		return r, badForm(err)
@@ -133,24 +149,24 @@ func (a *Auth) admit(w http.ResponseWriter, r *http.Request) (*http.Request, err
 // badForm returns the page for an error of package form. The cause goes to the log: a callback fails this way if the
 // provider, or a program between, adds a parameter that cannot be read.
 func badForm(err error) error {
-	refuse := func(text string, cause error) error {
-		e := badRequest("invalid_request", text)
-		e.Err = cause
-		return e
-	}
+	text := ""
 	switch {
 	case errors.Is(err, form.ErrTooMany):
-		return refuse("The request has too many parameters.", err)
+		text = "The request has too many parameters."
 	case errors.Is(err, form.ErrEncoding):
-		return refuse("The request has a parameter that is wrongly encoded.", fmt.Errorf("%w: it has a bare %% or a semicolon", err))
+		text, err = "The request has a parameter that is wrongly encoded.", fmt.Errorf("%w: it has a bare %% or a semicolon", err)
 	case errors.Is(err, form.ErrTwice):
-		return refuse("The request has a parameter more than once.", err)
+		text = "The request has a parameter more than once."
 	case errors.Is(err, form.ErrFlat):
-		return refuse("The request is not one JSON object whose members are texts, numbers or booleans.", err)
+		text = "The request is not one JSON object whose members are texts, numbers or booleans."
 	case errors.Is(err, form.ErrText):
-		return refuse("The request has a parameter with characters that are not allowed.", err)
+		text = "The request has a parameter with characters that are not allowed."
+	default:
+		return err
 	}
-	return err
+	e := badRequest("invalid_request", text)
+	e.Err = err
+	return e
 }
 
 // ours reports whether a POST comes from a page of this site, by the headers Sec-Fetch-Site and Origin of the browser.

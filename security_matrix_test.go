@@ -148,6 +148,15 @@ var artefacts = map[string]func(f *flat) func() *httptest.ResponseRecorder{
 		form := url.Values{"grant_type": {"authorization_code"}, "code": {to.Query().Get("code")}, "code_verifier": {verifier}, "client_id": {"api"}, "redirect_uri": {"https://app.example.com/"}}
 		return func() *httptest.ResponseRecorder { return f.browser().post(issuer+"/token", form) }
 	},
+	"session at the issuer, of a sign-in by code": func(f *flat) func() *httptest.ResponseRecorder {
+		b := f.browser()
+		f.byCode(b, at("ann", "", false))
+		return func() *httptest.ResponseRecorder { return b.json("GET", "/account", "") }
+	},
+	"session of an application": func(f *flat) func() *httptest.ResponseRecorder {
+		access, _ := f.byCode(f.browser(), at("ann", "", false))
+		return func() *httptest.ResponseRecorder { return f.bearer(access) }
+	},
 	"waiting sign-in": func(f *flat) func() *httptest.ResponseRecorder {
 		b := f.browser()
 		f.signIn(b, at("stranger", anns, true))

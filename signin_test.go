@@ -45,9 +45,9 @@ func TestSignIn(t *testing.T) {
 	if got := v.outcomes(); len(got) != 1 || got[0] != "sign-in" {
 		t.Errorf("events %q", got)
 	}
-	// Only the cookies of the session are left, and a guarded handler accepts them.
-	if len(b.Cookies) != 2 {
-		t.Errorf("cookies left: %d, want the session's two alone", len(b.Cookies))
+	// Only the cookies of the session are left, with the name of the provider, and a guarded handler accepts them.
+	if len(b.Cookies) != 3 {
+		t.Errorf("cookies left: %d, want the session's two and the provider's name", len(b.Cookies))
 	}
 	guarded := v.users.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, _ := v.users.From(r.Context())

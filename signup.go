@@ -1,7 +1,6 @@
 package postern
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,45 +24,101 @@ func (a *Auth) showSignUp(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.returnFor(r); err != nil {
 		return err
 	}
-	a.show(w, r, a.signUpPage(r, nil))
+	a.clearEnded(w, r)
+	a.show(w, r, a.signUpPage(r, signUpForm{query: authorizeQuery(r)}))
 	return nil
 }
 
-func (a *Auth) signUpPage(r *http.Request, e *Error) Page {
+// A signUpForm is what the page of a sign-up is filled with. The refusal is about the field wrong.
+type signUpForm struct {
+	query string // of the authorize request
+	typed url.Values
+	wrong string
+	err   *Error
+}
+
+func (a *Auth) signUpPage(r *http.Request, of signUpForm) Page {
 	action := a.issuer + "/sign-up"
-	q := authorizeQuery(r)
-	if q != "" {
-		action += "?" + q
+	if of.query != "" {
+		action += "?" + of.query
 	}
 	p := Page{Name: "postern.sign-up", Title: "Create an account"}
-	fields := slices.Clone(a.signUpFields)
+	own := a.signUpFieldsWith(of)
+	name, address := Field{
+		Name: "username", Label: "Username", Autocomplete: "username", MaxLength: 32, Required: true,
+		Hint: "3 to 32 of a-z, 0-9, dot, dash and underscore. Without an address nobody can help you if you lose your password.",
+	}, Field{Name: "email", Label: "Email address", Type: "email", Autocomplete: "email", MaxLength: 254, Required: true}
+	if hint := a.loginHint(r); strings.Contains(hint, "@") {
+		address.Value = hint
+	} else {
+		name.Value = hint
+	}
+	add := func(form Form, f Field) {
+		if a.mail == nil || !a.usernames {
+			form.Submit = "Continue" // one form is all there is
+		}
+		if of.typed.Has(f.Name) {
+			f.Value = of.typed.Get(f.Name)
+		}
+		f.Invalid = f.Name == of.wrong
+		fields := append([]Field{f}, own...)
+		if len(of.typed) > 0 && !of.typed.Has(f.Name) { // the other form was sent
+			fields = append(fields[:1:1], a.signUpFields...)
+		}
+		form.Action, form.Fields = action, fields
+		p.Forms = append(p.Forms, form)
+	}
 	if a.mail != nil {
 		p.Text = "Enter your address. We will send you a code to verify it."
-		p.Forms = append(p.Forms, Form{Name: "address", Action: action, Submit: "Continue", Fields: append([]Field{{
-			Name: "email", Label: "Email address", Type: "email", Autocomplete: "email", MaxLength: 254, Required: true,
-		}}, fields...)})
+		add(Form{Name: "address", Submit: "Continue with email"}, address)
 	}
 	if a.usernames {
-		p.Forms = append(p.Forms, Form{Name: "username", Action: action, Submit: "Continue", Fields: append([]Field{{
-			Name: "username", Label: "Username", Autocomplete: "username", MaxLength: 32, Required: true,
-			Hint: "3 to 32 of a-z, 0-9, dot, dash and underscore. Without an address nobody can help you if you lose your password.",
-		}}, fields...)})
+		add(Form{Name: "username", Submit: "Continue with a username"}, name)
 	}
-	if e != nil {
-		p.Status, p.Error, p.Code = e.Status, e.Text, e.Code
+	if of.err != nil {
+		p = p.WithError(of.err)
 	}
 	to := a.issuer + "/authorize"
-	if q != "" {
-		to += "?" + q
+	if of.query != "" {
+		to += "?" + of.query
 	}
 	p.Links = []Link{{Name: "sign-in", Text: "I have an account", URL: to}}
 	return p
 }
 
+// signUpFieldsWith returns the application's own fields with what was typed, except passwords.
+func (a *Auth) signUpFieldsWith(of signUpForm) []Field {
+	fields := slices.Clone(a.signUpFields)
+	for i := range fields {
+		f := &fields[i]
+		f.Invalid = f.Name == of.wrong
+		switch {
+		case len(of.typed) == 0 || f.Type == "password":
+		case f.Type == "checkbox":
+			f.Checked = of.typed.Get(f.Name) != ""
+		default:
+			f.Value = of.typed.Get(f.Name)
+		}
+	}
+	return fields
+}
+
+// refuseField shows the form of a sign-up again with what was typed, after a refusal that is about one of its fields.
+func (a *Auth) refuseField(w http.ResponseWriter, r *http.Request, field string, err error) error {
+	if e := (*Error)(nil); wantsJSON(r) || !errors.As(err, &e) {
+		return err
+	}
+	e := refusal(err)
+	a.report(r, nil, e, "")
+	exchangeOf(r).form = withQuery("/"+flowSignUp, authorizeQuery(r))
+	a.show(w, r, a.signUpPage(r, signUpForm{query: authorizeQuery(r), typed: r.PostForm, wrong: field, err: e}))
+	return errAnswered
+}
+
 // authorizeQuery is the query of the authorize request that a room was opened with, to go on with.
 func authorizeQuery(r *http.Request) string {
 	q := url.Values{}
-	for _, name := range []string{"redirect_uri", "state", "client_id", "code_challenge", "code_challenge_method", "response_type", "invitation"} {
+	for _, name := range []string{"redirect_uri", "state", "client_id", "code_challenge", "code_challenge_method", "response_type", "invitation", "login_hint", hintParam} {
 		if v := r.Form.Get(name); v != "" {
 			q.Set(name, v)
 		}
@@ -90,28 +145,24 @@ func (a *Auth) postSignUp(w http.ResponseWriter, r *http.Request) error {
 	if r.PostForm.Get("email") != "" && r.PostForm.Get("username") != "" {
 		return badRequest("invalid_request", "Please send an address or a username, and not both.")
 	}
-	own, err := a.signUpValues(r)
+	own, wrong, err := a.signUpValues(r)
 	if err != nil {
-		return err
+		return a.refuseField(w, r, wrong, err)
 	}
 	if name := r.PostForm.Get("username"); name != "" && a.usernames {
 		return a.signUpName(w, r, ret, name, own)
 	}
 	address, ok := canonicalAddress(r.PostForm.Get("email"))
 	if !ok || a.mail == nil {
-		e := badRequest("invalid_address", "Please enter one email address, such as ann@example.com.")
-		if wantsJSON(r) {
-			return e
-		}
-		a.show(w, r, a.signUpPage(r, e))
-		return nil
+		return a.refuseField(w, r, "email", badRequest("invalid_address", "Please enter one email address, such as ann@example.com."))
 	}
-	return a.signUpAddress(w, r, ret, address, own)
+	exchangeOf(r).invite = r.Form.Get("invitation")
+	return a.signUpAddress(w, r, ret, signUpState{MailIssuer, address, own}, nil)
 }
 
-// signUpValues returns the application's own fields of a sign-up.
-func (a *Auth) signUpValues(r *http.Request) (map[string]string, error) {
-	own := map[string]string{}
+// signUpValues returns the application's own fields of a sign-up, or the name of the field that is refused.
+func (a *Auth) signUpValues(r *http.Request) (own map[string]string, wrong string, err error) {
+	own = map[string]string{}
 	for _, f := range a.signUpFields {
 		v := r.PostForm.Get(f.Name)
 		limit := f.MaxLength
@@ -120,22 +171,22 @@ func (a *Auth) signUpValues(r *http.Request) (map[string]string, error) {
 		}
 		switch {
 		case v == "" && f.Required:
-			return nil, badRequest("missing_field", "Please fill in: "+f.Label+".")
+			return nil, f.Name, badRequest("missing_field", "Please fill in: {field}.").with("field", Phrase(f.Label))
 		case len(v) > 4*limit || text.HasControl(v):
-			return nil, badRequest("invalid_field", "This is too long, or has characters that are not allowed: "+f.Label+".")
+			return nil, f.Name, badRequest("invalid_field", "This is too long, or has characters that are not allowed: {field}.").with("field", Phrase(f.Label))
 		case v != "":
 			own[f.Name] = v
 		}
 	}
-	return own, nil
+	return own, "", nil
 }
 
 // signUpAddress mails a code to a new address, and a notice to an address that has an account. Both have the same
-// answer, at the same cost.
-func (a *Auth) signUpAddress(w http.ResponseWriter, r *http.Request, ret session.Return, address string, own map[string]string) error {
-	ctx := r.Context()
+// answer, at the same cost. before is the attempt in whose place this one comes, after its mail; nil: none.
+func (a *Auth) signUpAddress(w http.ResponseWriter, r *http.Request, ret session.Return, own signUpState, before *attempt) error {
+	ctx, address := r.Context(), own.Subject
 	who := Applicant{Address: address, Form: true}
-	invite, err := a.typedInvitation(r, address)
+	invite, err := a.readInvitation(ctx, exchangeOf(r).invite, address, true)
 	if err != nil {
 		return err
 	}
@@ -146,7 +197,7 @@ func (a *Auth) signUpAddress(w http.ResponseWriter, r *http.Request, ret session
 	if err := a.takeMail(r, address, ""); err != nil {
 		return err
 	}
-	t, err := a.beginOwn(w, r, ret, flowSignUp, purposeSignUp, signUpState{MailIssuer, address, own})
+	t, err := a.beginOwn(w, r, ret, flowSignUp, purposeSignUp, own)
 	if err != nil {
 		return err
 	}
@@ -159,64 +210,23 @@ func (a *Auth) signUpAddress(w http.ResponseWriter, r *http.Request, ret session
 	if err != nil {
 		return err
 	}
-	m := a.verifyMail(r, address, code, "postern.verify-address", "to create your account")
+	link, err := a.linkOfCode(r, pathSignUpCode, t, address, code)
+	if err != nil {
+		return err
+	}
+	m := a.verifyMail(r, address, code, link, "postern.verify-address", forSignUpText)
 	if known {
 		m = a.haveAccountMail(r, address)
 	}
 	if err := a.sendMail(ctx, m); err != nil {
 		return err
 	}
-	a.show(w, r, a.codePage(t, "/sign-up/code", "postern.sign-up-code", address, nil))
+	if before != nil {
+		a.attempts.clear(w, before)
+		a.endCode(ctx, before)
+	}
+	a.showStep(w, r, pathSignUpCode, t, a.signUpCodePage(t, address))
 	return nil
-}
-
-// codePage asks for a mailed code.
-func (a *Auth) codePage(t *attempt, path, name, address string, e *Error) Page {
-	p := Page{
-		Name: name, Title: "Check your mail", Args: map[string]any{"address": address, "life": codeLife},
-		Text: "We sent a mail to " + address + ". Enter the code of the mail here. It works for ten minutes.",
-		Forms: []Form{{Action: a.issuer + path, Hidden: map[string]string{"state": t.ID}, Submit: "Continue", Fields: []Field{{
-			Name: "code", Label: "Code", InputMode: "numeric", Autocomplete: "one-time-code", MaxLength: 12, Required: true,
-		}}}},
-	}
-	if e != nil {
-		p.Status, p.Error, p.Code = e.Status, e.Text, e.Code
-	}
-	return p
-}
-
-// postSignUpCode takes the code of a sign-up, and then lets the person choose a credential here.
-func (a *Auth) postSignUpCode(w http.ResponseWriter, r *http.Request) error {
-	t, own, err := a.takeCode(w, r, flowSignUp, purposeSignUp)
-	if err != nil {
-		return err
-	}
-	return a.giveTicket(w, r, t.ret(), t.Invite, own)
-}
-
-// takeCode takes the typed code of an attempt of a room, and uses both up. A wrong code is answered with the page once
-// more, and the error is errAnswered.
-func (a *Auth) takeCode(w http.ResponseWriter, r *http.Request, flow, purpose string) (*attempt, signUpState, error) {
-	var own signUpState
-	if err := knownMembers(r, "state", "code"); err != nil {
-		return nil, own, err
-	}
-	t, err := a.attempts.find(r, flow)
-	if err != nil {
-		return nil, own, err
-	}
-	if err := json.Unmarshal(t.Provider, &own); t.Purpose != purpose || err != nil {
-		return nil, own, errPurpose()
-	}
-	if err := a.checkCode(r, t, own.Subject, r.PostForm.Get("code")); err != nil {
-		if e := refusal(err); e.Code == "wrong_code" && !wantsJSON(r) {
-			a.show(w, r, a.codePage(t, "/"+flow+"/code", "postern."+flow+"-code", own.Subject, e))
-			return nil, own, errAnswered
-		}
-		return nil, own, err
-	}
-	a.attempts.clear(w, t)
-	return t, own, nil
 }
 
 // giveTicket begins the last step of a sign-up, for a verified address or a username: to choose a credential.
@@ -227,8 +237,18 @@ func (a *Auth) giveTicket(w http.ResponseWriter, r *http.Request, ret session.Re
 	if err != nil {
 		return err
 	}
+	if p := a.credentialPage(ticket, own); len(p.Forms) > 0 {
+		a.showStep(w, r, pathCredential, ticket, p)
+		return nil
+	}
+	// Without passwords and passkeys the verified address is the way in.
+	return a.finishSignUp(w, r, nil, ticket, Credential{Methods: []string{"code"}})
+}
+
+// credentialPage lists the credentials that the person can choose.
+func (a *Auth) credentialPage(ticket *attempt, own signUpState) Page {
 	p := Page{Name: "postern.sign-up-credential", Title: "Choose how to sign in", Args: map[string]any{"identifier": own.Subject},
-		Text: "You are creating an account for " + own.Subject + "."}
+		Text: "You are creating an account for {identifier}."}
 	for _, name := range a.order {
 		if h, ok := a.flows[name].handler.(Enroller); ok {
 			if f := h.EnrollForm(ticket.ID, own.Subject); f != nil {
@@ -236,12 +256,17 @@ func (a *Auth) giveTicket(w http.ResponseWriter, r *http.Request, ret session.Re
 			}
 		}
 	}
-	if len(p.Forms) > 0 {
-		a.show(w, r, p)
-		return nil
+	return p
+}
+
+// showCredential is the page of a ticket, which a browser can open again.
+func (a *Auth) showCredential(w http.ResponseWriter, r *http.Request) error {
+	t, own, err := a.ticket(r)
+	if err != nil {
+		return err
 	}
-	// Without passwords and passkeys the verified address is the way in.
-	return a.finishSignUp(w, r, nil, ticket, Credential{Methods: []string{"code"}})
+	a.show(w, r, a.credentialPage(t, own))
+	return nil
 }
 
 // signUpName begins the sign-up of a username, which needs no proof. Usernames can be enumerated by nature, so the
@@ -252,11 +277,11 @@ func (a *Auth) signUpName(w http.ResponseWriter, r *http.Request, ret session.Re
 	}
 	name, ok := text.Username(strings.TrimSpace(name))
 	if !ok {
-		return badRequest("invalid_username", "Please choose a username of 3 to 32 characters: a-z, 0-9, and between them dot, dash and underscore.")
+		return a.refuseField(w, r, "username", badRequest("invalid_username", "Please choose a username of 3 to 32 characters: a-z, 0-9, and between them dot, dash and underscore."))
 	}
 	if c, ok := a.session.users.(UsernameChecker); ok {
 		if err := c.CheckUsername(name); err != nil {
-			return unavailableUsers("Users.CheckUsername", err)
+			return a.refuseField(w, r, "username", unavailableUsers("Users.CheckUsername", err))
 		}
 	}
 	if err := a.admitted(r.Context(), Applicant{Username: name, Form: true}); err != nil {
@@ -264,7 +289,7 @@ func (a *Auth) signUpName(w http.ResponseWriter, r *http.Request, ret session.Re
 	}
 	switch _, err := a.session.users.Find(r.Context(), Identity{Issuer: NameIssuer, Subject: name}); {
 	case err == nil:
-		return &Error{Status: http.StatusConflict, Code: "username_taken", Text: "This username is taken. Please choose another one."}
+		return a.refuseField(w, r, "username", &Error{Status: http.StatusConflict, Code: "username_taken", Text: "This username is taken. Please choose another one."})
 	case !errors.Is(err, ErrNoUser):
 		return unavailable(fmt.Errorf("postern: Users.Find: %w", err))
 	}
@@ -296,27 +321,24 @@ func (a *Auth) beginOwn(w http.ResponseWriter, r *http.Request, ret session.Retu
 	return t, nil
 }
 
-// verifyMail is the mail with a code. It repeats nothing of the request except words of this module.
-func (a *Auth) verifyMail(r *http.Request, to, code, name, what string) Mail {
-	shown := code[:codeDigits/2] + " " + code[codeDigits/2:]
-	device := useragent.Device(r.UserAgent())
-	return Mail{
-		To: to, Name: name, Language: useragent.Language(r.Header.Get("Accept-Language")),
-		Args:    map[string]any{"code": code, "app": a.name, "device": device, "life": codeLife, "time": a.sessions.Now().UTC()},
-		Subject: "Your code for " + a.name,
-		Text: "Your code for " + a.name + ", " + what + ":\n\n" + shown + "\n\nIt works for ten minutes, in the browser that asked for it: " + device +
-			".\n\nIf you did not ask for it, you can ignore this mail. Do not give the code to anybody.\n",
-	}
+func (a *Auth) haveAccountMail(r *http.Request, to string) Mail {
+	m := a.knownMail(Phrase(useragent.Device(r.UserAgent())))
+	m.To, m.Language = to, firstLanguage(r)
+	return m
 }
 
-func (a *Auth) haveAccountMail(r *http.Request, to string) Mail {
-	device := useragent.Device(r.UserAgent())
+// knownMail is the mail to somebody who has an account, and asked for another one.
+func (a *Auth) knownMail(device Phrase) Mail {
+	link := a.issuer + "/authorize"
 	return Mail{
-		To: to, Name: "postern.have-account", Language: useragent.Language(r.Header.Get("Accept-Language")),
-		Args:    map[string]any{"app": a.name, "device": device, "url": a.issuer + "/authorize", "time": a.sessions.Now().UTC()},
-		Subject: "You have an account at " + a.name,
-		Text: "Somebody, with " + device + ", asked to create an account at " + a.name + " with this address. You have one already: sign in to it at\n\n" +
-			a.issuer + "/authorize\n\nIf it was not you, you can ignore this mail: nothing has changed.\n",
+		Name:    "postern.have-account",
+		Args:    map[string]any{"app": a.name, "device": device, "url": link, "time": a.sessions.Now().UTC()},
+		Subject: "You have an account at {app}",
+		Parts: []MailPart{
+			{Text: "Somebody, with {device}, asked to create an account at {app} with this address. You have one already."},
+			{Text: "Sign in", Link: link},
+			{Text: "If it was not you, you can ignore this mail: nothing has changed."},
+		},
 	}
 }
 

@@ -14,9 +14,22 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// apply sends an address to the sign-up page.
+// apply sends an address to the sign-up page, and opens the page to which that leads.
 func apply(b *browser, address string) *httptest.ResponseRecorder {
-	return b.post(issuer+"/sign-up", url.Values{"email": {address}})
+	return b.onward(b.post(issuer+"/sign-up", url.Values{"email": {address}}))
+}
+
+// onward opens the page to which the answer to a form leads directly, if it leads to one.
+func (b *browser) onward(w *httptest.ResponseRecorder) *httptest.ResponseRecorder {
+	b.v.t.Helper()
+	to := w.Header().Get("Location")
+	if w.Code != http.StatusSeeOther || !strings.Contains(to, "?state=") {
+		return w
+	}
+	if w.Body.Len() > 0 {
+		b.v.t.Errorf("a redirect with a page:\n%s", w.Body)
+	}
+	return b.get(to)
 }
 
 func TestSignUp_ByAMailedCode(t *testing.T) {

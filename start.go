@@ -51,7 +51,7 @@ func (f *Flow) begin(w http.ResponseWriter, r *http.Request, state any, formPost
 	t := &attempt{Flow: f.name, FormPost: formPost, Provider: own,
 		Target: ret.Target(), State: ret.State(), Challenge: ret.Challenge(), ClientID: ret.ClientID()}
 	if x != nil {
-		t.Purpose, t.Whose, t.Invite = x.purpose, x.whose, x.invite
+		t.Purpose, t.Whose, t.Invite, t.Aside = x.purpose, x.whose, x.invite, x.aside
 	}
 	if err := f.auth.attempts.begin(w, r, t); err != nil {
 		return "", err

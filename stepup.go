@@ -51,6 +51,9 @@ func (a *Auth) stepUpOf(w http.ResponseWriter, r *http.Request) (l live, h head.
 	if h, err = head.Get(r.Context(), a.store, a.session.pool, l.subject); err != nil {
 		return l, h, false, unavailable(err)
 	}
+	if x := exchangeOf(r); x != nil {
+		x.self = l.subject
+	}
 	return l, h, false, nil
 }
 
@@ -156,22 +159,38 @@ func (a *Auth) showStepUp(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := Page{Name: "postern.step-up", Title: "Confirm that it is you", Text: "What you are about to do needs a fresh proof of who you are."}
 	for _, name := range names {
-		text := "Continue with " + a.label(name)
+		way := a.providerLink(name, a.issuer+"/step-up/"+name+q)
 		if k, ok := a.ownFactor(name); ok {
-			text = "Use " + k.label
+			way.Text, way.Args = "Use {factor}", map[string]any{"factor": Phrase(k.label)}
 		} else if name == "code" {
-			text = "Mail me a code"
+			way.Text, way.Args = "Mail me a code", nil
+		} else {
+			way.Text = confirmWith(way.Text)
 		}
-		p.Ways = append(p.Ways, Link{Name: "provider:" + name, Text: text, URL: a.issuer + "/step-up/" + name + q})
+		p.Ways = append(p.Ways, way)
 	}
 	a.show(w, r, p)
 	return nil
+}
+
+// confirmWith is the text of a link to a provider in a step-up.
+func confirmWith(text string) string {
+	switch text {
+	case "Continue with a password":
+		return "Confirm with a password"
+	case "Continue with a passkey":
+		return "Confirm with a passkey"
+	}
+	return "Confirm with {provider}"
 }
 
 func stepUpQuery(r *http.Request) string {
 	q, err := url.ParseQuery(authorizeQuery(r))
 	if err != nil {
 		return ""
+	}
+	for _, name := range []string{"login_hint", hintParam} { // the person is known
+		q.Del(name)
 	}
 	for _, name := range []string{"max_age", "acr_values"} {
 		if v := r.Form.Get(name); v != "" {
@@ -258,60 +277,6 @@ func (a *Auth) authorizeBy(w http.ResponseWriter, r *http.Request, name string) 
 	return nil
 }
 
-// mailStepUp mails a code to a verified address of a person who has nothing else to prove themselves with.
-func (a *Auth) mailStepUp(w http.ResponseWriter, r *http.Request) error {
-	ret, err := a.returnFor(r)
-	if err != nil {
-		return err
-	}
-	if r.Method == http.MethodHead { // it would send a mail
-		return errMethod()
-	}
-	if !opensPage(r) {
-		return errNotAPage()
-	}
-	l, h, answered, err := a.stepUpOf(w, r)
-	if answered || err != nil {
-		return err
-	}
-	_, address, err := a.proofs(r, l, h)
-	if err != nil {
-		return err
-	}
-	if address == "" {
-		return errNotFound()
-	}
-	if err := a.takeMail(r, address, l.subject); err != nil {
-		return err
-	}
-	x := exchangeOf(r)
-	x.whose = whose{User: l.subject, Session: l.id, Sec: h.Sec, MaxAge: maxAgeOf(r)}
-	t, err := a.beginOwn(w, r, ret, flowStepUp, purposeStepUp, signUpState{Issuer: MailIssuer, Subject: address})
-	if err != nil {
-		return err
-	}
-	code, err := a.newCode(r.Context(), t, address, true)
-	if err != nil {
-		return err
-	}
-	if err := a.sendMail(r.Context(), a.verifyMail(r, address, code, "postern.step-up", "to confirm that it is you")); err != nil {
-		return err
-	}
-	a.show(w, r, a.codePage(t, "/step-up/code", "postern.step-up-code", address, nil))
-	return nil
-}
-
-func (a *Auth) postStepUpCode(w http.ResponseWriter, r *http.Request) error {
-	t, own, err := a.takeCode(w, r, flowStepUp, purposeStepUp)
-	if err != nil {
-		return err
-	}
-	exchangeOf(r).attempt = t
-	id := mailIdentity(own.Subject)
-	(&Flow{auth: a, name: flowStepUp}).finish(w, r, id, "", false, []string{"code"})
-	return nil
-}
-
 // endStepUp replaces the session that began a step-up, if the proof is that of its person, and new enough.
 func (a *Auth) endStepUp(w http.ResponseWriter, r *http.Request, in *SignIn, who whose) error {
 	ctx := r.Context()
@@ -373,9 +338,9 @@ func (a *Auth) endStepUp(w http.ResponseWriter, r *http.Request, in *SignIn, who
 			auth.Methods = union(auth.Methods, []string{MethodMultiFactor})
 		}
 	}
-	if err := a.session.replace(w, r, p, auth); err != nil {
+	if err := a.session.replace(w, r, p, auth, in.Return); err != nil {
 		return err
 	}
 	a.emitOf(ctx, Event{Name: "step-up", UserID: u, Kind: a.session.name, Provider: in.Identity.Provider})
-	return nil // Done redirects to where the step-up leads
+	return nil // with a challenge the answer is a code; else Done redirects to where the step-up leads
 }

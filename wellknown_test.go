@@ -55,11 +55,50 @@ func TestWellKnown(t *testing.T) {
 			if got := get(auth); got != c.onHost {
 				t.Errorf("Auth serves %q, want %q", got, c.onHost)
 			}
-			if got := get(mux); got != c.onHost {
-				t.Errorf("Mount serves %q, want %q", got, c.onHost)
+			if got := get(mux); got != "fixed" {
+				t.Errorf("Mount serves %q", got)
 			}
 			if got := get(auth.WellKnown()); got != "fixed" {
 				t.Errorf("WellKnown serves %q", got)
+			}
+		})
+	}
+}
+
+// TestMount_WellKnownOfTheApplication: what the application registered before Mount stays, and other patterns of the
+// application do not conflict. Two handlers can be mounted on one mux.
+func TestMount_WellKnownOfTheApplication(t *testing.T) {
+	for _, c := range []struct{ before, after, want string }{
+		{"GET /.well-known/fixed", "", "own"},
+		{"GET auth.example.com/.well-known/fixed", "", "own"},
+		{"", "GET auth.example.com/.well-known/fixed", "own"},
+		{"GET /{$}", "GET /", "fixed"},
+		{"/.well-known/fixed", "/.well-known/", "fixed"},
+		{"/", "GET /.well-known/", "fixed"},
+		{"", "GET /.well-known/{name}", "fixed"},
+	} {
+		t.Run(c.before+","+c.after, func(t *testing.T) {
+			mux := http.NewServeMux()
+			own := func(pattern string) {
+				if pattern != "" {
+					mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "own") })
+				}
+			}
+			own(c.before)
+			newFixed(t, "https://auth.example.com/auth", nil).Mount(mux)
+			newFixed(t, "https://auth.example.com/staff", nil).Mount(mux)
+			own(c.after)
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequest("GET", "https://auth.example.com/.well-known/fixed", nil))
+			if got := w.Body.String(); w.Code != http.StatusOK || got != c.want {
+				t.Errorf("%d %q, want %q", w.Code, got, c.want)
+			}
+			for _, base := range []string{"/auth", "/staff"} {
+				w := httptest.NewRecorder()
+				mux.ServeHTTP(w, httptest.NewRequest("GET", "https://auth.example.com"+base+"/.well-known/jwks.json", nil))
+				if w.Code != http.StatusOK {
+					t.Errorf("%s: %d", base, w.Code)
+				}
 			}
 		})
 	}
