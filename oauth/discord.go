@@ -24,6 +24,7 @@ import (
 // Sources: https://discord.com/developers/docs/topics/oauth2, https://discord.com/developers/docs/resources/user,
 // https://discord.com/developers/docs/reference#image-formatting.
 func Discord(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "discord")
 	c = c.or(Config{
 		Issuer: "https://discord.com",
 		Scopes: []string{"identify", "email"}, AuthMethod: authcode.AuthBasic,

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -29,6 +30,7 @@ import (
 // https://developers.facebook.com/docs/graph-api/guides/secure-requests,
 // https://developers.facebook.com/docs/graph-api/reference/user.
 func Facebook(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "facebook")
 	c = c.or(Config{
 		Issuer: "https://www.facebook.com",
 		Scopes: []string{"public_profile", "email"}, AuthMethod: authcode.AuthPost,

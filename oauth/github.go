@@ -29,6 +29,7 @@ import (
 // Its ways: errors of the token endpoint come with status 200, scopes are separated by commas, the client secret is
 // taken in the body only, and callbacks carry iss = {Issuer}/login/oauth, older servers none.
 func GitHub(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "github")
 	c.Issuer = strings.TrimSuffix(cmp.Or(c.Issuer, "https://github.com"), "/")
 	c.Endpoint.AuthURL = cmp.Or(c.Endpoint.AuthURL, c.Issuer+"/login/oauth/authorize")
 	c.Endpoint.TokenURL = cmp.Or(c.Endpoint.TokenURL, c.Issuer+"/login/oauth/access_token")

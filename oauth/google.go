@@ -23,6 +23,7 @@ import (
 // Prompt to "consent" to get another one later; {"include_granted_scopes": "true"} adds to what was granted before.
 // Prompt "select_account" lets people choose among their accounts.
 func Google(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "google")
 	c.Issuer = cmp.Or(c.Issuer, "https://accounts.google.com")
 	c.Endpoint.AuthURL = cmp.Or(c.Endpoint.AuthURL, "https://accounts.google.com/o/oauth2/v2/auth")
 	c.Endpoint.TokenURL = cmp.Or(c.Endpoint.TokenURL, "https://oauth2.googleapis.com/token")

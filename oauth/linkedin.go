@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -24,6 +25,7 @@ import (
 // it does not mention, reports of other clients: PKCE https://github.com/nextauthjs/next-auth/issues/8831, nonce
 // https://github.com/authlib/authlib/issues/763, zip https://github.com/DCIT/perl-Crypt-JWT/pull/39.
 func LinkedIn(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "linkedin")
 	c = c.or(Config{
 		Issuer: "https://www.linkedin.com/oauth",
 		Scopes: []string{"openid", "profile", "email"}, AuthMethod: authcode.AuthPost,

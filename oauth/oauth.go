@@ -70,6 +70,11 @@ type Config struct {
 	// Defaults to the answer of RFC 6749 section 5.1.
 	TokenAnswer func(body []byte) (postern.Tokens, error)
 
+	// Mark names the picture of the service beside its link on pages, such as "google": lower-case letters, digits and
+	// "-", at most 32. It is Link.Mark of the page. Drawings know the services of the presets.
+	// Defaults to that of the preset; none for New.
+	Mark string
+
 	// Timeout bounds all calls for one request together.
 	// Defaults to 5 s.
 	Timeout time.Duration
@@ -104,6 +109,7 @@ type Endpoint struct {
 type Provider struct {
 	client authcode.Client
 	issuer string
+	mark   string
 	err    error
 }
 
@@ -116,7 +122,7 @@ func (p *Provider) Issues(issuer string) bool { return issuer == p.issuer }
 func New(c Config) *Provider { return build(c, false) }
 
 func build(c Config, commaScopes bool) *Provider {
-	p := &Provider{issuer: c.Issuer, err: c.check()}
+	p := &Provider{issuer: c.Issuer, mark: c.Mark, err: c.check()}
 	params := maps.Clone(c.AuthParams)
 	if c.Prompt != "" {
 		if params == nil {
@@ -175,6 +181,9 @@ func (c Config) check() error {
 
 // Check reports what is wrong with the Config. postern.New calls it.
 func (p *Provider) Check() error { return p.err }
+
+// Mark returns Config.Mark, for the links to this provider.
+func (p *Provider) Mark() string { return p.mark }
 
 // Handler serves authorize and callback. It makes no call.
 func (p *Provider) Handler(f *postern.Flow) http.Handler {

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 // Sources: https://developer.spotify.com/documentation/web-api/tutorials/code-flow,
 // https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile.
 func Spotify(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "spotify")
 	c = c.or(Config{
 		Issuer: "https://accounts.spotify.com",
 		Scopes: []string{"user-read-email"}, AuthMethod: authcode.AuthBasic,

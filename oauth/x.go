@@ -27,6 +27,7 @@ import (
 // https://docs.x.com/x-api/users/user-lookup-me, and for the address
 // https://devcommunity.x.com/t/announcing-support-for-email-address-retrieval-with-oauth-2-0-in-the-x-api-v2/240555.
 func X(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "x")
 	c = c.or(Config{
 		Issuer: "https://x.com",
 		Scopes: []string{"users.read", "tweet.read"}, AuthMethod: authcode.AuthBasic,

@@ -40,6 +40,7 @@ const appleSecretLife = 5 * time.Minute
 // Sources: https://developer.apple.com/documentation/signinwithapplerestapi,
 // https://developer.apple.com/documentation/accountorganizationaldatasharing/creating-a-client-secret.
 func Apple(teamID string, key keys.SigningKey, c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "apple")
 	c.Issuer = strings.TrimSuffix(cmp.Or(c.Issuer, "https://appleid.apple.com"), "/")
 	if c.Scopes == nil {
 		c.Scopes = []string{"openid", "email", "name"}

@@ -103,6 +103,11 @@ type Config struct {
 	// Defaults to every account.
 	HostedDomain string
 
+	// Mark names the picture of the service beside its link on pages, such as "google": lower-case letters, digits and
+	// "-", at most 32. It is Link.Mark of the page. Drawings know the services of the presets.
+	// Defaults to that of the preset; none for New.
+	Mark string
+
 	// Timeout bounds all calls for one request together.
 	// Defaults to 5 s.
 	Timeout time.Duration

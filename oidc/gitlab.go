@@ -15,6 +15,7 @@ import (
 // confirm addresses as well. Older versions put the address into the UserInfo answer only, which is asked then.
 // Source: https://docs.gitlab.com/integration/openid_connect_provider/.
 func GitLab(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "gitlab")
 	c.Issuer = strings.TrimSuffix(cmp.Or(c.Issuer, "https://gitlab.com"), "/")
 	return New(c)
 }

@@ -16,6 +16,7 @@ import "cmp"
 // Its ways: iss of an ID token may be accounts.google.com, without https:// (OpenID Connect Core section 15.6.2).
 // Identity.Issuer is https://accounts.google.com either way.
 func Google(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "google")
 	c.Issuer = cmp.Or(c.Issuer, "https://accounts.google.com")
-	return build(c, quirks{bareIssuer: true, noAuthTime: true})
+	return build(c, quirks{bareIssuer: true, noAuthTime: true, noLogin: true})
 }

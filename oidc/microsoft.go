@@ -42,6 +42,7 @@ const consumers = "9188040d-6c67-4c5b-b112-36a304b66dad"
 // https://learn.microsoft.com/entra/identity-platform/optional-claims-reference,
 // https://learn.microsoft.com/entra/identity-platform/migrate-off-email-claim-authorization.
 func Microsoft(tenant string, c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "microsoft")
 	c.Issuer = cmp.Or(c.Issuer, "https://login.microsoftonline.com/"+tenant+"/v2.0")
 	cloud, ok := strings.CutSuffix(c.Issuer, "/"+tenant+"/v2.0")
 	m := directory{tenant: tenant, cloud: cloud}

@@ -44,7 +44,7 @@ func build(c Config, q quirks) *Provider {
 		ID: c.ClientID, Secret: func(context.Context) (string, error) { return c.ClientSecret, nil },
 		Scopes: slices.Clone(c.Scopes), Params: c.params(), Forward: slices.Clone(c.Forward),
 		Key: c.ClientKey, KeyAudience: c.ClientKeyAudience, MaxIDToken: c.MaxIDToken,
-		Nonce: true, NoPKCE: q.noPKCE, FormPost: q.formPost, Method: "oidc",
+		Nonce: true, NoPKCE: q.noPKCE, NoLogin: q.noLogin, FormPost: q.formPost, Method: "oidc",
 		HTTP: httpClient, Timeout: c.Timeout,
 		Server: p.server, Identify: p.identify,
 	}
@@ -75,6 +75,9 @@ func (p *Provider) Check() error { return p.err }
 // Issues reports whether the identities of this provider have an issuer. Identities that another system recorded are
 // recognized by it.
 func (p *Provider) Issues(issuer string) bool { return issuer == p.config.Issuer }
+
+// Mark returns Config.Mark, for the links to this provider.
+func (p *Provider) Mark() string { return p.config.Mark }
 
 // Handler serves authorize and callback. It makes no call.
 func (p *Provider) Handler(f *postern.Flow) http.Handler {

@@ -35,6 +35,10 @@ type quirks struct {
 	// noAuthTime: the service does not state auth_time, or only after a setting of its console, so it proves nothing in
 	// a step-up.
 	noAuthTime bool
+
+	// noLogin: the service does not list prompt=login. Google: none, consent and select_account.
+	// https://developers.google.com/identity/openid-connect/openid-connect#authenticationuriparameters
+	noLogin bool
 	// finish has the last word about an identity. An error refuses the ID token.
 	finish func(l authcode.Login, c *idClaims, id *postern.Identity) error
 }

@@ -25,6 +25,7 @@ import (
 // https://docs.slack.dev/reference/methods/openid.connect.token, https://api.slack.com/types/user; for PKCE, which they
 // do not mention here, reports of other clients (https://github.com/paradigmxyz/centaur/pull/1101).
 func Slack(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "slack")
 	c.Issuer = cmp.Or(c.Issuer, "https://slack.com")
 	return build(c, quirks{noPKCE: true, noAuthTime: true, finish: slackTeam})
 }

@@ -17,6 +17,7 @@ import (
 // taken in the body only; the token answer lists scopes as an array
 // (https://dev.twitch.tv/docs/authentication/getting-tokens-oidc).
 func Twitch(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "twitch")
 	c.Issuer = cmp.Or(c.Issuer, "https://id.twitch.tv/oauth2")
 	if c.Scopes == nil {
 		c.Scopes = []string{"openid", "user:read:email"}

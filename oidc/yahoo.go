@@ -16,6 +16,7 @@ import (
 // Its ways: ID tokens are signed with ES256. That Yahoo checks PKCE is not documented; it is sent.
 // Source: https://developer.yahoo.com/sign-in-with-yahoo/.
 func Yahoo(c Config) *Provider {
+	c.Mark = cmp.Or(c.Mark, "yahoo")
 	c.Issuer = cmp.Or(c.Issuer, "https://api.login.yahoo.com")
 	if c.Algorithms == nil {
 		c.Algorithms = []keys.Algorithm{keys.ES256, keys.RS256}
