@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/httperr"
 	"github.com/posternauth/postern/internal/mailaddr"
 	"github.com/posternauth/postern/internal/useragent"
@@ -44,14 +45,16 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	h.page(w, r, h.askPage(query, hinted(query)))
+	p := h.askPage(query, h.hinted(r))
+	h.flow.Autofill(w, r, &p)
+	h.page(w, r, p)
 }
 
 // hinted is the address that an authorize request names; empty if it names none.
-func hinted(query url.Values) string {
-	typed := query.Get("email")
+func (h *handler) hinted(r *http.Request) string {
+	typed := r.URL.Query().Get("email")
 	if typed == "" {
-		typed = query.Get("login_hint")
+		typed = h.flow.LoginHint(r)
 	}
 	if _, err := mailaddr.ParseTyped(typed); err != nil {
 		return ""
@@ -113,7 +116,7 @@ func (h *handler) mailTo(w http.ResponseWriter, r *http.Request, address string,
 	now := h.now()
 	m := content{
 		to: address, name: h.config.Name, site: h.site, life: h.config.Life, time: now.UTC(), claims: carried,
-		device: useragent.Device(r.UserAgent()), language: useragent.Language(r.Header.Get("Accept-Language")),
+		device: postern.Phrase(useragent.Device(r.UserAgent())), language: h.flow.Language(r),
 	}
 	s := slot{
 		Flow: hash(state), Browser: hash(b.ID), Known: b.knows(address, now), Until: now.Add(h.config.Life).UnixMilli(),

@@ -17,7 +17,7 @@ func reserved(name string) bool {
 	switch name {
 	case "provider", "email", "redirect_uri", "state", "client_id", "response_type", "code_challenge", "code_challenge_method",
 		"response_mode", "scope", "nonce", "prompt", "display", "max_age", "ui_locales", "id_token_hint", "login_hint",
-		"acr_values", "resource", "request", "request_uri", "invitation":
+		"acr_values", "resource", "request", "request_uri", "invitation", "postern_hint", "postern_account":
 		return true
 	}
 	return false

@@ -1,10 +1,7 @@
 package magic
 
 import (
-	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/posternauth/postern"
 )
@@ -21,7 +18,7 @@ type content struct {
 	code     string            // six digits, or ten (see Config.WrongCodes); empty without a code
 	life     time.Duration     // of link and code
 	time     time.Time         // of the request, UTC
-	device   string            // the asking browser, in words of this package: "Firefox on Windows", "an unknown browser"
+	device   postern.Phrase    // the asking browser, in words of this package: "Firefox on Windows", "an unknown browser"
 	language string            // its first choice; empty without one
 	claims   map[string]string // query parameters of authorize; anybody can write them
 }
@@ -40,67 +37,41 @@ func (m content) args() map[string]any {
 	return args
 }
 
-// compose writes the message in English: what was asked and from where, how long it works, and what to do if somebody
-// else asked. Text and HTML say the same. The HTML has a button for the link, loads nothing, and fits a screen of 320
-// pixels, light or dark.
+// compose writes the message: what was asked and from where, how long it works, and what to do if somebody else asked.
 func compose(m content) postern.Mail {
-	where := m.name
-	if m.site != "" && m.site != m.name {
-		where += " (" + m.site + ")"
+	mail := postern.Mail{To: m.to, Name: nameMail, Args: m.args(), Language: m.language, Subject: "Sign in to {app}"}
+	say := func(part postern.MailPart) { mail.Parts = append(mail.Parts, part) }
+	if m.site == "" || m.site == m.name {
+		say(postern.MailPart{Text: "Somebody asked to sign in to {app} with this address, in {device}, on {time}."})
+	} else {
+		say(postern.MailPart{Text: "Somebody asked to sign in to {app} ({site}) with this address, in {device}, on {time}."})
 	}
-	intro := fmt.Sprintf("Somebody asked to sign in to %s with this address, in %s, on %s.",
-		where, m.device, m.time.Format("2 January 2006 at 15:04 UTC"))
-	life := "It works once, within the next " + minutes(m.life) + "."
-	if m.code != "" {
-		life += " Nobody who is honest will ever ask you for the code."
-	}
-	const outro = "If it was not you, ignore this mail: without it, nobody gets in."
-
-	var text strings.Builder
-	page := mailPage{}
-	text.WriteString(intro + "\n\n")
-	page.paragraph(intro)
 	if m.link != "" {
-		text.WriteString("Open this link and press the button on the page:\n\n" + m.link + "\n\n")
-		page.button("Sign in to "+m.name, m.link)
+		say(postern.MailPart{Text: "Open this link and press the button on the page:"})
+		say(postern.MailPart{Text: "Sign in to {app}", Link: m.link})
 	}
+	switch {
+	case m.link != "" && m.code != "":
+		say(postern.MailPart{Text: "Or type this code on the page where it was asked for:", Code: m.code})
+	case m.code != "":
+		say(postern.MailPart{Text: "Type this code on the page where it was asked for:", Code: m.code})
+	}
+	say(postern.MailPart{Text: "It works once, within the next {life}."})
 	if m.code != "" {
-		step := "Type this code on the page where it was asked for:"
-		if m.link != "" {
-			step = "Or type this code on the page where it was asked for:"
-		}
-		text.WriteString(step + "\n\n    " + m.code + "\n\n")
-		page.paragraph(step)
-		page.code(m.code)
+		say(postern.MailPart{Text: "Nobody who is honest will ever ask you for the code."})
 	}
-	text.WriteString(life + "\n\n" + outro + "\n")
-	page.paragraph(life)
-	page.paragraph(outro)
-	if m.link != "" {
-		page.address("If the button does nothing, open this link:", m.link)
-	}
-	subject := oneLine("Sign in to " + m.name)
-	return postern.Mail{
-		To: m.to, Name: nameMail, Args: m.args(), Language: m.language,
-		Subject: subject, Text: text.String(), HTML: page.finish(subject),
-	}
+	say(postern.MailPart{Text: "If it was not you, ignore this mail: without it, nobody gets in."})
+	return mail
 }
 
-func minutes(d time.Duration) string {
-	n := int(d / time.Minute)
-	if n == 1 {
-		return "minute"
+// MailSamples returns the mail of a sign-in, see postern.MailSampler.
+func (h *handler) MailSamples() []postern.MailSample {
+	m := content{name: h.config.Name, site: h.site, life: h.config.Life, time: h.now().UTC(), device: "Firefox on Windows"}
+	if h.link {
+		m.link = h.flow.URL("authorize")
 	}
-	return fmt.Sprintf("%d minutes", n)
-}
-
-// oneLine makes s fit for a header: line ends and characters that are not shown become spaces.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
+	if h.code {
+		m.code = "123456"
+	}
+	return []postern.MailSample{{Mail: compose(m), When: "Somebody signs in by mail."}}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/seal"
 	"github.com/posternauth/postern/magic"
 )
@@ -195,7 +196,7 @@ func TestMailArgs(t *testing.T) {
 		t.Errorf("message %+v", m)
 	}
 	want := map[string]any{
-		"app": "Example Shop\r\nBcc: eve@evil.example", "site": "auth.example.com", "device": "Firefox on Linux", "param.plan": "gold",
+		"app": "Example Shop\r\nBcc: eve@evil.example", "site": "auth.example.com", "device": postern.Phrase("Firefox on Linux"), "param.plan": "gold",
 		"life": 10 * time.Minute, "time": w.Now().UTC(), "link": m.Arg("link"), "code": m.Arg("code"),
 	}
 	if !maps.Equal(m.Args, want) || !strings.Contains(m.Text, m.Arg("link")) || !strings.Contains(m.Text, m.Arg("code")) || m.Arg("life") != "" {

@@ -33,6 +33,9 @@ type provider struct {
 // Mails makes postern.New require a function that sends mail.
 func (p provider) Mails() bool { return true }
 
+// Mark names the picture beside links to the provider.
+func (p provider) Mark() string { return "mail" }
+
 // Handler serves authorize and callback.
 func (p provider) Handler(f *postern.Flow) http.Handler {
 	h := &handler{provider: p, flow: f}

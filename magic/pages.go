@@ -3,28 +3,35 @@ package magic
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/limit"
 	"github.com/posternauth/postern/internal/mailaddr"
+	"github.com/posternauth/postern/internal/words"
 )
 
 // askPage asks for the address. The form goes to the same URL, so the parameters of authorize stay with it.
 func (h *handler) askPage(query url.Values, typed string) postern.Page {
-	return postern.Page{
+	page := postern.Page{
 		Name:  "magic.ask",
 		Args:  map[string]any{"app": h.config.Name, "sends": h.sends()},
-		Title: "Sign in to " + h.config.Name,
-		Text:  "We will email you " + h.what() + ". No password is needed.",
+		Title: "Sign in to {app}",
 		Forms: []postern.Form{*h.askForm(query, typed)},
 		Links: h.flow.OtherWays(rest(query)),
 	}
+	switch h.sends() {
+	case "both":
+		page.Text = "We will email you a link and a code. No password is needed."
+	case "code":
+		page.Text = "We will email you a code. No password is needed."
+	default:
+		page.Text = "We will email you a link. No password is needed."
+	}
+	return page
 }
 
 // page shows a page under the name of this provider.
@@ -33,18 +40,10 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request, p postern.Page) {
 	h.flow.Page(w, r, p)
 }
 
-// what is the thing that is mailed.
-func (h *handler) what() string {
-	switch {
-	case h.link && h.code:
-		return "a link and a code"
-	case h.code:
-		return "a code"
-	}
-	return "a link"
-}
+// Sends is what is mailed, by which the provider is named among others: "link", "code" or "both".
+func (h *handler) Sends() string { return h.sends() }
 
-// sends is what for programs.
+// sends is what is mailed, for programs.
 func (h *handler) sends() string {
 	switch {
 	case h.link && h.code:
@@ -56,15 +55,23 @@ func (h *handler) sends() string {
 }
 
 func (h *handler) askForm(query url.Values, typed string) *postern.Form {
-	return &postern.Form{
+	form := &postern.Form{
 		Name:   "mail",
 		Action: h.againURL(rest(query)),
 		Fields: []postern.Field{{
 			Name: "email", Label: "Email address", Type: "email", Value: typed, Autocomplete: "email", InputMode: "email",
 			MaxLength: mailaddr.MaxLength, Required: true,
 		}},
-		Submit: "Email me " + h.what(),
 	}
+	switch h.sends() {
+	case "both":
+		form.Submit = "Email me a link and a code"
+	case "code":
+		form.Submit = "Email me a code"
+	default:
+		form.Submit = "Email me a link"
+	}
+	return form
 }
 
 // Form is the form of askPage, for the page that lists the providers.
@@ -74,7 +81,19 @@ func (h *handler) Form(r *http.Request) *postern.Form {
 		return nil
 	}
 	query.Del("provider")
-	return h.askForm(query, hinted(query))
+	return h.askForm(query, h.hinted(r))
+}
+
+// FormFor is Form for an address that was typed on the page before. There is none for a username.
+func (h *handler) FormFor(_ http.ResponseWriter, r *http.Request, identifier string) (*postern.Form, []postern.Link, error) {
+	if _, err := mailaddr.ParseTyped(identifier); err != nil {
+		return nil, nil, nil
+	}
+	form := h.Form(r)
+	if form != nil {
+		form.Hidden, form.Fields = map[string]string{"email": identifier}, nil
+	}
+	return form, nil, nil
 }
 
 // showSent is the page after the mail was asked for, in the browser that asked. It shows the whole address, which was
@@ -122,42 +141,37 @@ func (h *handler) showSent(w http.ResponseWriter, r *http.Request) {
 // or when to ask again. elsewhere reports whether links of the address still work in browsers that did not ask.
 func (h *handler) heldPage(a attempt, all []slotRecord, elsewhere bool) postern.Page {
 	now := h.now()
-	text := fmt.Sprintf("No new mail was sent: enough have been sent to %s. ", a.Held.To)
+	page := postern.Page{
+		Name:  "magic.held",
+		Args:  map[string]any{"to": a.Held.To, "next": max(0, a.Held.wait(now)).Round(time.Second)},
+		Title: "Check your mail",
+		Text:  "No new mail was sent: enough have been sent to {to}.",
+		Links: h.anotherMail(a.Held.Query),
+	}
 	usable := slices.ContainsFunc(all, func(b slotRecord) bool {
 		return b.item.Version != "" && b.live(now) && b.slot.Link != "" && b.slot.Elsewhere == ""
 	})
 	if usable && elsewhere && !h.onlyHere() {
-		text += "Open the link in the newest one: it works in this browser too. "
+		page.Text = words.Paragraphs(page.Text, "Open the link in the newest mail: it works in this browser too.")
 	}
-	return postern.Page{
-		Name:  "magic.held",
-		Args:  map[string]any{"to": a.Held.To, "next": max(0, a.Held.wait(now)).Round(time.Second)},
-		Title: "Check your mail",
-		Text:  text + h.nextMail(a),
-		Links: h.anotherMail(a.Held.Query),
+	if a.Held.wait(now) > 0 {
+		page.Text = words.Paragraphs(page.Text, "You can ask for another mail in {next}.")
+	} else {
+		page.Text = words.Paragraphs(page.Text, "You can ask for another mail now.")
 	}
-}
-
-// nextMail names the time from which another mail can be sent.
-func (h *handler) nextMail(a attempt) string {
-	wait := a.Held.wait(h.now())
-	if wait <= 0 {
-		return "You can ask for another mail now."
-	}
-	return "You can ask for another mail in " + roughly(wait) + "."
+	return page
 }
 
 func (e *held) wait(now time.Time) time.Duration { return time.UnixMilli(e.Next).Sub(now) }
 
 func (h *handler) sentPage(a attempt, b *slotRecord) postern.Page {
-	return postern.Page{
+	return h.afterEarlier(a, postern.Page{
 		Name:  "magic.sent",
 		Args:  h.sentArgs(a, b),
 		Title: "Check your mail",
-		Text: fmt.Sprintf(h.sentBefore(a, b)+"We sent a link to %s. Open it in this browser; it works once, within the next %s.",
-			b.Address, h.left(b)),
+		Text:  "We sent a link to {to}. Open it in this browser; it works once, within the next {left}.",
 		Links: h.anotherMail(b.Query),
-	}
+	})
 }
 
 // sentArgs are the values of a page after a mail was sent. "before" is how long ago the earlier mail was sent, if no
@@ -170,50 +184,42 @@ func (h *handler) sentArgs(a attempt, b *slotRecord) map[string]any {
 	return args
 }
 
-// sentBefore says, where no new mail was sent, that the earlier one is good.
-func (h *handler) sentBefore(a attempt, b *slotRecord) string {
-	if a.Held == nil {
-		return ""
+// afterEarlier adds to a page, where no new mail was sent, that the earlier one is good.
+func (h *handler) afterEarlier(a attempt, page postern.Page) postern.Page {
+	if a.Held != nil {
+		page.Text = words.Paragraphs("No new mail was sent: the one of {before} ago is still good.", page.Text)
 	}
-	return "No new mail was sent: the one of " + roughly(h.now().Sub(time.UnixMilli(b.Sent))) + " ago is still good. "
+	return page
 }
 
 func (h *handler) codePage(a attempt, b *slotRecord, state string) postern.Page {
-	text := "We sent a code to %s. It works once, in this browser, within the next %s."
-	if b.slot.Link != "" {
-		text = "We sent a code and a link to %s. Type the code here or open the link; they work once, within the next %s."
-	}
-	args := h.sentArgs(a, b)
-	args["digits"], args["sends"] = cmp.Or(b.Digits, codeDigits), "code"
-	if b.slot.Link != "" {
-		args["sends"] = "both"
-	}
-	return postern.Page{
+	page := postern.Page{
 		Name:  "magic.code",
-		Args:  args,
+		Args:  h.sentArgs(a, b),
 		Title: "Check your mail",
-		Text:  fmt.Sprintf(h.sentBefore(a, b)+text, b.Address, h.left(b)),
+		Text:  "We sent a code to {to}. It works once, in this browser, within the next {left}.",
 		Forms: []postern.Form{{
 			Name:   "code",
 			Action: h.flow.URL("callback"),
 			Hidden: map[string]string{"state": state},
 			Fields: []postern.Field{{
-				Name: "code", Label: digits(b) + "-digit code", Type: "text", Autocomplete: "one-time-code", InputMode: "numeric",
+				Name: "code", Label: "{digits}-digit code", Type: "text", Autocomplete: "one-time-code", InputMode: "numeric",
 				Pattern: `[0-9 \-]*`, MaxLength: 20, Required: true,
 			}},
 			Submit: "Sign in",
 		}},
 		Links: h.anotherMail(b.Query),
 	}
+	page.Args["digits"], page.Args["sends"] = digits(b), "code"
+	if b.slot.Link != "" {
+		page.Args["sends"] = "both"
+		page.Text = "We sent a code and a link to {to}. Type the code here or open the link; they work once, within the next {left}."
+	}
+	return h.afterEarlier(a, page)
 }
 
 // digits is the length of the mail's code.
-func digits(b *slotRecord) string {
-	if b.Digits == longDigits {
-		return strconv.Itoa(longDigits)
-	}
-	return strconv.Itoa(codeDigits)
-}
+func digits(b *slotRecord) int { return cmp.Or(b.Digits, codeDigits) }
 
 func (h *handler) anotherMail(query string) []postern.Link {
 	return []postern.Link{{Name: "again", Text: "Send another mail, or use another address", URL: h.againURL(query)}}
@@ -222,56 +228,35 @@ func (h *handler) anotherMail(query string) []postern.Link {
 // linkPage is the page that a link opens. The form of another browser has a field more: the button of one page never
 // does what only the other page explains.
 func (h *handler) linkPage(b *slotRecord, state, token string, here bool) postern.Page {
-	who, ago := mask(b.Address), roughly(h.now().Sub(time.UnixMilli(b.Sent)))
-	form := postern.Form{
-		Name:   "link",
-		Action: h.flow.URL("callback"),
-		Hidden: map[string]string{"state": state, "token": token},
-		Submit: "Continue as " + who,
-	}
 	page := postern.Page{
 		Name:  "magic.link",
-		Args:  map[string]any{"to": who, "ago": h.now().Sub(time.UnixMilli(b.Sent)).Round(time.Second), "device": b.Device},
-		Title: "Continue as " + who,
-		Text:  fmt.Sprintf("You asked for this link %s ago in this browser (%s).", ago, b.Device),
+		Args:  map[string]any{"to": mask(b.Address), "ago": h.now().Sub(time.UnixMilli(b.Sent)).Round(time.Second), "device": b.Device},
+		Title: "Continue as {to}",
+		Text:  "You asked for this link {ago} ago in this browser ({device}).",
 		Links: []postern.Link{{Name: "cancel", Text: "Cancel", URL: h.againURL(b.Query)}},
+		Forms: []postern.Form{{
+			Name:   "link",
+			Action: h.flow.URL("callback"),
+			Hidden: map[string]string{"state": state, "token": token},
+			Submit: "Continue as {to}",
+		}},
 	}
 	switch {
 	case !here:
 		page.Name = "magic.link-elsewhere"
-		page.Title = "Sign in here as " + who + "?"
-		page.Text = fmt.Sprintf("This link was asked for %s ago in another browser (%s). The button signs in this browser only, "+
-			"not the one that asked. If you did not ask for the link, or somebody sent it to you, close this page.", ago, b.Device)
+		page.Title = "Sign in here as {to}?"
+		page.Text = "This link was asked for {ago} ago in another browser ({device}). The button signs in this browser only, " +
+			"not the one that asked. If you did not ask for the link, or somebody sent it to you, close this page."
 		if b.slot.Code != "" {
-			page.Text += " To sign in the browser that asked, type the code from the mail there."
+			page.Text = words.Paragraphs(page.Text, "To sign in the browser that asked, type the code from the mail there.")
 		}
-		form.Hidden["browser"] = "this"
-		form.Submit = "Sign in here as " + who
+		page.Forms[0].Hidden["browser"] = "this"
+		page.Forms[0].Submit = "Sign in here as {to}"
 		page.Links[0].URL = h.againURL("") // what the other browser asked for stays there
 	case b.slot.Elsewhere != "":
 		page.Name = "magic.link-used-elsewhere"
-		page.Text += " It has been used in another browser since. If that was neither you nor a program that checks your mail, " +
-			"somebody else reads your mail."
+		page.Text = words.Paragraphs(page.Text, "The link has been used in another browser since. If that was neither you nor a program "+
+			"that checks your mail, somebody else reads your mail.")
 	}
-	page.Forms = []postern.Form{form}
 	return page
-}
-
-// left is the time for which the mail still works, in words.
-func (h *handler) left(b *slotRecord) string {
-	return roughly(time.UnixMilli(b.slot.Until).Sub(h.now()))
-}
-
-// roughly writes a duration in words, to the minute or the hour, rounded up.
-func roughly(d time.Duration) string {
-	up := func(unit time.Duration) int64 { return int64((d + unit - 1) / unit) }
-	switch {
-	case d <= time.Second:
-		return "a second"
-	case d <= time.Minute:
-		return fmt.Sprintf("%d seconds", up(time.Second))
-	case d <= 2*time.Hour:
-		return fmt.Sprintf("%d minutes", up(time.Minute))
-	}
-	return fmt.Sprintf("%d hours", up(time.Hour))
 }

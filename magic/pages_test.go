@@ -19,7 +19,7 @@ func TestPages_AddressInFullWhereTyped(t *testing.T) {
 		a, state := asker.ask(provider, ada, "")
 		sent := issuer + "/" + provider + "/callback?state=" + state
 		page := asker.get(sent)
-		if !strings.Contains(page.page.Text, " to "+ada+". ") || !slices.Equal(urls(page.page), []string{issuer + "/" + provider + "/authorize"}) {
+		if !strings.Contains(page.page.Text, " to "+ada+".") || !slices.Equal(urls(page.page), []string{issuer + "/" + provider + "/authorize"}) {
 			t.Errorf("%s, the page after sending: %+v", provider, page.page)
 		}
 		elsewhere := []answer{a, other.get(sent), other.guess(provider, state, "1")}
@@ -69,11 +69,11 @@ func TestPages_WayBack(t *testing.T) {
 		t.Errorf("the page for the code leads to %q", got)
 	}
 	link := w.mail().Arg("link")
-	if got := asker.open(link).page.Links; !slices.Equal(got, []postern.Link{{Name: "cancel", Text: "Cancel", URL: again}}) {
-		t.Errorf("the page of the link leads to %q", got)
+	if got := asker.open(link).page.Links; len(got) != 1 || got[0].Name != "cancel" || got[0].URL != again {
+		t.Errorf("the page of the link leads to %v", got)
 	}
-	if got := other.open(link).page.Links; !slices.Equal(got, []postern.Link{{Name: "cancel", Text: "Cancel", URL: issuer + "/both/authorize"}}) {
-		t.Errorf("the page of the link in another browser leads to %q", got)
+	if got := other.open(link).page.Links; len(got) != 1 || got[0].Name != "cancel" || got[0].URL != issuer+"/both/authorize" {
+		t.Errorf("the page of the link in another browser leads to %v", got)
 	}
 	if got := urls(other.guess("both", state, "123456").page); !slices.Equal(got, []string{issuer + "/both/authorize", issuer + "/authorize"}) {
 		t.Errorf("a refusal leads to %q", got)

@@ -36,29 +36,34 @@ func (h *handler) refuseLink(w http.ResponseWriter, r *http.Request, b *slotReco
 		e = refusal("link_used", "This link has been used already. A link works once.", err)
 		e.Finished = true
 	case errors.Is(err, errUsedElsewhere):
-		e = refusal("link_used", "This link has been used in another browser already. It still works in the browser in which you asked for it"+
-			h.orCode(b)+".", err)
+		e = refusal("link_used", "This link has been used in another browser already. It still works in the browser in which you asked for it.", err)
+		if hasCode(b) {
+			e.Text = "This link has been used in another browser already. It still works in the browser in which you asked for it, " +
+				"or type the code from the mail there."
+		}
 	case errors.Is(err, errExpired):
 		e = refusal("link_expired", "This link is too old.", err)
 	case errors.Is(err, errElsewhere):
-		e = refusal("other_browser", "Open this link in the browser in which you asked for it"+h.orCode(b)+". Or start again in this one.", err)
+		e = refusal("other_browser", "Open this link in the browser in which you asked for it. Or start again in this one.", err)
+		if hasCode(b) {
+			e.Text = "Open this link in the browser in which you asked for it, or type the code from the mail there. Or start again in this one."
+		}
 	case errors.Is(err, errManyElsewhere):
 		h.limited(r, "elsewhere", b.Address)
 		e = refusal("other_browser", "Too many links for this address were used in other browsers today. Open this link in the browser "+
-			"in which you asked for it"+h.orCode(b)+". Or start again in this one.", err)
+			"in which you asked for it. Or start again in this one.", err)
+		if hasCode(b) {
+			e.Text = "Too many links for this address were used in other browsers today. Open this link in the browser " +
+				"in which you asked for it, or type the code from the mail there. Or start again in this one."
+		}
 	default:
 		e = general(err)
 	}
 	h.flow.Fail(w, r, e)
 }
 
-// orCode names the other way that the asking browser has, if the mail has a code.
-func (h *handler) orCode(b *slotRecord) string {
-	if b == nil || b.slot.Code == "" {
-		return ""
-	}
-	return ", or type the code from the mail there"
-}
+// hasCode reports whether the asking browser can be signed in by a code as well.
+func hasCode(b *slotRecord) bool { return b != nil && b.slot.Code != "" }
 
 // refuseCode shows the form again as long as the code can be guessed at. b is nil if nothing was found.
 func (h *handler) refuseCode(w http.ResponseWriter, r *http.Request, a attempt, b *slotRecord, state string, err error) {
@@ -69,8 +74,11 @@ func (h *handler) refuseCode(w http.ResponseWriter, r *http.Request, a attempt, 
 	var e *postern.Error
 	switch {
 	case errors.Is(err, errNotFound) && a.Held != nil:
-		e = refusal("code_expired", "No new mail was sent for this page, because enough were sent before. "+h.nextMail(a), err)
-		e.RetryAfter = a.Held.wait(h.now())
+		e = refusal("code_expired", "No new mail was sent for this page, because enough were sent before. You can ask for another mail now.", err)
+		if e.RetryAfter = a.Held.wait(h.now()); e.RetryAfter > 0 {
+			e.Text = "No new mail was sent for this page, because enough were sent before. You can ask for another mail in {next}."
+			e.Args = map[string]any{"next": e.RetryAfter}
+		}
 	case errors.Is(err, errNotFound), errors.Is(err, errExpired):
 		e = refusal("code_expired", "This code is too old, or a newer mail has taken its place.", err)
 	case errors.Is(err, errNotSent):
@@ -83,7 +91,8 @@ func (h *handler) refuseCode(w http.ResponseWriter, r *http.Request, a attempt, 
 	case errors.Is(err, errWrong):
 		e = refusal("invalid_code", "This is not the code from the mail.", err)
 	case errors.Is(err, errNoCode):
-		e = refusal("invalid_code", "A code has "+digits(b)+" digits.", err)
+		e = refusal("invalid_code", "A code has {digits} digits.", err)
+		e.Args = map[string]any{"digits": digits(b)}
 	case errors.Is(err, limit.ErrLimited):
 		h.limited(r, "guess", b.Address)
 		e = general(err)
@@ -114,7 +123,7 @@ func (h *handler) refuseMail(w http.ResponseWriter, r *http.Request, address str
 // again shows a form once more, with the error.
 func (h *handler) again(w http.ResponseWriter, r *http.Request, e *postern.Error, page postern.Page) {
 	h.flow.Emit(r.Context(), r, postern.Event{Name: "sign-in failed", Reason: e.Code, Err: e})
-	page.Status, page.Code, page.Error = e.Status, e.Code, e.Text
+	page = page.WithError(e)
 	h.page(w, r, page)
 }
 
@@ -134,7 +143,7 @@ func general(err error) *postern.Error {
 	case errors.As(err, &limited):
 		return &postern.Error{
 			Status: http.StatusTooManyRequests, Code: "rate_limited", RetryAfter: limited.RetryAfter, Err: err,
-			Text: "That was tried too often. Please try again in " + roughly(limited.RetryAfter) + ".",
+			Text: "That was tried too often. Please try again in {wait}.", Args: map[string]any{"wait": limited.RetryAfter},
 		}
 	case errors.Is(err, errCrowd):
 		return &postern.Error{

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/limit"
 	"github.com/posternauth/postern/store"
 )
@@ -43,7 +44,7 @@ type slot struct {
 // A sealedPart is the part of a slot that only this package reads.
 type sealedPart struct {
 	Address string            `json:"address"`
-	Device  string            `json:"device"`
+	Device  postern.Phrase    `json:"device"`
 	Digits  int               `json:"digits,omitempty"` // of the code
 	Claims  map[string]string `json:"claims,omitempty"`
 	Query   string            `json:"query,omitempty"` // of authorize, to begin again with

@@ -225,7 +225,7 @@ func TestM6_AtTheLimitTheLiveMailCounts(t *testing.T) {
 	page := owner.get(a.Header.Get("Location"))
 	page.want(t, 200, "")
 	if !strings.Contains(page.page.Text, "works in this browser too") || !strings.Contains(page.page.Text, "sent to "+ada+".") ||
-		!strings.Contains(page.page.Text, "another mail in 61 minutes") {
+		!strings.Contains(page.page.Text, "another mail in 1 hour") {
 		t.Errorf("page %+v", page.page)
 	}
 	owner.press(owner.open(newest.Arg("link")).page)
@@ -241,7 +241,7 @@ func TestM6_AtTheLimitTheLiveMailCounts(t *testing.T) {
 	} {
 		w := newWorld(t, how)
 		w.exhaust(ada)
-		provider, wait := "link", "61 minutes"
+		provider, wait := "link", "1 hour"
 		switch name {
 		case "codes":
 			provider = "code"

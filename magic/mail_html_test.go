@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/posternauth/postern"
 )
 
 // The HTML of a mail shows what the text shows, loads nothing, follows nobody, and escapes what others wrote.
@@ -17,10 +19,10 @@ func TestM6_HTMLMail(t *testing.T) {
 		{link: "https://auth.example.com/auth/both/callback?state=s&token=t", code: "0123456789"},
 	} {
 		mail.to, mail.site, mail.life, mail.time = "ada@example.com", "auth.example.com", 10*time.Minute, noon
-		mail.name, mail.device, mail.language, mail.claims = evil, evil, evil, map[string]string{evil: evil}
-		m := compose(mail)
+		mail.name, mail.device, mail.language, mail.claims = evil, postern.Phrase(evil), evil, map[string]string{evil: evil}
+		m := written(mail)
 		mail.name, mail.device, mail.claims = "Name", "Device", nil
-		plain := compose(mail)
+		plain := written(mail)
 		tags := regexp.MustCompile(`<[^>]*>`)
 		if got, want := tags.FindAllString(m.HTML, -1), tags.FindAllString(plain.HTML, -1); strings.Join(got, "") != strings.Join(want, "") {
 			t.Errorf("the tags change:\n%q\nwant\n%q", got, want)
@@ -28,9 +30,9 @@ func TestM6_HTMLMail(t *testing.T) {
 		if regexp.MustCompile(`(?i)<(img|script|link|iframe|object|form|input|video|audio|base)|url\(|@import|src=|background=|srcset|\son[a-z]+="`).MatchString(plain.HTML) {
 			t.Errorf("it loads something:\n%s", plain.HTML)
 		}
-		for _, m := range regexp.MustCompile(`(?:href|https?:)[^"]*"([^"]*)"`).FindAllStringSubmatch(plain.HTML, -1) {
-			if html.UnescapeString(m[1]) != mail.link {
-				t.Errorf("it leads to %s", m[1])
+		for _, m := range regexp.MustCompile(`(?:href="|https?:)[^"<]*`).FindAllString(plain.HTML, -1) {
+			if to := strings.TrimPrefix(m, `href="`); html.UnescapeString(to) != mail.link {
+				t.Errorf("it leads to %s", to)
 			}
 		}
 		visible := html.UnescapeString(tags.ReplaceAllString(regexp.MustCompile(`(?s)<head>.*</head>`).ReplaceAllString(plain.HTML, ""), " "))
