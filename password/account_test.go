@@ -58,3 +58,17 @@ func TestHistory_OfPasswords(t *testing.T) {
 		}
 	}
 }
+
+// The account leads to the page where the password is changed.
+func TestAccount_LeadsToThePassword(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.signUp("ada@example.com", good)
+	for path, accept := range map[string]string{"/account/security": "text/html", "/account": "application/json"} {
+		r := b.Request(http.MethodGet, issuer+path, nil)
+		r.Header.Set("Accept", accept)
+		if body := b.Do(r).Body.String(); !strings.Contains(body, issuer+"/password/change") {
+			t.Errorf("%s: no link to the password\n%s", path, body)
+		}
+	}
+}

@@ -41,14 +41,15 @@ func (h *handler) MailReset(r *http.Request, userID string) (sent bool, err erro
 
 // adminMail writes the texts of a reset that an administrator asks for.
 func (h *handler) adminMail(m postern.Mail) postern.Mail {
-	app := h.flow.AppName()
-	link, _ := m.Args["link"].(string)
-	m.Args["app"], m.Args["life"], m.Args["time"] = app, resetLife, h.now().UTC()
+	m.Args["app"], m.Args["life"], m.Args["time"] = h.flow.AppName(), resetLife, h.now().UTC()
 	m.Name += "-by-admin"
-	m.Subject = "Your password for " + app
-	m.Text = "The people who run " + app + " ask you to choose a new password:\n\n" + link +
-		"\n\nThe link works once, for 15 minutes. Later, get another one by \"I forgot my password\" on the page where you sign in. " +
-		"Everybody who is signed in to your account is signed out by the change.\n"
+	m.Subject = "Your password for {app}"
+	m.Parts = []postern.MailPart{
+		{Text: "The people who run {app} ask you to choose a new password."},
+		{Text: "Choose a new password", Link: m.Arg("link")},
+		{Text: "The link works once, for {life}. Later, get another one by \"I forgot my password\" on the page where you sign in. " +
+			"Everybody who is signed in to your account is signed out by the change."},
+	}
 	return m
 }
 

@@ -348,3 +348,24 @@ func TestAdmin_RotateKeys(t *testing.T) {
 		t.Error("signed out")
 	}
 }
+
+// TestAdmin_BareRoutes: a route that takes no body refuses one with anything in it, and has done nothing.
+func TestAdmin_BareRoutes(t *testing.T) {
+	f := newOffice(t)
+	boss := f.admin("boss", "owner")
+	id, _ := f.user("ada", "member")
+	f.mails.Take()
+	for _, deed := range []string{"enable", "reset-mail", "reset-factors", "unlock", "demand-change"} {
+		for body, code := range map[string]string{`{"name":"x"}`: "unknown_member", `[{}]`: "invalid_request", `{`: "invalid_request", `"x"`: "invalid_request"} {
+			boss.want(http.StatusBadRequest, code, "POST", "users/"+id+"/"+deed, body)
+		}
+	}
+	for _, path := range []string{"/password", "/passkeys", "/sessions", "/identities?issuer=x&subject=y"} {
+		boss.want(http.StatusBadRequest, "unknown_member", "DELETE", "users/"+id+path, `{"name":"x"}`)
+	}
+	if n := len(f.mails.All()); n != 0 {
+		t.Errorf("%d mails", n)
+	}
+	want(t, f.browser().signIn("ada@example.com", good), http.StatusSeeOther, "")
+	boss.want(http.StatusNoContent, "", "POST", "users/"+id+"/unlock", "{}")
+}

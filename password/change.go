@@ -36,13 +36,13 @@ func (h *handler) changePage(has bool, p postern.Person) postern.Page {
 	next.Name = "new_password"
 	if !has {
 		return postern.Page{Name: "password.set", Title: "Choose a password", Forms: []postern.Form{{
-			Action: h.flow.URL("set"), Submit: "Set the password", Username: name, Fields: []postern.Field{next},
+			Action: h.flow.URL("set"), Submit: "Set the password", Username: name, Args: h.newArgs(), Fields: []postern.Field{next},
 		}}}
 	}
 	return postern.Page{
 		Name: "password.change", Title: "Change your password", Text: "Everybody else who is signed in to your account will be signed out.",
-		Forms: []postern.Form{{Action: h.flow.URL("change"), Submit: "Change the password", Username: name, Fields: []postern.Field{
-			{Name: "password", Label: "Password of now", Type: "password", Autocomplete: "current-password", Required: true}, next,
+		Forms: []postern.Form{{Action: h.flow.URL("change"), Submit: "Change the password", Username: name, Args: h.newArgs(), Fields: []postern.Field{
+			{Name: "password", Label: "Current password", Type: "password", Autocomplete: "current-password", Required: true}, next,
 		}}},
 	}
 }
@@ -117,7 +117,7 @@ func (h *handler) change(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.goOn(w, r, s, moved, methods...)
-	h.notice(r.Context(), p.ID, "password.changed", "The password of your account at "+h.flow.AppName()+" was changed. Everybody else who was signed in was signed out.")
+	h.notice(r.Context(), p.ID, noticeChanged())
 	h.done(w, r, "password.changed", "Your password was changed.")
 }
 
@@ -148,7 +148,7 @@ func (h *handler) set(w http.ResponseWriter, r *http.Request) {
 	if !h.deed(w, r, s, "password set", func() error { return h.write(r.Context(), s, fresh, s.head.Added()) }) {
 		return
 	}
-	h.notice(r.Context(), p.ID, "password.added", "A password was set for your account at "+h.flow.AppName()+". Everybody who knows it can now sign in to your account.")
+	h.notice(r.Context(), p.ID, noticeAdded())
 	h.done(w, r, "password.added", "Your password was set.")
 }
 
@@ -182,7 +182,7 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.goOn(w, r, s, moved)
-	h.notice(r.Context(), p.ID, "password.removed", "The password of your account at "+h.flow.AppName()+" was removed. Everybody else who was signed in was signed out.")
+	h.notice(r.Context(), p.ID, noticeRemoved())
 	h.done(w, r, "password.removed", "Your password was removed.")
 }
 
@@ -215,5 +215,5 @@ func (h *handler) goOn(w http.ResponseWriter, r *http.Request, s *state, moved h
 
 // done is the page after a deed.
 func (h *handler) done(w http.ResponseWriter, r *http.Request, name, text string) {
-	h.flow.Page(w, r, postern.Page{Name: name, Title: "Done", Text: text})
+	h.flow.Page(w, r, postern.Page{Name: name, Title: "Done", Text: text, Links: h.flow.AccountLink(r)})
 }

@@ -18,7 +18,7 @@ func TestChange(t *testing.T) {
 	want(t, other.signIn("ada@example.com", good), http.StatusSeeOther, "/continue")
 	before := b.session()
 	want(t, w.browser().get("/password/change"), http.StatusUnauthorized, "not_signed_in")
-	want(t, b.get("/password/change"), http.StatusOK, "Password of now")
+	want(t, b.get("/password/change"), http.StatusOK, "Current password")
 	w.Advance(time.Minute)
 	token := w.browser().forgot("ada@example.com")
 	w.mails.Take()

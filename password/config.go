@@ -69,6 +69,9 @@ func (c Config) parts() (out parts, err error) {
 // Users makes postern.New require postern.Config.Session, which says where the users are.
 func (p *provider) Users() bool { return true }
 
+// Mark names the picture beside links to the provider.
+func (p *provider) Mark() string { return "password" }
+
 // Handler serves the steps of the provider.
 func (p *provider) Handler(f *postern.Flow) http.Handler {
 	k, err := p.keeper(f)
@@ -122,12 +125,16 @@ var (
 	_ postern.Enroller  = (*handler)(nil)
 	_ postern.StepUpper = (*handler)(nil)
 	_ postern.Keeper    = (*handler)(nil)
+	_ postern.Manager   = (*handler)(nil)
 
 	_ postern.WellKnowner = (*handler)(nil)
 )
 
 // StepUp says that a password proves again who a person is.
 func (h *handler) StepUp() string { return "password" }
+
+// Manage is the step where people change their password, or choose the first.
+func (h *handler) Manage() string { return "change" }
 
 // WellKnown leads password managers to the page where the password is changed (W3C, A Well-Known URL for Changing
 // Passwords).

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/posternauth/postern"
@@ -26,7 +25,7 @@ const (
 
 // askForgot shows the form.
 func (h *handler) askForgot(w http.ResponseWriter, r *http.Request) {
-	h.flow.Page(w, r, h.forgotPage(""))
+	h.flow.Page(w, r, h.forgotPage(h.flow.LoginHint(r)))
 }
 
 func (h *handler) forgotPage(typed string) postern.Page {
@@ -64,7 +63,8 @@ func (h *handler) forgot(w http.ResponseWriter, r *http.Request) {
 	}
 	m, err := h.lost(ctx, user, id, mail)
 	if err == nil && m.To != "" {
-		m = h.finishMail(r, m)
+		m.Language = cmp.Or(m.Language, h.flow.Language(r))
+		m = h.finishMail(m, postern.Phrase(useragent.Device(r.UserAgent())))
 		err = h.flow.Mail(ctx, m)
 	}
 	if err != nil {
@@ -73,7 +73,7 @@ func (h *handler) forgot(w http.ResponseWriter, r *http.Request) {
 	}
 	h.flow.Page(w, r, postern.Page{
 		Name: "password.forgot-sent", Title: "Check your mail", Args: map[string]any{"life": resetLife},
-		Text:  "If somebody here has that name, a mail is on its way. Its link works for 15 minutes.",
+		Text:  "If somebody here has that name, a mail is on its way. Its link works for {life}.",
 		Links: []postern.Link{{Name: "sign-in", Text: "Back to sign-in", URL: h.flow.URL("authorize")}},
 	})
 }
@@ -135,6 +135,12 @@ func (h *handler) lostMail(ctx context.Context, s *state, id postern.Identity, m
 		return m, err
 	}
 	m.To, m.Language = stored(p, m.To), p.Locale
+	refused := false
+	if s.head.Frozen {
+		if refused, err = h.flow.RefusesMailbox(ctx, s.user, m.To); err != nil {
+			return m, err
+		}
+	}
 	_, known := h.flow.Users().(postern.IdentityLister)
 	known = known || len(h.flow.OtherWays("")) == 0 // or there is no other provider, and so no identity
 	none := known && s.head.Ways.Passkeys == 0 && s.head.Ways.Identities == 0 && len(ways) == 0
@@ -142,7 +148,7 @@ func (h *handler) lostMail(ctx context.Context, s *state, id postern.Identity, m
 	case s.head.Gone != "" || p.Disabled:
 		m.Name = "password.disabled"
 		return m, nil
-	case s.head.Frozen: // the mailbox may be that of a thief who changed the address
+	case refused: // the mailbox may be that of a thief who changed the address
 		m.Name = "password.frozen"
 		return m, nil
 	case m.To == "": // a username without a mailbox
@@ -152,7 +158,7 @@ func (h *handler) lostMail(ctx context.Context, s *state, id postern.Identity, m
 	case none:
 		m.Name = "password.first"
 	default:
-		m.Name, m.Args["ways"] = "password.no-password", strings.Join(ways, ", ")
+		m.Name, m.Args["ways"] = "password.no-password", ways
 		return m, nil
 	}
 	text, mac, err := h.newToken(ctx, s.user, item.Key.ID)
@@ -173,34 +179,33 @@ func stored(p postern.Person, typed string) string {
 }
 
 // finishMail writes the texts. They hold nothing that somebody typed.
-func (h *handler) finishMail(r *http.Request, m postern.Mail) postern.Mail {
-	app, device := h.flow.AppName(), useragent.Device(r.UserAgent())
-	m.Language = cmp.Or(m.Language, useragent.Language(r.Header.Get("Accept-Language")))
-	m.Args["app"], m.Args["device"], m.Args["life"], m.Args["time"] = app, device, resetLife, h.now().UTC()
-	link, _ := m.Args["link"].(string)
-	ways, _ := m.Args["ways"].(string)
-	m.Subject = "Your password for " + app
-	asked := "Somebody, with " + device + ", asked to reset the password of an account with this address at " + app + "."
-	end := "\n\nIf it was not you, you can ignore this mail: nothing has changed.\n"
+func (h *handler) finishMail(m postern.Mail, device postern.Phrase) postern.Mail {
+	m.Args["app"], m.Args["life"], m.Args["time"] = h.flow.AppName(), resetLife, h.now().UTC()
+	m.Args["device"] = device
+	m.Subject = "Your password for {app}"
+	say := func(parts ...postern.MailPart) { m.Parts = append(m.Parts, parts...) }
+	say(postern.MailPart{Text: "Somebody, with {device}, asked to reset the password of an account with this address at {app}."})
 	switch m.Name {
 	case "password.reset":
-		m.Text = asked + "\n\nChoose a new password here:\n\n" + link + "\n\nThe link works once, for 15 minutes. Everybody who is signed in to your account is then signed out." + end
+		say(postern.MailPart{Text: "Choose a new password", Link: m.Arg("link")},
+			postern.MailPart{Text: "The link works once, for {life}. Everybody who is signed in to your account is then signed out."})
 	case "password.first":
-		m.Text = asked + " It has none yet. Choose one here, to finish your account:\n\n" + link + "\n\nThe link works once, for 15 minutes." + end
+		say(postern.MailPart{Text: "The account has no password yet. Choose one, to finish your account."},
+			postern.MailPart{Text: "Choose a password", Link: m.Arg("link")}, postern.MailPart{Text: "The link works once, for {life}."})
 	case "password.no-password":
-		m.Text = asked + " It has no password."
-		if ways != "" {
-			m.Text += " You can sign in with: " + ways + "."
+		if m.Arg("ways") != "" {
+			say(postern.MailPart{Text: "The account has no password. You can sign in with: {ways}."})
 		} else {
-			m.Text += " Please ask the people who run the site how you can sign in."
+			say(postern.MailPart{Text: "The account has no password. Please ask the people who run the site how you can sign in."})
 		}
-		m.Text += end
 	case "password.frozen":
-		m.Text = asked + " A change of that account was undone. Until its owner ends that, in the account, its password cannot be reset. Sign in with a way from before the change, or ask the people who run the site." + end
+		say(postern.MailPart{Text: "A change of that account was undone. Until its owner ends that, in the account, its password cannot be reset. " +
+			"Sign in with a way from before the change, or ask the people who run the site."})
 	case "password.disabled":
-		m.Text = asked + " It is disabled. Please ask the people who run the site." + end
+		say(postern.MailPart{Text: "The account is disabled. Please ask the people who run the site."})
 	default:
-		m.Text = asked + " There is no account with this address." + end
+		say(postern.MailPart{Text: "There is no account with this address."})
 	}
+	say(postern.MailPart{Text: "If it was not you, you can ignore this mail: nothing has changed."})
 	return m
 }

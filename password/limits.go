@@ -248,8 +248,7 @@ func (k *keeper) forgive(ctx context.Context, s *state) {
 		if err := json.Unmarshal(items[0].Value, &now); err != nil || now.N == 0 {
 			return true, err // of a lock, which a right password does not lift
 		}
-		err = k.store.Write(ctx, store.Delete(items[0].Key, items[0].Version))
-		return !errors.Is(err, store.ErrConflict), err
+		return written(k.store.Write(ctx, store.Delete(items[0].Key, items[0].Version)))
 	})
 }
 
@@ -265,10 +264,17 @@ func (k *keeper) spared(ctx context.Context, e *effort, s *state) {
 			return true, err
 		}
 		now.tries.N--
-		err = k.store.Write(ctx, now.putTries(e))
-		return !errors.Is(err, store.ErrConflict), err
+		return written(k.store.Write(ctx, now.putTries(e)))
 	})
 	_ = limit.GiveBack(ctx, k.store, e.began, nil, e.buckets...)
+}
+
+// written is the answer to limit.Retry after a write: a conflict is tried again.
+func written(err error) (done bool, _ error) {
+	if errors.Is(err, store.ErrConflict) {
+		return false, nil
+	}
+	return true, err
 }
 
 // failed locks the password after the last wrong one that is compared. Best effort: the next one locks it too.
@@ -285,6 +291,6 @@ func (k *keeper) failed(ctx context.Context, e *effort, s *state) {
 		if err == nil {
 			k.sessions.Emit(ctx, session.Event{Name: "password locked", UserID: e.user})
 		}
-		return !errors.Is(err, store.ErrConflict), err
+		return written(err)
 	})
 }

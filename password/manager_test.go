@@ -22,7 +22,7 @@ func TestPasswordManagers_Name(t *testing.T) {
 	}
 	b := w.browser()
 	st := state(t, b.post("/sign-up", "email", "ada@example.com"))
-	page := b.post("/sign-up/code", "state", st, "code", w.code("ada@example.com"))
+	page := b.get("/sign-up/credential?state=" + state(t, b.post("/sign-up/code", "state", st, "code", w.code("ada@example.com"))))
 	named(page, "ada@example.com")
 	short := b.post("/password/sign-up", "state", state(t, page), "password", "short")
 	named(short, "ada@example.com")
@@ -49,7 +49,7 @@ func TestPasswordManagers_Name(t *testing.T) {
 
 	// A person without a mailbox has their username there.
 	c := w.browser()
-	page = c.post("/sign-up", "username", "grace")
+	page = c.get("/sign-up/credential?state=" + state(t, c.post("/sign-up", "username", "grace")))
 	named(page, "grace")
 	want(t, c.post("/password/sign-up", "state", state(t, page), "password", good), http.StatusSeeOther, "")
 	named(c.get("/password/change"), "grace")
@@ -59,10 +59,14 @@ func TestPasswordManagers_Name(t *testing.T) {
 // for Changing Passwords).
 func TestPasswordManagers_ChangePage(t *testing.T) {
 	w := newWorld(t)
-	rec := httptest.NewRecorder()
-	w.auth.WellKnown().ServeHTTP(rec, httptest.NewRequest("GET", "https://api.example.com/.well-known/change-password", nil))
-	if rec.Code != http.StatusSeeOther || rec.Header().Get("Location") != issuer+"/password/change" {
-		t.Errorf("%d to %q", rec.Code, rec.Header().Get("Location"))
+	mux := http.NewServeMux()
+	w.auth.Mount(mux)
+	for _, h := range []http.Handler{mux, w.auth.WellKnown()} { // of the application, and of another server of the host
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, httptest.NewRequest("GET", "https://api.example.com/.well-known/change-password", nil))
+		if rec.Code != http.StatusSeeOther || rec.Header().Get("Location") != issuer+"/password/change" {
+			t.Errorf("%d to %q", rec.Code, rec.Header().Get("Location"))
+		}
 	}
 	signedOut := w.browser().get("/password/change")
 	if signedOut.Code != http.StatusUnauthorized || !strings.Contains(signedOut.Body.String(), issuer+"/authorize") {

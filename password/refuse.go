@@ -26,7 +26,7 @@ func general(err error) *postern.Error {
 	case errors.As(err, &refused):
 		return refused
 	case errors.As(err, &weak):
-		return refusal(weakCode(weak.Code), weak.Error(), nil)
+		return refuseWeak(weak)
 	case errors.As(err, &full):
 		return busy(full)
 	case errors.As(err, &limited):
@@ -40,23 +40,27 @@ func general(err error) *postern.Error {
 		Text: "This is not possible at this moment. Please try again shortly."}
 }
 
-// weakCode is the stable code of a reason of the policy.
-func weakCode(c policy.Code) string {
-	switch c {
+// refuseWeak is the refusal for a password that the policy refuses.
+func refuseWeak(e *policy.Error) *postern.Error {
+	switch e.Code {
 	case policy.TooLong:
-		return "password_too_long"
+		r := refusal("password_too_long", "This password is longer than {max} bytes. Choose a shorter one.", nil)
+		r.Args = map[string]any{"max": policy.MaxBytes}
+		return r
 	case policy.NotText:
-		return "password_invalid_text"
+		return refusal("password_invalid_text", "This password is not valid text. Type it again.", nil)
 	case policy.TooShort:
-		return "password_too_short"
+		r := refusal("password_too_short", "A password needs at least {min} characters. A few words in a row are easy to remember.", nil)
+		r.Args = map[string]any{"min": e.Min}
+		return r
 	case policy.Common:
-		return "password_common"
+		return refusal("password_common", "Many people use this password, so it is tried first. Choose another one.", nil)
 	case policy.Name:
-		return "password_contains_name"
+		return refusal("password_contains_name", "This password is a name that others can guess. Choose another one.", nil)
 	case policy.Repeated:
-		return "password_repeated"
+		return refusal("password_repeated", "This password repeats a short piece. Choose another one.", nil)
 	case policy.Sequence:
-		return "password_sequence"
+		return refusal("password_sequence", "This password follows the keyboard or the alphabet. Choose another one.", nil)
 	}
-	return "password_refused"
+	return refusal("password_refused", "This password cannot be used. Choose another one.", nil)
 }

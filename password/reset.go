@@ -7,17 +7,39 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/words"
 	"github.com/posternauth/postern/store"
 )
 
 const conflicts = 5 // how often a lost compare-and-set of one request is tried again
 
-// showReset is the page that a link opens. It uses up nothing: programs that scan mail open links.
+// showReset is the page that a link opens. It uses up nothing: programs that scan mail open links. A link that works no
+// more says so before anybody chooses a password.
 func (h *handler) showReset(w http.ResponseWriter, r *http.Request) {
+	if h.dead(r) {
+		h.flow.Fail(w, r, errLink)
+		return
+	}
 	h.flow.Page(w, r, h.resetPage(r))
+}
+
+// dead reports whether the link of a request can set no password. A store that fails knows nothing of it, and one whose
+// password is written may have something to finish, see resume.
+func (h *handler) dead(r *http.Request) bool {
+	t, err := h.readToken(r.Context(), r.Form.Get("token"))
+	if err != nil {
+		return errors.Is(err, errLink)
+	}
+	s, b, err := h.slotOf(r.Context(), t)
+	if err == nil && b.Used != "" {
+		return b.Done || h.now().UnixMilli() >= b.Until
+	}
+	if err == nil {
+		err = h.alive(r.Context(), t, s, b)
+	}
+	return errors.Is(err, errLink)
 }
 
 // resetPage has the address of the account, if the link is one that we mailed. A store that fails leaves it out.
@@ -30,7 +52,7 @@ func (h *handler) resetPage(r *http.Request) postern.Page {
 	}
 	return postern.Page{
 		Name: "password.new", Title: "Choose a new password", Text: "Everybody who is signed in to your account will be signed out.",
-		Forms: []postern.Form{{Action: h.flow.URL("reset"), Hidden: map[string]string{"token": text}, Username: name, Submit: "Set the password", Fields: []postern.Field{h.newField()}}},
+		Forms: []postern.Form{{Action: h.flow.URL("reset"), Hidden: map[string]string{"token": text}, Username: name, Submit: "Set the password", Args: h.newArgs(), Fields: []postern.Field{h.newField()}}},
 	}
 }
 
@@ -54,8 +76,7 @@ func (h *handler) reset(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		h.again(w, r, h.resetPage(r), general(err))
 	default:
-		w.Header().Set("Location", h.flow.URL("authorize"))
-		w.WriteHeader(http.StatusSeeOther)
+		h.flow.LeadOn(w, h.flow.URL("authorize?done=reset"))
 	}
 }
 
@@ -98,8 +119,7 @@ func (h *handler) redeem(r *http.Request, t token, password string) error {
 // is reported again by the request that finishes it.
 func (h *handler) finish(r *http.Request, t token) error {
 	h.flow.Emit(r.Context(), r, postern.Event{Name: "password reset", UserID: t.User})
-	h.notice(r.Context(), t.User, "password.was-reset", "The password of your account at "+h.flow.AppName()+" was reset by a link that we mailed to you. "+
-		"Everybody who was signed in was signed out.")
+	h.notice(r.Context(), t.User, noticeReset())
 	return h.end(r.Context(), t)
 }
 
@@ -172,13 +192,16 @@ func known(p postern.Person) []string {
 }
 
 // notice mails what happened to every verified address, with the other ways in, which stay.
-func (h *handler) notice(ctx context.Context, user, name, text string) {
-	args := map[string]any{}
+func (h *handler) notice(ctx context.Context, user string, n postern.Notice) {
+	n.Args = map[string]any{}
+	others := ""
 	if p, err := h.flow.Users().Get(ctx, user); err == nil {
 		if ways, err := h.flow.WaysIn(ctx, p); err == nil && len(ways) > 0 {
-			args["ways"] = strings.Join(ways, ", ")
-			text += " These other ways to sign in were not changed: " + strings.Join(ways, ", ") + ". Are they all yours?"
+			n.Args["ways"] = ways
+			others = othersText
 		}
 	}
-	h.flow.Notify(ctx, user, name, text, args)
+	n.Text = words.Paragraphs(n.Text, others)
+	n.Credentials, _ = h.Credentials(ctx, user) // a store that fails now keeps no link either
+	h.flow.Notify(ctx, user, n)
 }

@@ -56,12 +56,20 @@ func TestReset(t *testing.T) {
 	want(t, b.post("/password/reset", "token", token, "password", "short"), http.StatusBadRequest, "password_too_short")
 	want(t, b.post("/password/reset", "token", token, "password", "ada@example.com"), http.StatusBadRequest, "password_contains_name")
 	a := b.post("/password/reset", "token", token, "password", better)
-	want(t, a, http.StatusSeeOther, "/auth/password/authorize")
+	want(t, a, http.StatusSeeOther, "/auth/password/authorize?done=reset")
+	want(t, b.get("/password/authorize?done=reset"), http.StatusOK, "Your password was set.")
+	for _, other := range []*browser{b, w.browser()} { // once, and to nobody else
+		if page := other.get("/password/authorize?done=reset").Body.String(); strings.Contains(page, "was set") {
+			t.Error("the page says again that a password was set")
+		}
+	}
 	if b.session() != nil || old.session() != nil {
 		t.Error("there is a session after the reset")
 	}
 	for _, k := range a.Result().Cookies() {
-		t.Errorf("the reset sets the cookie %s", k.Name)
+		if k.Value != "reset" { // lets this browser say so
+			t.Errorf("the reset sets the cookie %s", k.Name)
+		}
 	}
 	if got := w.mailNames(); !slices.Equal(got, []string{"ada@example.com password.reset", "ada@example.com password.was-reset"}) {
 		t.Errorf("mails %v", got)
@@ -70,6 +78,9 @@ func TestReset(t *testing.T) {
 	want(t, w.browser().signIn("ada@example.com", better), http.StatusSeeOther, "/continue")
 	want(t, w.browser().post("/password/reset", "token", token, "password", better), http.StatusBadRequest, "expired_reset")
 	want(t, w.browser().post("/password/reset", "token", token, "password", good), http.StatusBadRequest, "expired_reset")
+	for _, dead := range []string{token, token + "x", "x", ""} { // before anybody chooses a password
+		want(t, w.browser().get("/password/reset?token="+dead), http.StatusBadRequest, "expired_reset")
+	}
 	if h := w.head(user); h.Ways.Passwords != 1 {
 		t.Errorf("head %+v", h)
 	}

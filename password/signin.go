@@ -1,10 +1,12 @@
 package password
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/posternauth/postern"
@@ -20,21 +22,61 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	a := attempt{Query: queryOf(r)}
-	if len(a.Query) > maxQuery {
-		a = attempt{Long: true}
-	}
-	id, err := h.flow.Start(w, r, a)
+	id, err := h.begin(w, r)
 	if err != nil {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	hint := r.Form.Get("login_hint")
-	if len(hint) > mailaddr.MaxLength {
-		hint = ""
+	hint := h.flow.LoginHint(r)
+	user, known := h.flow.Proving(r)
+	if known {
+		hint = h.nameOfUser(r.Context(), user)
 	}
-	_, known := h.flow.Proving(r)
-	h.flow.Page(w, r, h.signInPage(id, known, hint, attempt{Query: queryOf(r)}))
+	p := h.signInPage(id, known, hint, attempt{Query: queryOf(r)})
+	if h.flow.TakeNotice(w, r) == "reset" {
+		p.Notice = "Your password was set."
+	}
+	h.flow.Autofill(w, r, &p)
+	h.flow.Page(w, r, p)
+}
+
+func (h *handler) begin(w http.ResponseWriter, r *http.Request) (id string, err error) {
+	a := attempt{Query: queryOf(r)}
+	if len(a.Query) > maxQuery {
+		a = attempt{Long: true}
+	}
+	return h.flow.Start(w, r, a)
+}
+
+// Usernames reports whether a name that a person types may be a username.
+func (h *handler) Usernames() bool { return h.usernames }
+
+// FormFor asks for the password of a name that was typed on the page before. It does not look the name up.
+func (h *handler) FormFor(w http.ResponseWriter, r *http.Request, identifier string) (*postern.Form, []postern.Link, error) {
+	id, err := h.begin(w, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &postern.Form{
+		Name: "password", Action: h.flow.URL("callback"), Hidden: map[string]string{"state": id, "identifier": identifier}, Username: identifier,
+		Fields: []postern.Field{passwordField()}, Submit: "Sign in",
+	}, h.forgotLink(r), nil
+}
+
+func passwordField() postern.Field {
+	return postern.Field{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password", Required: true}
+}
+
+// forgotLink leads to the reset of a lost password, with what names the person.
+func (h *handler) forgotLink(r *http.Request) []postern.Link {
+	if !h.flow.MailReady() {
+		return nil
+	}
+	to := h.flow.URL("forgot")
+	if kept := r.Form.Get("postern_hint"); kept != "" {
+		to += "?" + url.Values{"postern_hint": {kept}}.Encode()
+	}
+	return []postern.Link{{Name: "forgot", Text: "I forgot my password", URL: to}}
 }
 
 // queryOf is the query of a request for authorize, whose parameters may be in a body.
@@ -53,15 +95,27 @@ type attempt struct {
 
 const maxQuery = 448 // bytes
 
-func (h *handler) signInPage(id string, known bool, typed string, a attempt) postern.Page {
-	p := postern.Page{Name: "password.sign-in", Title: "Sign in to " + h.flow.AppName(), Args: map[string]any{"app": h.flow.AppName()}}
+// nameOfUser is the name by which a password manager knows a user, if there is one to be had.
+func (h *handler) nameOfUser(ctx context.Context, userID string) string {
+	p, err := h.flow.Users().Get(ctx, userID)
+	if err != nil {
+		return "" // the page works without it
+	}
+	name, _ := p.Email()
+	return cmp.Or(name, p.Username)
+}
+
+// signInPage asks for a password. name is what the person typed, or whose password it is if they are known.
+func (h *handler) signInPage(id string, known bool, name string, a attempt) postern.Page {
+	p := postern.Page{Name: "password.sign-in", Title: "Sign in to {app}", Args: map[string]any{"app": h.flow.AppName()}}
 	form := postern.Form{Action: h.flow.URL("callback"), Hidden: map[string]string{"state": id}, Submit: "Sign in"}
 	if known {
 		p.Name, p.Title, form.Submit = "password.confirm", "Confirm that it is you", "Continue"
+		form.Username = name
 	} else {
-		form.Fields = append(form.Fields, h.nameField(typed))
+		form.Fields = append(form.Fields, h.nameField(name))
 	}
-	form.Fields = append(form.Fields, postern.Field{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password", Required: true})
+	form.Fields = append(form.Fields, passwordField())
 	p.Forms = []postern.Form{form}
 	if h.flow.MailReady() {
 		p.Links = append(p.Links, postern.Link{Name: "forgot", Text: "I forgot my password", URL: h.flow.URL("forgot")})
@@ -139,12 +193,19 @@ func (h *handler) signIn(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	page := h.signInPage(r.PostForm.Get("state"), stepUp, typedName(r), a)
+	name := typedName(r)
+	if stepUp {
+		name = h.nameOfUser(r.Context(), user)
+	}
+	page := h.signInPage(r.PostForm.Get("state"), stepUp, name, a)
 	e := &effort{user: user, client: h.flow.Addr(r)}
 	var id postern.Identity
 	if !stepUp {
 		var err error
 		if id, e.mail, err = h.identity(r.PostForm.Get("identifier")); err != nil {
+			if !a.Long {
+				h.flow.AutofillAgain(w, r, a.Query, &page)
+			}
 			h.again(w, r, page, err)
 			return
 		}
@@ -161,6 +222,9 @@ func (h *handler) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	case errors.Is(err, errWrong):
 		h.flow.Emit(r.Context(), r, postern.Event{Name: "sign-in failed", UserID: e.user, Reason: errWrong.Code})
+		if !stepUp && !a.Long {
+			h.flow.AutofillAgain(w, r, a.Query, &page)
+		}
 		h.again(w, r, page, err)
 		return
 	case err != nil:
@@ -231,7 +295,7 @@ func (h *handler) again(w http.ResponseWriter, r *http.Request, p postern.Page, 
 		h.flow.Fail(w, r, general(err))
 		return
 	}
-	p.Status, p.Error, p.Code = e.Status, e.Text, e.Code
+	p = p.WithError(e)
 	h.flow.Page(w, r, p)
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/clientip"
 	"github.com/posternauth/postern/password/hash"
-	"github.com/posternauth/postern/password/policy"
 	"github.com/posternauth/postern/store"
 )
 
@@ -21,15 +20,18 @@ const (
 func (h *handler) EnrollForm(state, identifier string) *postern.Form {
 	return &postern.Form{
 		Name: "password", Title: "With a password", Action: h.flow.URL("sign-up"), Hidden: map[string]string{"state": state}, Submit: "Create my account", Username: identifier,
-		Fields: []postern.Field{h.newField()},
+		Args: h.newArgs(), Fields: []postern.Field{h.newField()},
 	}
 }
 
 // newField asks for a new password.
 func (h *handler) newField() postern.Field {
 	return postern.Field{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Required: true,
-		Hint: (&policy.Error{Code: policy.TooShort, Min: h.policy.MinLength()}).Error()}
+		Hint: "At least {min} characters. A few words in a row are easy to remember."}
 }
+
+// newArgs are the values in the texts of a form with newField.
+func (h *handler) newArgs() map[string]any { return map[string]any{"min": h.policy.MinLength()} }
 
 // signUp sets the password of a person who has verified an address, or chosen a username, in this browser.
 func (h *handler) signUp(w http.ResponseWriter, r *http.Request) {
@@ -40,7 +42,7 @@ func (h *handler) signUp(w http.ResponseWriter, r *http.Request) {
 	}
 	name := who.Address + who.Username
 	p := postern.Page{Name: "password.sign-up", Title: "Choose a password", Args: map[string]any{"identifier": name},
-		Text: "You are creating an account for " + name + ".", Forms: []postern.Form{*h.EnrollForm(r.Form.Get("state"), name)}}
+		Text: "You are creating an account for {identifier}.", Forms: []postern.Form{*h.EnrollForm(r.Form.Get("state"), name)}}
 	if err := h.flow.Fields(r, "state", "password"); err != nil {
 		h.flow.Fail(w, r, err)
 		return

@@ -201,9 +201,12 @@ func (b *browser) post(path string, pairs ...string) *httptest.ResponseRecorder 
 
 var stateOf = regexp.MustCompile(`name="state" value="([^"]+)"`)
 
-// state returns the hidden field of a page.
+// state returns the hidden field of a page, or that of the page to which a form leads.
 func state(t testing.TB, w *httptest.ResponseRecorder) string {
 	t.Helper()
+	if to, err := url.Parse(w.Header().Get("Location")); err == nil && to.Query().Get("state") != "" {
+		return to.Query().Get("state")
+	}
 	m := stateOf.FindStringSubmatch(w.Body.String())
 	if m == nil {
 		t.Fatalf("no state in %d\n%s", w.Code, w.Body)

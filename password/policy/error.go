@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Code is a reason to refuse a password. Its text is stable.
 type Code string
@@ -24,21 +27,30 @@ type Error struct {
 
 // Error returns a sentence that a page can show. It holds nothing of the password.
 func (e *Error) Error() string {
+	template, args := e.Text()
+	for name, value := range args {
+		template = strings.ReplaceAll(template, "{"+name+"}", fmt.Sprint(value))
+	}
+	return template
+}
+
+// Text returns the sentence as a template, for translations, and the values in it: "{min}" characters, "{max}" bytes.
+func (e *Error) Text() (template string, args map[string]any) {
 	switch e.Code {
 	case TooLong:
-		return fmt.Sprintf("This password is longer than %d bytes. Choose a shorter one.", MaxBytes)
+		return "This password is longer than {max} bytes. Choose a shorter one.", map[string]any{"max": MaxBytes}
 	case NotText:
-		return "This password is not valid text. Type it again."
+		return "This password is not valid text. Type it again.", nil
 	case TooShort:
-		return fmt.Sprintf("A password needs at least %d characters. A few words in a row are easy to remember.", e.Min)
+		return "A password needs at least {min} characters. A few words in a row are easy to remember.", map[string]any{"min": e.Min}
 	case Common:
-		return "Many people use this password, so it is tried first. Choose another one."
+		return "Many people use this password, so it is tried first. Choose another one.", nil
 	case Name:
-		return "This password is a name that others can guess. Choose another one."
+		return "This password is a name that others can guess. Choose another one.", nil
 	case Repeated:
-		return "This password repeats a short piece. Choose another one."
+		return "This password repeats a short piece. Choose another one.", nil
 	case Sequence:
-		return "This password follows the keyboard or the alphabet. Choose another one."
+		return "This password follows the keyboard or the alphabet. Choose another one.", nil
 	}
-	return "This password cannot be used. Choose another one."
+	return "This password cannot be used. Choose another one.", nil
 }
