@@ -104,3 +104,21 @@ func TestFlow_Lost(t *testing.T) {
 	b.fill(page, lost.show(t, page.form("").Data)).want(400, "unknown_passkey")
 	b.get("/door/authorize").want(200, "postern.enroll-code") // by a code to the mailbox
 }
+
+// TestM14_AskNeedsAnAnswer: an empty form does not end that a passkey is asked for.
+func TestM14_AskNeedsAnAnswer(t *testing.T) {
+	w := newWorld(t)
+	b, d := w.browser(), newDevice()
+	b.signUp("ada@example.com", d)
+	page := b.post("/passkey/ask", "ask", "on")
+	b.fill(page, d.show(t, page.form("").Data)).want(200, "passkey.set")
+	for _, form := range [][]string{{}, {"ask", ""}, {"ask", "OFF"}, {"ask", "x"}, {"ceremony", "x"}} {
+		if a := b.post("/passkey/ask", form...); a.Code != 400 || a.page.Error != "invalid_request" {
+			t.Errorf("%q: %d %s", form, a.Code, a.Body)
+		}
+	}
+	b.get("/passkey/list").want(200, "passkey.list")
+	if page := b.get("/passkey/list"); page.form("ask").Hidden["ask"] != "off" {
+		t.Errorf("it is not asked for any more: %s", page.Body)
+	}
+}

@@ -24,6 +24,11 @@ func (h *handler) askAlways(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
+	ask := r.PostForm.Get("ask")
+	if ask != "on" && ask != "off" { // an empty form makes nothing less safe
+		h.flow.Fail(w, r, &postern.Error{Status: http.StatusBadRequest, Code: "invalid_request", Text: "The form is not complete. Please start again."})
+		return
+	}
 	who, ok := h.flow.Person(w, r, proofAge)
 	if !ok {
 		return
@@ -33,7 +38,7 @@ func (h *handler) askAlways(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	on := r.PostForm.Get("ask") == "on"
+	on := ask == "on"
 	switch {
 	case on == h.always(s):
 		h.showList(w, r, who, "passkey.list", "Nothing was changed.")
@@ -43,8 +48,7 @@ func (h *handler) askAlways(w http.ResponseWriter, r *http.Request) {
 		h.beginAlways(w, r, who)
 	default:
 		h.setAlways(w, r, who, "Passkeys are not asked for any more after another sign-in.", postern.Enrolment{
-			Count: -s.head.Factors[h.flow.Name()], Event: "passkey not asked", Notice: "passkey.not-asked",
-			NoticeText: "Your account at " + h.flow.AppName() + " does not ask for a passkey any more after another sign-in.",
+			Count: -s.head.Factors[h.flow.Name()], Event: "passkey not asked", Notice: noticeNotAsked(),
 		})
 	}
 }
@@ -71,8 +75,7 @@ func (h *handler) beginAlways(w http.ResponseWriter, r *http.Request, who poster
 	h.warnOfClone(r, proof)
 	h.setAlways(w, r, who, "A passkey is asked for after each other sign-in from now on.", postern.Enrolment{
 		Count: 1, Methods: proof.row.methods(true), Changes: []store.Change{h.put(who.ID, proof.next), h.burnt(who.ID, c)},
-		Event: "passkey asked", Notice: "passkey.asked",
-		NoticeText: "Your account at " + h.flow.AppName() + " asks for a passkey after each other sign-in from now on.",
+		Event: "passkey asked", Notice: noticeAsked(),
 	})
 }
 

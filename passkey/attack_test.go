@@ -12,6 +12,7 @@ import (
 
 	virtual "github.com/descope/virtualwebauthn"
 
+	"github.com/posternauth/postern/internal/test/virtualkey"
 	"github.com/posternauth/postern/passkey"
 )
 
@@ -199,13 +200,13 @@ func TestW3_Owner(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.fill(page, virtual.CreateAttestationResponse(d.rp, d.Authenticator, c, *o)).want(400, "invalid_passkey")
+		b.fill(page, virtualkey.Create(d.rp, d.Authenticator, c, *o)).want(400, "invalid_passkey")
 		page = b.get("/passkey/enroll")
 		c.ID = make([]byte, 1023)
 		if o, err = virtual.ParseAttestationOptions(string(page.form("").Data)); err != nil {
 			t.Fatal(err)
 		}
-		b.fill(page, virtual.CreateAttestationResponse(d.rp, d.Authenticator, c, *o)).want(200, "passkey.added")
+		b.fill(page, virtualkey.Create(d.rp, d.Authenticator, c, *o)).want(200, "passkey.added")
 	})
 	t.Run("registered elsewhere", func(t *testing.T) {
 		b := w.browser()
@@ -215,7 +216,7 @@ func TestW3_Owner(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.fill(page, virtual.CreateAttestationResponse(ada.rp, ada.Authenticator, ada.Credentials[0], *o)).want(409, "passkey_taken")
+		b.fill(page, virtualkey.Create(ada.rp, ada.Authenticator, ada.Credentials[0], *o)).want(409, "passkey_taken")
 		if owner := w.browser(); owner.signIn(ada).Code != 200 || owner.session().Subject != adaID {
 			t.Error("the owner has lost the passkey")
 		}

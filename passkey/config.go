@@ -38,6 +38,13 @@ type Config struct {
 	//
 	// Defaults to none.
 	Hints []string
+
+	// Offer offers a passkey to people who have none, once, at the end of a sign-in by password or mail and of a
+	// sign-up: the page "passkey.offer". "Not now" is remembered in the browser for 180 days. The person is signed in
+	// before the page comes, so nothing there can refuse the sign-in.
+	//
+	// Defaults to false: a page that nobody asked for would come between the sign-in and the application.
+	Offer bool
 }
 
 // New returns the provider of passkeys. It needs postern.Config.Session, and a store that writes two parts at once (see
@@ -111,6 +118,9 @@ func (p *provider) CheckFlow(f *postern.Flow) error {
 	return err
 }
 
+// Mark names the picture beside links to the provider.
+func (p *provider) Mark() string { return "passkey" }
+
 // Handler serves the steps of the provider.
 func (p *provider) Handler(f *postern.Flow) http.Handler {
 	rp, err := p.config.party(f.Sessions().Issuer())
@@ -118,7 +128,7 @@ func (p *provider) Handler(f *postern.Flow) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.Fail(w, r, err) })
 	}
 	rp.name = f.AppName()
-	h := &handler{keeper: &keeper{store: f.Store(), sessions: f.Sessions(), pool: f.Pool()}, flow: f, party: rp}
+	h := &handler{keeper: &keeper{store: f.Store(), sessions: f.Sessions(), pool: f.Pool()}, flow: f, party: rp, offers: p.config.Offer}
 	h.Handler = f.Steps(map[string]http.HandlerFunc{
 		"GET authorize":     h.ask,
 		"POST authorize":    h.ask, // for scripts, which cannot navigate
@@ -128,6 +138,8 @@ func (p *provider) Handler(f *postern.Flow) http.Handler {
 		"POST sign-up":      h.signUp,
 		"GET enroll":        h.askEnroll,
 		"POST enroll":       h.enroll,
+		"GET offer":         h.showOffer,
+		"POST offer":        h.takeOffer,
 		"GET list":          h.list,
 		"GET edit":          h.edit,
 		"POST rename":       h.rename,
@@ -142,8 +154,9 @@ func (p *provider) Handler(f *postern.Flow) http.Handler {
 type handler struct {
 	http.Handler
 	*keeper
-	flow  *postern.Flow
-	party party
+	flow   *postern.Flow
+	party  party
+	offers bool // Config.Offer
 }
 
 var (
@@ -152,7 +165,9 @@ var (
 	_ postern.StepUpper   = (*handler)(nil)
 	_ postern.Manager     = (*handler)(nil)
 	_ postern.Keeper      = (*handler)(nil)
+	_ postern.Offerer     = (*handler)(nil)
 	_ postern.WellKnowner = (*handler)(nil)
+	_ postern.Autofiller  = (*handler)(nil)
 )
 
 // Factor describes a passkey that is shown after another proof.

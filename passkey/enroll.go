@@ -72,7 +72,7 @@ func (h *handler) showSignUp(w http.ResponseWriter, r *http.Request, state, name
 		h.flow.Fail(w, r, err)
 		return
 	}
-	p := h.page("passkey.sign-up", "Create a passkey", "You are creating an account for "+name+".\n\nYour device makes a passkey, and asks for your finger, your face or a PIN.")
+	p := h.page("passkey.sign-up", "Create a passkey", "You are creating an account for {identifier}.\n\nYour device makes a passkey, and asks for your finger, your face or a PIN.")
 	p.Args["identifier"] = name
 	form := h.form("sign-up", state, sealed, "Create my account")
 	form.Data = formData{PublicKey: h.party.creation(c, userOf(c.Handle, name, ""), nil)}.encode()
@@ -109,6 +109,19 @@ func (h *handler) askEnroll(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) showEnroll(w http.ResponseWriter, r *http.Request, who postern.Person, silent bool, refused *postern.Error) {
+	form, err := h.enrollForm(r, "enroll", who, silent)
+	if err != nil {
+		h.flow.Fail(w, r, err)
+		return
+	}
+	p := h.page("passkey.enroll", "Add a passkey", "Your device makes a passkey, and asks for your finger, your face or a PIN. You can sign in with it from then on.")
+	p.Forms = []postern.Form{form}
+	again(&p, refused)
+	h.flow.Page(w, r, p)
+}
+
+// enrollForm is the form with the options of a new passkey of a person.
+func (h *handler) enrollForm(r *http.Request, step string, who postern.Person, silent bool) (form postern.Form, err error) {
 	ctx, state := r.Context(), r.Form.Get("state")
 	s, err := h.load(ctx, who.ID, "")
 	var rows []row
@@ -118,26 +131,18 @@ func (h *handler) showEnroll(w http.ResponseWriter, r *http.Request, who postern
 	if err == nil && s.head.Ways.Passkeys >= maxPasskeys {
 		err = errMany
 	}
-	var sealed string
-	var c ceremony
-	if err == nil {
-		c = h.newCreation(s.handle, silent)
-		sealed, err = h.seal(ctx, c, forEnroll, bindTo(who.ID, state))
-	}
 	if err != nil {
-		h.flow.Fail(w, r, err)
-		return
+		return form, err
 	}
+	c := h.newCreation(s.handle, silent)
+	sealed, err := h.seal(ctx, c, forEnroll, bindTo(who.ID, state))
 	data := formData{PublicKey: h.party.creation(c, personOf(c.Handle, who), rows)}
 	if silent {
 		data.Mediation = conditional
 	}
-	p := h.page("passkey.enroll", "Add a passkey", "Your device makes a passkey, and asks for your finger, your face or a PIN. You can sign in with it from then on.")
-	form := h.form("enroll", state, sealed, "Create a passkey")
+	form = h.form(step, state, sealed, "Create a passkey")
 	form.Data = data.encode()
-	p.Forms = []postern.Form{form}
-	again(&p, refused)
-	h.flow.Page(w, r, p)
+	return form, err
 }
 
 // bindTo is what a ceremony in an account belongs to: the user and, on the way to a session, the waiting sign-in.
@@ -158,39 +163,47 @@ func (h *handler) enroll(w http.ResponseWriter, r *http.Request) {
 		h.showEnroll(w, r, who, r.PostForm.Get("mediation") == conditional && r.Form.Get("state") == "", nil)
 		return
 	}
+	next, err := h.add(w, r, who)
+	if refused := asRefusal(err); refused != nil {
+		h.showEnroll(w, r, who, false, refused)
+		return
+	}
+	switch {
+	case err != nil:
+		h.flow.Fail(w, r, err)
+	case next != nil:
+		h.showAdded(w, r, *next)
+	default:
+		h.showList(w, r, who, "passkey.added", "Your passkey was added.")
+	}
+}
+
+// showAdded is the page of a person who goes on after a passkey was added.
+func (h *handler) showAdded(w http.ResponseWriter, r *http.Request, next postern.Form) {
+	h.flow.Page(w, r, postern.Page{Name: "passkey.added", Title: "Done", Text: "Your passkey was added.", Forms: []postern.Form{next}})
+}
+
+// add checks the new passkey of a form, and adds it to the person.
+func (h *handler) add(w http.ResponseWriter, r *http.Request, who postern.Person) (next *postern.Form, err error) {
 	c, made, err := h.made(r, forEnroll, bindTo(who.ID, r.Form.Get("state")))
-	if err == nil {
-		var s *state
-		if s, err = h.load(r.Context(), who.ID, ""); err == nil && s.head.Ways.Passkeys >= maxPasskeys {
-			err = errMany
-		}
+	if err != nil {
+		return nil, err
+	}
+	s, err := h.load(r.Context(), who.ID, "")
+	if err == nil && s.head.Ways.Passkeys >= maxPasskeys {
+		err = errMany
 	}
 	if err != nil {
-		if refused := asRefusal(err); refused != nil {
-			h.showEnroll(w, r, who, false, refused)
-			return
-		}
-		h.flow.Fail(w, r, err)
-		return
+		return nil, err
 	}
 	var handle []byte
 	if c.New {
 		handle = c.Handle
 	}
-	next, err := h.flow.Enroll(w, r, postern.Enrolment{
+	return h.flow.Enroll(w, r, postern.Enrolment{
 		Passkeys: 1, Changes: append(h.created(who.ID, made, handle), h.burnt(who.ID, c)), Methods: h.enrolMethods(r, made, c),
-		Event: "passkey added", Notice: "passkey.added",
-		NoticeText: "A passkey, “" + made.model() + "”, was added to your account at " + h.flow.AppName() + ". The device that has it can now sign in to your account.",
+		Event: "passkey added", Notice: noticeAdded(made.text()),
 	})
-	if err != nil {
-		h.flow.Fail(w, r, err)
-		return
-	}
-	if next != nil {
-		h.flow.Page(w, r, postern.Page{Name: "passkey.added", Title: "Done", Text: "Your passkey was added.", Forms: []postern.Form{*next}})
-		return
-	}
-	h.showList(w, r, who, "passkey.added", "Your passkey was added.")
 }
 
 // enrolMethods are the amr of a new passkey on the way to a session. In a session a new passkey proves nothing: the

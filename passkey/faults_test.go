@@ -148,7 +148,8 @@ func TestCost(t *testing.T) {
 		t.Errorf("the page of a sign-in: %q", got)
 	}
 	b.fill(page, d.show(t, page.form("").Data)).want(200, "https://app.example.com/")
-	if got := w.store.taken(); !strings.HasPrefix(got, "rrrww") || len(got) > 14 {
+	// By chance the history is tidied too, which lists it once.
+	if got := strings.TrimSuffix(w.store.taken(), "l"); !strings.HasPrefix(got, "rrrww") || len(got) > 14 {
 		t.Errorf("a sign-in: %q", got)
 	}
 	b.get("/passkey/list")

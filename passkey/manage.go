@@ -2,6 +2,7 @@ package passkey
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"unicode/utf8"
@@ -36,16 +37,12 @@ func (h *handler) showList(w http.ResponseWriter, r *http.Request, who postern.P
 		h.flow.Fail(w, r, err)
 		return
 	}
-	p := h.page(name, "Your passkeys", done)
-	p.Args["passkeys"] = len(rows)
-	if len(rows) == 0 && done == "" {
+	p := h.page(name, "Your passkeys", "")
+	p.Args["passkeys"], p.Notice = len(rows), done
+	if len(rows) == 0 {
 		p.Text = "You have no passkeys yet."
 	}
-	for _, one := range rows {
-		p.Lines = append(p.Lines, postern.Line{Label: one.label(), Value: one.describe(), Link: &postern.Link{
-			Name: "edit", Text: "Rename or remove " + one.label(), URL: h.flow.URL("edit?id=" + h.hash(one.ID)),
-		}})
-	}
+	p.Lines = h.lines(rows)
 	if len(rows) > 0 {
 		p.Forms = []postern.Form{h.alwaysForm(s)}
 		p.Data = signals{
@@ -53,9 +50,28 @@ func (h *handler) showList(w http.ResponseWriter, r *http.Request, who postern.P
 			Details:  &userDetails{h.party.id, encoded(s.handle), personOf(s.handle, who).Name, personOf(s.handle, who).DisplayName},
 		}.encode()
 	}
-	p.Links = []postern.Link{{Name: "enroll", Text: "Add a passkey", URL: h.flow.URL("enroll")}}
+	p.Links = append([]postern.Link{{Name: "enroll", Text: "Add a passkey", URL: h.flow.URL("enroll")}}, h.flow.AccountLink(r)...)
 	h.flow.Page(w, r, p)
 }
+
+// lines are the passkeys in a list. Each leads to the page that renames and removes it.
+func (h *handler) lines(rows []row) (list []postern.Line) {
+	for _, one := range rows {
+		list = append(list, postern.Line{Label: "{passkey}", Value: one.describe(), Args: one.args(), Link: &postern.Link{
+			Name: "edit", Text: "Rename or remove", URL: h.flow.URL("edit?id=" + h.hash(one.ID)),
+		}})
+	}
+	return list
+}
+
+// AccountLines lists the passkeys of a person on the page of the account.
+func (h *handler) AccountLines(ctx context.Context, userID string) ([]postern.Line, error) {
+	rows, err := h.all(ctx, userID)
+	return h.lines(rows), err
+}
+
+// Pages are the pages to which a person comes back after a step-up, beside those of Manage and Factor.
+func (h *handler) Pages() []string { return []string{"edit"} }
 
 func ids(rows []row) []string {
 	list := []string{}
@@ -68,19 +84,30 @@ func ids(rows []row) []string {
 // label is what a passkey is called.
 func (r row) label() string { return cmp.Or(r.Name, r.model()) }
 
+// args are the values in texts about a passkey. A name that the person gave is shown as it is.
+func (r row) args() map[string]any {
+	args := map[string]any{"passkey": r.Name, "created": r.Created, "used": r.Used}
+	if r.Name == "" {
+		args["passkey"] = r.text()
+	}
+	return args
+}
+
 // describe says of a passkey what helps to know which one it is.
-func (r row) describe() string {
-	s := "Created " + r.Created.Format("2 January 2006")
-	if !r.Used.IsZero() {
-		s += ", last used " + r.Used.Format("2 January 2006")
-	}
-	switch {
+func (r row) describe() postern.Phrase {
+	switch used := !r.Used.IsZero(); {
+	case r.Synced && r.BackedUp && used:
+		return postern.Phrase("Created {created, date}, last used {used, date}, synced between devices")
 	case r.Synced && r.BackedUp:
-		return s + ", synced between devices"
+		return postern.Phrase("Created {created, date}, synced between devices")
+	case r.Synced && used:
+		return postern.Phrase("Created {created, date}, last used {used, date}, can be synced, and is on one device")
 	case r.Synced:
-		return s + ", can be synced, and is on one device"
+		return postern.Phrase("Created {created, date}, can be synced, and is on one device")
+	case used:
+		return postern.Phrase("Created {created, date}, last used {used, date}, on one device")
 	}
-	return s + ", on one device"
+	return postern.Phrase("Created {created, date}, on one device")
 }
 
 // one returns the passkey of the person that a request names. That of another person is none.
@@ -113,11 +140,11 @@ func (h *handler) edit(w http.ResponseWriter, r *http.Request) {
 func (h *handler) editPage(id string, one row) postern.Page {
 	hidden := map[string]string{"id": id}
 	return postern.Page{
-		Name: "passkey.edit", Title: one.label(), Text: one.describe() + ".", Links: []postern.Link{{Name: "list", Text: "Your passkeys", URL: h.flow.URL("list")}},
+		Name: "passkey.edit", Title: "{passkey}", Args: one.args(), Lines: []postern.Line{{Label: "About it", Value: one.describe()}}, Links: []postern.Link{{Name: "list", Text: "Your passkeys", URL: h.flow.URL("list")}},
 		Forms: []postern.Form{
 			{Name: "rename", Title: "Rename", Action: h.flow.URL("rename"), Hidden: hidden, Submit: "Rename", Fields: []postern.Field{
 				{Name: "name", Label: "Name", Value: one.label(), MaxLength: maxName, Required: true}}},
-			{Name: "remove", Title: "Remove", Action: h.flow.URL("remove"), Hidden: hidden, Submit: "Remove " + one.label()},
+			{Name: "remove", Title: "Remove", Danger: true, Action: h.flow.URL("remove"), Hidden: hidden, Submit: "Remove {passkey}"},
 		},
 	}
 }
@@ -163,8 +190,7 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := r.Context()
-	e := postern.Enrolment{Passkeys: -1, Event: "passkey removed", Notice: "passkey.removed",
-		NoticeText: "The passkey “" + s.row.model() + "” of your account at " + h.flow.AppName() + " was removed. Everybody else who was signed in was signed out."}
+	e := postern.Enrolment{Passkeys: -1, Event: "passkey removed", Notice: noticeRemoved(s.row.text())}
 	if s.head.Ways.Passkeys <= 1 {
 		ways, err := h.flow.WaysIn(ctx, who)
 		if err == nil && len(ways) == 0 {

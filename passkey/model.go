@@ -1,9 +1,21 @@
 package passkey
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/posternauth/postern"
+)
 
 // model is what the maker calls the authenticator of a passkey.
 func (r row) model() string { return cmp.Or(models[r.Model], "Passkey") }
+
+// text is model as a value in texts: the word "Passkey" is a text itself.
+func (r row) text() any {
+	if name, ok := models[r.Model]; ok {
+		return name
+	}
+	return postern.Phrase("Passkey")
+}
 
 // models are the names of well-known authenticators by AAGUID, as their makers publish them. An unknown one is a
 // passkey without a name; people can name it.

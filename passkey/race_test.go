@@ -16,6 +16,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/posternauth/postern/internal/test/testserver"
+	"github.com/posternauth/postern/internal/test/virtualkey"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/redisstore"
 	"github.com/posternauth/postern/store/sqlstore"
@@ -132,7 +133,7 @@ func TestW2_RacersOfOneChallenge(t *testing.T) {
 func TestW3_RacersOfOneCredential(t *testing.T) {
 	onEngines(t, func(t *testing.T, worlds [2]*world) {
 		d := newDevice()
-		d.AddCredential(virtual.NewCredential(virtual.KeyTypeRSA))
+		d.AddCredential(virtual.NewCredential(virtual.KeyTypeEC2))
 		type person struct {
 			b          *browser
 			page       *answer
@@ -147,7 +148,7 @@ func TestW3_RacersOfOneCredential(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			people[i] = person{b, page, virtual.CreateAttestationResponse(d.rp, d.Authenticator, d.Credentials[0], *o)}
+			people[i] = person{b, page, virtualkey.Create(d.rp, d.Authenticator, d.Credentials[0], *o)}
 		}
 		only(t, race(t, func(i int) int { return people[i].b.fill(people[i].page, people[i].credential).Code }), http.StatusConflict, http.StatusBadRequest)
 		signedIn := 0

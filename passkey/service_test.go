@@ -47,8 +47,9 @@ func TestWellKnown(t *testing.T) {
 		o.passkey = passkey.Config{RPID: "example.com", Origins: []string{origin, "https://app.example.org"}}
 	})
 	get := func(w *world, path string) (int, string) {
-		rec := httptest.NewRecorder()
-		w.auth.WellKnown().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, origin+path, nil))
+		mux, rec := http.NewServeMux(), httptest.NewRecorder()
+		w.auth.Mount(mux)
+		mux.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, origin+path, nil))
 		if rec.Code == http.StatusOK && rec.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %v", path, rec.Header())
 		}
@@ -63,6 +64,13 @@ func TestWellKnown(t *testing.T) {
 	want := `{"enroll":"https://auth.example.com/auth/passkey/enroll","manage":"https://auth.example.com/auth/passkey/list"}`
 	if code, body := get(one, "/.well-known/passkey-endpoints"); code != http.StatusOK || body != want {
 		t.Errorf("endpoints: %d %s", code, body)
+	}
+	for _, path := range []string{"enroll", "list"} { // both are pages: who is signed out is led to the sign-in
+		rec := httptest.NewRecorder()
+		one.auth.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, origin+"/auth/passkey/"+path, nil))
+		if body := rec.Body.String(); rec.Code != http.StatusUnauthorized || !strings.Contains(body, origin+"/auth/authorize") {
+			t.Errorf("%s: %d\n%s", path, rec.Code, body)
+		}
 	}
 }
 
@@ -166,9 +174,10 @@ func TestS12_Freshness(t *testing.T) {
 	for _, path := range []string{"/passkey/enroll", "/passkey/edit?id=x"} {
 		b.get(path).want(401, "insufficient_user_authentication")
 	}
-	for _, path := range []string{"/passkey/enroll", "/passkey/rename", "/passkey/remove", "/passkey/ask"} {
+	for _, path := range []string{"/passkey/enroll", "/passkey/rename", "/passkey/remove"} {
 		b.post(path).want(401, "insufficient_user_authentication")
 	}
+	b.post("/passkey/ask", "ask", "on").want(401, "insufficient_user_authentication")
 	b.get("/passkey/list").want(200, "passkey.list")
 	out := w.browser()
 	for _, path := range []string{"/passkey/enroll", "/passkey/list", "/passkey/edit?id=x"} {

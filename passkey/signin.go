@@ -25,20 +25,42 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	a := attempt{Query: r.URL.RawQuery}
-	if r.Method == http.MethodPost {
-		a.Query = r.Form.Encode()
-	}
-	if len(a.Query) > maxQuery {
-		a = attempt{}
-	}
-	state, err := h.flow.Start(w, r, a)
+	state, a, err := h.begin(w, r)
 	if err != nil {
 		h.flow.Fail(w, r, err)
 		return
 	}
 	user, stepUp := h.flow.Proving(r)
 	h.showSignIn(w, r, state, user, stepUp, a, nil, nil)
+}
+
+func (h *handler) begin(w http.ResponseWriter, r *http.Request) (state string, a attempt, err error) {
+	a.Query = r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		a.Query = r.Form.Encode()
+	}
+	if len(a.Query) > maxQuery {
+		a = attempt{}
+	}
+	state, err = h.flow.Start(w, r, a)
+	return state, a, err
+}
+
+// Autofill lets the browser offer passkeys in a field of another page.
+func (h *handler) Autofill(w http.ResponseWriter, r *http.Request) (*postern.Form, string, error) {
+	state, _, err := h.begin(w, r)
+	if err != nil {
+		return nil, "", err
+	}
+	c := h.newCeremony()
+	sealed, err := h.seal(r.Context(), c, forSignIn, state)
+	if err != nil {
+		return nil, "", err
+	}
+	form := h.form("callback", state, sealed, "Sign in with a passkey")
+	form.Name, form.Unseen = "passkey", true
+	form.Data = formData{PublicKey: h.party.request(c, required, nil), Mediation: conditional}.encode()
+	return &form, h.scriptPath(), nil
 }
 
 // showSignIn shows the page with a new challenge. refused is why it comes again.
@@ -54,7 +76,7 @@ func (h *handler) showSignIn(w http.ResponseWriter, r *http.Request, state, user
 		return
 	}
 	data := formData{PublicKey: h.party.request(c, required, rows)}
-	p := h.page("passkey.sign-in", "Sign in to "+h.flow.AppName(), "Use the passkey on this device, on your phone, or on a security key.")
+	p := h.page("passkey.sign-in", "Sign in to {app}", "Use the passkey on this device, on your phone, or on a security key.")
 	p.Args["app"] = h.flow.AppName()
 	form := h.form("callback", state, sealed, "Sign in with a passkey")
 	if stepUp {
@@ -79,7 +101,20 @@ func (h *handler) showSignIn(w http.ResponseWriter, r *http.Request, state, user
 
 // page is a page with the script.
 func (h *handler) page(name, title, text string) postern.Page {
-	return postern.Page{Name: name, Title: title, Text: text, Script: h.scriptPath(), Args: map[string]any{}}
+	return postern.Page{Name: name, Title: title, Text: text, Script: h.scriptPath(), ScriptTexts: scriptTexts(), Args: map[string]any{}}
+}
+
+// scriptTexts are what the script says where a browser makes or shows no passkey, by the names of its errors (section
+// 5.1.3 and 5.1.4).
+func scriptTexts() map[string]string {
+	return map[string]string{
+		"failed":            "No passkey was used. Please try again, or use another way.",
+		"unsupported":       "This browser does not know passkeys, or an older kind of them. Please use another browser or another way.",
+		"InvalidStateError": "This device has a passkey for this account already.",
+		"SecurityError":     "Passkeys do not work at this address. Please ask the people who run this site.",
+		"NotSupportedError": "This device cannot make a passkey of the kind that is needed here.",
+		"ConstraintError":   "This device cannot keep a passkey, or cannot verify you. Set up a PIN or a fingerprint, or use another device.",
+	}
 }
 
 // form is a form that sends a credential to a step.
@@ -94,7 +129,7 @@ func (h *handler) form(step, state, ceremony, submit string) postern.Form {
 // again marks a page as shown again after a refusal.
 func again(p *postern.Page, refused *postern.Error) {
 	if refused != nil {
-		p.Status, p.Error, p.Code = refused.Status, refused.Text, refused.Code
+		*p = p.WithError(refused)
 	}
 }
 
@@ -211,6 +246,7 @@ func (h *handler) warnOfClone(r *http.Request, p *proof) {
 	if h.flow.LimitUser(ctx, "passkey cloned", p.user, clonesEvery, clones) != nil {
 		return
 	}
-	h.flow.Notify(ctx, p.user, "passkey.cloned", "The passkey “"+p.row.model()+"” of your account at "+h.flow.AppName()+" may exist twice: it counts its uses, "+
-		"and it counted fewer than before. If you did not copy it, remove it from your account.", map[string]any{"passkey": p.row.model()})
+	n := noticeCloned(p.row.text())
+	n.Credentials = []string{h.hash(p.row.ID)}
+	h.flow.Notify(ctx, p.user, n)
 }

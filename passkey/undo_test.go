@@ -19,6 +19,62 @@ func (b *browser) asJSON(method, path, body string) *httptest.ResponseRecorder {
 	return b.Do(r)
 }
 
+// The notice about a passkey of a thief refuses it and what came later, and the passkey from before signs in. The
+// notice about one that may exist twice refuses that one alone.
+func TestNotMe_Passkeys(t *testing.T) {
+	stop := func(t *testing.T, w *world, name string) {
+		t.Helper()
+		for _, m := range w.mails.All() {
+			if m.Name != name {
+				continue
+			}
+			to, err := url.Parse(m.Arg("link"))
+			if err != nil || m.Arg("link") == "" || !strings.Contains(m.Text, "It happened on ") {
+				t.Fatalf("%v, no link or no time:\n%s", err, m.Text)
+			}
+			w.browser().post("/account/undo", "user", to.Query().Get("user"), "token", to.Query().Get("token")).want(200, "postern.stopped")
+			return
+		}
+		t.Fatalf("no mail %s", name)
+	}
+	enters := func(t *testing.T, w *world, d *device, ok bool) {
+		t.Helper()
+		b := w.browser()
+		if a := b.signIn(d); (b.session() != nil) != ok || !ok && a.page.Error != "account_frozen" {
+			t.Errorf("signed in: %v: %d %s", b.session() != nil, a.Code, a.Body)
+		}
+	}
+	for name, deed := range map[string]func(w *world, b *browser, own, stolen *device){
+		"passkey.added": func(*world, *browser, *device, *device) {},
+		"passkey.removed": func(_ *world, b *browser, _, _ *device) {
+			_, id, _ := strings.Cut(b.get("/passkey/list").page.Lines[0].Link.URL, "id=")
+			b.post("/passkey/remove", "id", id).want(200, "passkey.removed")
+		},
+		"passkey.cloned": func(w *world, _ *browser, _, stolen *device) {
+			for _, counter := range []uint32{9, 0} {
+				stolen.Credentials[0].Counter = counter
+				w.browser().signIn(stolen).want(200, "https://app.example.com/")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b, own, stolen := w.browser(), newDevice(), newDevice()
+			b.signUp("ada@example.com", own)
+			b.enroll(stolen).want(200, "passkey.added")
+			deed(w, b, own, stolen)
+			stop(t, w, name)
+			if b.session() != nil {
+				t.Error("the session lives")
+			}
+			if name != "passkey.removed" { // one of the two is left
+				enters(t, w, own, true)
+				enters(t, w, stolen, false)
+			}
+		})
+	}
+}
+
 // A change of the address is undone: the passkey from before it signs in, one that came with it does not, and one that
 // is made afterwards does.
 func TestA14_UndoAndPasskeys(t *testing.T) {
