@@ -70,7 +70,7 @@ var (
 )
 
 func codeField() postern.Field {
-	return postern.Field{Name: "code", Label: "Code", Autocomplete: "one-time-code", InputMode: "numeric", MaxLength: 20, Required: true}
+	return postern.Field{Name: "code", Label: "{digits}-digit code", Args: map[string]any{"digits": digits}, Autocomplete: "one-time-code", InputMode: "numeric", MaxLength: 20, Required: true}
 }
 
 // ask shows the form of a sign-in that waits for a code.
@@ -90,7 +90,7 @@ func (h *app) askPage(wt postern.Waiting) postern.Page {
 	if wt.Remember {
 		form.Fields = append(form.Fields, h.flow.RememberField())
 	}
-	return postern.Page{Name: "totp.verify", Title: "Enter a code from your app", Text: "Open your authenticator app and type the code that it shows for " + h.app + ".",
+	return postern.Page{Name: "totp.verify", Title: "Enter a code from your app", Text: "Open your authenticator app and type the code that it shows for {app}.",
 		Args: map[string]any{"app": h.app}, Forms: []postern.Form{form}, Links: wt.Others}
 }
 
@@ -177,9 +177,10 @@ func (h *app) status(w http.ResponseWriter, r *http.Request) {
 	} else {
 		page.Text = "A code from your authenticator app is asked for when you sign in."
 		page.Args = map[string]any{"since": row.Since}
-		page.Lines = []postern.Line{{Label: "In use since", Value: row.Since.UTC().Format(time.DateOnly)}}
-		page.Forms = []postern.Form{{Name: "remove", Action: h.flow.URL("remove"), Submit: "Remove the app"}}
+		page.Lines = []postern.Line{{Label: "In use since", Value: postern.Date(row.Since)}}
+		page.Forms = []postern.Form{{Name: "remove", Action: h.flow.URL("remove"), Submit: "Remove the app", Danger: true}}
 	}
+	page.Links = h.flow.AccountLink(r)
 	h.flow.Page(w, r, page)
 }
 
@@ -204,12 +205,11 @@ func (h *app) remove(w http.ResponseWriter, r *http.Request) {
 	}
 	_, err = h.flow.Enroll(w, r, postern.Enrolment{
 		Count: -now.count, Changes: []store.Change{store.Delete(now.item.Key, now.item.Version)},
-		Event: "totp removed", Notice: "totp.removed",
-		NoticeText: "The authenticator app was removed from your account at " + h.flow.AppName() + ". No code of it is asked for any more.",
+		Event: "totp removed", Notice: noticeRemoved(),
 	})
 	if err != nil {
 		h.flow.Fail(w, r, err)
 		return
 	}
-	h.flow.Page(w, r, postern.Page{Name: "totp.removed", Title: "Done", Text: "The app was removed. Everybody else who was signed in to your account was signed out."})
+	h.flow.Page(w, r, postern.Page{Name: "totp.removed", Title: "Done", Text: "The app was removed. Everybody else who was signed in to your account was signed out.", Links: h.flow.AccountLink(r)})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/seal"
+	"github.com/posternauth/postern/internal/words"
 	"github.com/posternauth/postern/store"
 )
 
@@ -139,8 +140,7 @@ func (h *app) enroll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	next, err := h.flow.Enroll(w, r, postern.Enrolment{
-		Count: 1 - before.count, Changes: []store.Change{change}, Methods: h.Factor().Methods, Event: "totp added", Notice: "totp.added",
-		NoticeText: "An authenticator app was added to your account at " + h.flow.AppName() + ". A code of it is asked for when you sign in.",
+		Count: 1 - before.count, Changes: []store.Change{change}, Methods: h.Factor().Methods, Event: "totp added", Notice: noticeAdded(),
 	})
 	if err != nil {
 		h.flow.Fail(w, r, err)
@@ -148,13 +148,15 @@ func (h *app) enroll(w http.ResponseWriter, r *http.Request) {
 	}
 	page := postern.Page{Name: "totp.added", Title: "Your app is set up", Text: "From now on a code of the app is asked for when you sign in."}
 	if next == nil {
-		page.Text += " Browsers that are signed in elsewhere will be asked for it too."
+		page.Text = words.Paragraphs(page.Text, "Browsers that are signed in elsewhere will be asked for it too.")
 	} else {
 		page.Forms = []postern.Form{*next}
 	}
-	if page.Links = h.flow.Backups(r); len(page.Links) > 0 {
-		page.Text += "\n\nMake recovery codes too: without them and without the app you cannot sign in."
+	page.Links = h.flow.Backups(r)
+	if len(page.Links) > 0 {
+		page.Text = words.Paragraphs(page.Text, "Make recovery codes too: without them and without the app you cannot sign in.")
 	}
+	page.Links = append(page.Links, h.flow.AccountLink(r)...)
 	h.flow.Page(w, r, page)
 }
 

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/seal"
+	"github.com/posternauth/postern/internal/words"
 	"github.com/posternauth/postern/store"
 )
 
@@ -34,14 +36,16 @@ func newRecovery(k keeper) *recovery {
 		"POST verify": h.verify,
 		"GET enroll":  h.offer,
 		"POST enroll": h.renew,
-		"GET status":  h.status,
+
+		"POST download": h.download,
+		"GET status":    h.status,
 	})
 	return h
 }
 
 // Factor describes the factor.
 func (h *recovery) Factor() postern.FactorInfo {
-	return postern.FactorInfo{Methods: []string{"recovery"}, Backup: true, Label: "a recovery code"}
+	return postern.FactorInfo{Methods: []string{"recovery"}, Backup: true, Label: "a recovery code", SetUp: "recovery codes"}
 }
 
 // Manage is the step where people see how many codes are left.
@@ -102,22 +106,19 @@ func (h *recovery) verify(w http.ResponseWriter, r *http.Request) {
 	}
 	h.flow.Passed(w, r, postern.Passing{
 		Methods: h.Factor().Methods, Changes: []store.Change{change}, Count: -1, Ends: true,
-		Event: "recovery code used", Notice: "recovery.used",
-		NoticeText: "A recovery code was used to sign in to your account at " + h.flow.AppName() + ". Everybody else who was signed in was signed out. " + remaining(left),
+		Event: "recovery code used", Notice: noticeUsed(left),
 	})
 }
 
-// remaining says how many codes are left, and that they are few.
+// remaining says how many codes are left, and that they are few. It has the value "remaining".
 func remaining(left int) string {
 	switch {
 	case left == 0:
 		return "No recovery code is left. Make new ones."
-	case left == 1:
-		return "One recovery code is left. Make new ones."
 	case left <= recoveryLow:
-		return fmt.Sprintf("Only %d recovery codes are left. Make new ones.", left)
+		return "{remaining, plural, one {One recovery code is left. Make new ones.} other {Only # recovery codes are left. Make new ones.}}"
 	}
-	return fmt.Sprintf("%d recovery codes are left.", left)
+	return "{remaining, plural, one {# recovery code is left.} other {# recovery codes are left.}}"
 }
 
 // spend compares the code of a user, and returns the change that makes it work no more and how many are left.
@@ -171,7 +172,9 @@ func (h *recovery) holder(w http.ResponseWriter, r *http.Request, maxAge time.Du
 // status shows how many codes are left. For programs the answer is in the arguments of the page.
 func (h *recovery) status(w http.ResponseWriter, r *http.Request) {
 	if _, row, now, ok := h.holder(w, r, 0); ok {
-		h.flow.Page(w, r, h.statusPage(row, now))
+		page := h.statusPage(row, now)
+		page.Links = h.flow.AccountLink(r)
+		h.flow.Page(w, r, page)
 	}
 }
 
@@ -181,12 +184,12 @@ func (h *recovery) statusPage(row recoveryRow, now state) postern.Page {
 	page.Text = "With a recovery code you can sign in without your authenticator app."
 	form := postern.Form{Action: h.flow.URL("enroll"), Submit: "Make recovery codes"}
 	if now.item.Version != "" {
-		page.Text += " " + remaining(n) + " New codes replace all old ones."
+		page.Text = words.Paragraphs(page.Text, remaining(n), "New codes replace all old ones.")
 		form.Submit = "Make new codes"
 	}
 	if now.has() {
 		page.Args["made"] = row.Made
-		page.Lines = []postern.Line{{Label: "Made", Value: row.Made.UTC().Format(time.DateOnly)}}
+		page.Lines = []postern.Line{{Label: "Made", Value: postern.Date(row.Made)}}
 	}
 	page.Forms = []postern.Form{form}
 	return page
@@ -221,8 +224,7 @@ func (h *recovery) renew(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	next, err := h.flow.Enroll(w, r, postern.Enrolment{
-		Count: recoveryCount - now.count, Changes: []store.Change{change}, Event: "recovery codes made", Notice: "recovery.made",
-		NoticeText: "New recovery codes were made for your account at " + h.flow.AppName() + ". Older ones do not work any more.",
+		Count: recoveryCount - now.count, Changes: []store.Change{change}, Event: "recovery codes made", Notice: noticeMade(),
 	})
 	if err != nil {
 		h.flow.Fail(w, r, err)
@@ -230,14 +232,17 @@ func (h *recovery) renew(w http.ResponseWriter, r *http.Request) {
 	}
 	page := postern.Page{
 		Name: "recovery.codes", Title: "Your recovery codes", App: h.app,
-		Text: "Keep these codes where you find them without your phone: in a password manager, or on paper. Each works once. They are not shown again, and older ones do not work any more.",
+		Text: "Keep these codes where you find them without your phone: in a password manager, or printed on paper. Each works once. They are not shown again, and older ones do not work any more.",
 	}
 	for i, code := range codes {
-		page.Lines = append(page.Lines, postern.Line{Label: fmt.Sprintf("Code %d", i+1), Value: code})
+		page.Lines = append(page.Lines, postern.Line{Label: "Code {n}", Value: code, Args: map[string]any{"n": i + 1}})
 	}
+	page.Forms = []postern.Form{{Name: "download", Action: h.flow.URL("download"), Hidden: map[string]string{"codes": strings.Join(codes, " ")},
+		Submit: "Download as a text file", Download: true}}
 	if next != nil {
-		page.Forms = []postern.Form{*next}
+		page.Forms = append(page.Forms, *next)
 	}
+	page.Links = h.flow.AccountLink(r)
 	h.flow.Page(w, r, page)
 }
 

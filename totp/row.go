@@ -172,7 +172,7 @@ func failure(err error) *postern.Error {
 
 // again shows a form once more, with the error.
 func (k keeper) again(w http.ResponseWriter, r *http.Request, p postern.Page, e *postern.Error) {
-	p.Status, p.Error, p.Code = e.Status, e.Text, e.Code
+	p = p.WithError(e)
 	k.flow.Page(w, r, p)
 }
 
