@@ -26,7 +26,7 @@ const (
 )
 
 // Schema returns the statements that make the tables in an empty database. Run them in one transaction, before an
-// Open with SkipMigrations. It is empty for an unknown dialect. The command "postern schema" prints it.
+// Open with SkipMigrations. It is empty for an unknown dialect. The command "postern migrate --print" prints it.
 func Schema(name Dialect) string {
 	d, err := dialectOf(name)
 	if err != nil {
@@ -39,7 +39,7 @@ func Schema(name Dialect) string {
 // transaction, before you start programs that Open with SkipMigrations. The table postern_schema has the version of a
 // database. If the tables have another version than from, the statements fail. From 0, an empty database, they are
 // those of [Schema]; from the newest version there are none. A version that does not exist is an error, and so is an
-// unknown dialect. The command "postern schema --from" prints them.
+// unknown dialect. The command "postern migrate --print --from" prints them.
 func Upgrade(name Dialect, from int) (string, error) {
 	d, err := dialectOf(name)
 	if err != nil {
@@ -91,13 +91,60 @@ func (d *dialect) migrations() []string {
 	return files
 }
 
+// Tables is the state of the tables of a database.
+type Tables struct {
+	// Version is the version of the tables; 0: there are none.
+	Version int
+
+	// Oldest is the oldest version of the code that works with the tables; 0: there are none.
+	Oldest int
+
+	// Newest is the version that this code makes.
+	Newest int
+}
+
+// Fit reports whether this code works with the tables. The error matches [ErrSchema].
+func (t Tables) Fit() error {
+	switch {
+	case t.Version == 0:
+		return fmt.Errorf("%w; Open without SkipMigrations, or run: postern migrate", ErrNoTables)
+	case t.Version < t.Newest:
+		return fmt.Errorf("%w: they are of version %d, and %d is needed; Open without SkipMigrations, or run: postern migrate", ErrSchema, t.Version, t.Newest)
+	case t.Oldest > t.Newest:
+		return fmt.Errorf("%w: version %d needs a Postern that knows version %d, and this one knows %d; upgrade it", ErrSchema, t.Version, t.Oldest, t.Newest)
+	}
+	return nil
+}
+
+// Inspect reads the state of the tables and changes nothing. It uses DB and Dialect of the configuration.
+func Inspect(ctx context.Context, c Config) (Tables, error) {
+	s, err := without(c)
+	if err != nil {
+		return Tables{}, err
+	}
+	defer s.Close()
+	return s.tables(ctx)
+}
+
+// Migrate makes or upgrades the tables, as Open does, and returns the version that they had before. Of several calls at
+// the same time one does it; the others wait, and return the version that it made. Tables of a newer version stay as
+// they are. Migrate uses DB and Dialect of the configuration.
+func Migrate(ctx context.Context, c Config) (from int, err error) {
+	s, err := without(c)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	return s.migrate(ctx)
+}
+
 // migrate brings the tables to the current version, in one transaction: of several processes one does it, and the
 // others wait and find it done. It leaves tables of a newer version alone.
-func (s *Store) migrate(ctx context.Context) error {
+func (s *Store) migrate(ctx context.Context) (from int, err error) {
 	if version, _, err := s.version(ctx, autocommit{s}); err == nil && version >= current {
-		return nil // without taking the write lock at every start
+		return version, nil // without taking the write lock at every start
 	}
-	err := s.transact(ctx, func(on runner) error {
+	err = s.transact(ctx, func(on runner) error {
 		if s.dialect.migrationLock != "" {
 			if _, err := on.exec(ctx, s.dialect.migrationLock); err != nil {
 				return err
@@ -106,16 +153,16 @@ func (s *Store) migrate(ctx context.Context) error {
 		if err := runScript(ctx, on, s.dialect.migrations()[0]); err != nil { // so that the version can be asked for
 			return err
 		}
-		version, _, err := s.version(ctx, on)
-		if err != nil || version >= current {
+		from, _, err = s.version(ctx, on)
+		if err != nil || from >= current {
 			return err
 		}
-		return runScript(ctx, on, s.dialect.statements(version))
+		return runScript(ctx, on, s.dialect.statements(from))
 	})
 	if err != nil {
-		return failed("making the tables (with SkipMigrations, postern schema prints the statements to run yourself)", err)
+		return 0, failed("making the tables (with SkipMigrations, postern migrate --print prints the statements to run yourself)", err)
 	}
-	return nil
+	return from, nil
 }
 
 // runScript runs a file statement by statement, for not every driver takes several at once. A statement ends with a
@@ -136,22 +183,23 @@ func runScript(ctx context.Context, on runner, script string) error {
 
 // checkSchema fails unless this code can work with the tables.
 func (s *Store) checkSchema(ctx context.Context) error {
-	var version, needs int
+	found, err := s.tables(ctx)
+	if err != nil {
+		return err
+	}
+	return found.Fit()
+}
+
+func (s *Store) tables(ctx context.Context) (Tables, error) {
+	found := Tables{Newest: current}
 	err := s.reading(ctx, func() (err error) {
-		version, needs, err = s.version(ctx, autocommit{s})
+		found.Version, found.Oldest, err = s.version(ctx, autocommit{s})
 		return err
 	})
-	switch {
-	case err != nil && (ctx.Err() != nil || !s.dialect.missing(err)):
-		return failed("reading the version of the tables", err)
-	case err != nil || version == 0:
-		return fmt.Errorf("%w; Open without SkipMigrations, or run what this prints: postern schema --dialect %s", ErrNoTables, s.dialect.folder)
-	case version < current:
-		return fmt.Errorf("%w: they are of version %d, and %d is needed; Open without SkipMigrations, or run what this prints: postern schema --dialect %s --from %[2]d", ErrSchema, version, current, s.dialect.folder)
-	case needs > current:
-		return fmt.Errorf("%w: version %d needs a Postern that knows version %d, and this one knows %d; upgrade it", ErrSchema, version, needs, current)
+	if err != nil && (ctx.Err() != nil || !s.dialect.missing(err)) {
+		return Tables{}, failed("reading the version of the tables", err)
 	}
-	return nil
+	return found, nil
 }
 
 // version returns the version of the tables, 0 when there are none yet, and the oldest version of the code that works

@@ -16,8 +16,9 @@
 //
 // Open creates and upgrades the tables. Their names all begin with postern_, so they can share a database with the
 // tables of the application. If several programs open at the same time, one of them does this and the others wait.
-// [Schema] returns the statements for an empty database, and [Upgrade] those for older tables. The view
-// postern_sessions shows the sessions to people; no code reads it.
+// [Migrate] and the command "postern migrate" do the same for programs that may not. [Schema] returns the statements
+// for an empty database, and [Upgrade] those for older tables. The view postern_sessions shows the sessions to
+// people; no code reads it.
 //
 // After an upgrade that only adds something, programs of the version before still work. Any other upgrade raises the
 // column oldest of postern_schema; in a program older than that, Open returns [ErrSchema].
@@ -119,6 +120,23 @@ var _ store.Store = (*Store)(nil)
 // same time. With SkipMigrations, the error matches [ErrSchema] if the tables are missing ([ErrNoTables]) or too old.
 // The error also matches ErrSchema if the tables are of a newer Postern and this one cannot use them.
 func Open(ctx context.Context, c Config) (*Store, error) {
+	s, err := without(c)
+	if err != nil {
+		return nil, err
+	}
+	if !c.SkipMigrations {
+		if _, err := s.migrate(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkSchema(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// without makes a Store without a look at its tables.
+func without(c Config) (*Store, error) {
 	if c.DB == nil {
 		return nil, errors.New("sqlstore: Config.DB is missing: open the database with its driver and pass it")
 	}
@@ -129,14 +147,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{db: c.DB, dialect: d, now: c.Now, skipSweep: c.SkipSweep, statements: make(map[string]*sql.Stmt)}
 	if s.now == nil {
 		s.now = time.Now
-	}
-	if !c.SkipMigrations {
-		if err := s.migrate(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.checkSchema(ctx); err != nil {
-		return nil, err
 	}
 	return s, nil
 }
