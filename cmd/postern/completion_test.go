@@ -22,8 +22,8 @@ var typed = map[string][]string{
 	"keys li":               {"list"},
 	"keys --data d li":      {"list"},
 	"token v":               {"verify"},
-	"schema --dialect ":     {"postgres", "sqlite"},
-	"schema --dialect s":    {"sqlite"},
+	"migrate --print ":      {"postgres", "sqlite"},
+	"migrate --print s":     {"sqlite"},
 	"lambda --event=h":      {"http", "http-1.0"},
 	"lambda --event=u":      {"url"},
 	"lambda --addr x --ev":  {"--event"},
@@ -170,7 +170,7 @@ type $'stty -echo; PS1=; autoload -Uz compinit; compinit -u -D; postern() { prin
 `)
 	places := grammar(t)
 	lines := map[string]string{
-		"keys li": "keys list", "keys --data d li": "keys --data d list", "token v": "token verify", "schema --dialect s": "schema --dialect sqlite",
+		"keys li": "keys list", "keys --data d li": "keys --data d list", "token v": "token verify", "migrate --print s": "migrate --print sqlite",
 		"lambda --event=u": "lambda --event=url", "lambda --addr x --ev": "lambda --addr x --event", "lambda --no-r": "lambda --no-rebuild", "completion f": "completion fish",
 		"sessions revoke --sub": "sessions revoke --subject", "dev -- ke": "dev -- ke", "nonsense": "nonsense", "lambda --event htt": "lambda --event http",
 	}

@@ -30,20 +30,30 @@ type devCommand struct {
 
 // Help is shown below the usage line.
 func (devCommand) Help() string {
-	return `Opens a demo page where you can sign in with Google, GitHub, a mailed link and a mailed code. A provider on this machine stands in for Google and GitHub and lets you be anybody; mail is caught in an inbox. Nothing leaves the machine.
+	return `Opens a demo page, so that Postern can be tried without writing a line: sign-up with an address or a username, passwords, passkeys, mailed links and codes, Google and GitHub, authenticator apps and recovery codes, the account pages and the administration. Settings of the demo page ask for the address first, offer a passkey, and demand a second factor. A provider on this machine stands in for Google and GitHub and lets you be anybody; mail is caught in an inbox. Nothing leaves the machine.
 
-  /                 the demo page
+  /                 the demo page: sign in, and see what an application sees
+  /inbox            the mail; /inbox.json is for scripts
+  /token            the token inspector: what a token says, and what is wrong with it
   /auth             the auth handler: GET lists the providers
+  /auth/account     the account pages
+  /auth/admin       the administration
   /auth/.well-known/jwks.json
                     the keys, for your own service to check tokens with
-  /inbox            the mail; /inbox.json is for scripts
   /idp/google/.well-known/openid-configuration
                     the metadata of the provider; the other one is below /idp/github
   /api/me           an endpoint that needs a session
 
+Two people are there from the beginning, an ordinary one and an administrator. Their password is printed at the start. It is for development alone: everybody who reaches the inbox can sign in as anybody, so the server listens on this machine only.
+
+Examples:
+
+  postern dev
+  postern dev --addr 127.0.0.1:9000 --data /tmp/try-postern
+
 Users stay signed in over restarts: keys and database are kept in the data folder.
 
-With --for there is no demo. A program that runs on this machine, started by go run for example, gets a Google, a GitHub and an inbox that takes mail by SMTP. The settings that it needs are printed. This prints them and starts the program with them; both end together:
+With --for there is no demo. A program that runs on this machine, started by go run for example, gets a Google, a GitHub, an inbox that takes mail by SMTP, and the token inspector. The settings that it needs are printed. This prints them and starts the program with them; both end together:
 
   postern dev --for http://localhost:8080/auth -- go run .
 
@@ -74,8 +84,9 @@ func (c devCommand) Run(ctx context.Context, w world) error {
 	defer d.close()
 
 	fmt.Fprintf(w.out, "%s\n\n", url)
-	fmt.Fprintf(w.out, "  Open it to sign in. Mail arrives at %s/inbox\n", url)
+	fmt.Fprintf(w.out, "  Open it to sign in. Mail arrives at %s/inbox, and %[1]s/token explains tokens.\n", url)
 	fmt.Fprintf(w.out, "  The auth handler is %s/auth, data is kept in %s\n", url, c.Data)
+	d.introduce(w)
 	if !listeners[0].Addr().(*net.TCPAddr).IP.IsLoopback() { // 0.0.0.0, for a container
 		fmt.Fprintln(w.out, "  Everybody who can reach this machine can sign in as anybody and read the inbox.")
 	}

@@ -188,7 +188,7 @@ func TestDev(t *testing.T) {
 	if status != 200 || !strings.Contains(body, "You are signed in") || !strings.Contains(body, "ada@example.com") || !regexp.MustCompile("expires in [45] minutes, then renews itself").MatchString(body) {
 		t.Fatalf("signed in: %d\n%s", status, body)
 	}
-	if status, body := page(t, c, "GET", p.url+"/api/me", nil); status != 200 || !strings.Contains(body, `"provider":"code"`) {
+	if status, body := page(t, c, "GET", p.url+"/api/me", nil); status != 200 || !strings.Contains(body, `"email":"ada@example.com"`) {
 		t.Errorf("me: %d %s", status, body)
 	}
 	rest := p.stop(t, os.Interrupt)

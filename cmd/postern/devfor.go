@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/posternauth/postern/internal/loopback"
+	"github.com/posternauth/postern/internal/test/devpage"
 	"github.com/posternauth/postern/internal/test/fakeidp"
 	"github.com/posternauth/postern/internal/test/inbox"
 )
@@ -18,6 +19,7 @@ type setting struct{ name, value string }
 
 // standIns is what `dev --for` serves: a Google, a GitHub and an inbox for a program that runs beside it.
 type standIns struct {
+	site
 	base     string // URL of the program's auth handler
 	handler  http.Handler
 	mail     inbox.SMTP
@@ -107,15 +109,24 @@ func (c devCommand) listenSMTP(ctx context.Context) (net.Listener, error) {
 }
 
 // newStandIns puts the providers and the inbox together. more are callback addresses beside those below base.
-func newStandIns(base string, more []string, site, smtp string, w world) (*standIns, error) {
+func newStandIns(base string, more []string, url, smtp string, w world) (*standIns, error) {
 	const id, secret = "postern-dev", "not-a-secret"
+	pages, err := newPages()
+	if err != nil {
+		return nil, err
+	}
+	page, err := newSite("Postern dev", "/assets/"+pages.Sheet(), devpage.Link{Text: "Your program", URL: "/"}, devpage.Link{Text: "Inbox", URL: "/inbox"},
+		devpage.Link{Text: "Token inspector", URL: "/token"})
+	if err != nil {
+		return nil, err
+	}
 	box := inbox.New()
-	box.Home = "/"
-	s := &standIns{base: base, mail: inbox.SMTP{Inbox: box, Base: base, Now: w.now}}
+	box.Site, box.Hint = page.Site, "Your program sends it by SMTP to "+smtp+", the address in $SMTP."
+	s := &standIns{site: page, base: base, mail: inbox.SMTP{Inbox: box, Base: base, Now: w.now}}
 	mux := http.NewServeMux()
 	for _, p := range []struct{ path, name, prefix string }{{"google", "Google", "GOOGLE_"}, {"github", "GitHub", "GITHUB_"}} {
 		idp, err := fakeidp.New(fakeidp.Config{
-			Issuer: site + "/idp/" + p.path, Name: p.name, Now: w.now,
+			Issuer: url + "/idp/" + p.path, Name: p.name, Now: w.now,
 			Clients: []fakeidp.Client{{ID: id, Secret: secret, RedirectURIs: append([]string{base + "/" + p.path + "/callback"}, more...)}},
 		})
 		if err != nil {
@@ -130,11 +141,14 @@ func newStandIns(base string, more []string, site, smtp string, w world) (*stand
 		mux.Handle(path, box)
 	}
 	mux.HandleFunc("GET /{$}", s.home)
-	mux.HandleFunc("GET /assets/", serveAssets)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		errorPage(w, http.StatusNotFound, "Nothing here", "There is no page at this address.")
-	})
-	s.handler = recoverPanics(onlyLocalhost(mux, site, needsCookie), w.err)
+	mux.Handle("GET /assets/", http.StripPrefix("/assets", pages))
+	keys, err := openJWKS(base + "/.well-known/jwks.json") // read when the first token is checked
+	if err != nil {
+		return nil, err
+	}
+	newInspector(page, checker{keys: keys, issuer: base}, w.now).routes(mux)
+	mux.HandleFunc("/", s.nothing)
+	s.handler = recoverPanics(onlyLocalhost(mux, url, needsCookie), w.err)
 	return s, nil
 }
 
@@ -163,20 +177,14 @@ const programCode = `"google": oidc.Google(oidc.Config{
 
 // home is the page at /.
 func (s *standIns) home(w http.ResponseWriter, _ *http.Request) {
-	var m markup
-	m.raw("<section class=\"card\">\n<h1>For your program</h1>\n<p class=\"lead\">A Google, a GitHub and an inbox on this machine, for ")
-	m.raw(`<a href="`)
-	m.text(s.base)
-	m.raw(`">`)
-	m.text(s.base)
-	m.raw("</a>. They check nothing, and nothing is sent to anybody.</p>\n<h2>Environment</h2>\n<pre tabindex=\"0\"><code>")
+	var settings []string
 	for _, v := range s.settings {
-		m.text("export " + v.name + "=" + v.value + "\n")
+		settings = append(settings, v.name+"="+v.value)
 	}
-	m.raw("</code></pre>\n</section>\n<section class=\"card\">\n<h2>In your program</h2>\n<pre tabindex=\"0\"><code>")
-	m.text(programCode)
-	m.raw("</code></pre>\n<p class=\"note\">Mail: <code>smtp.SendMail(os.Getenv(\"SMTP\"), nil, from, to, message)</code> arrives in the <a href=\"/inbox\">inbox</a>.</p>\n</section>\n")
-	writePage(w, http.StatusOK, "For your program · Postern", &m)
+	s.show(w, devpage.Page{
+		Title: "For your program", Path: "/",
+		Lead: "A Google, a GitHub and an inbox on this machine, for " + s.base + ". They check nothing, and nothing is sent to anybody.",
+	}, "program", map[string]any{"Settings": settings, "Code": programCode})
 }
 
 // together runs the parts until one of them ends, ends the others, and returns the error of the first.

@@ -12,14 +12,13 @@ import (
 	_ "modernc.org/sqlite" // the database of dev
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/test/fakeidp"
+	"github.com/posternauth/postern/internal/test/devpage"
 	"github.com/posternauth/postern/internal/test/inbox"
 	"github.com/posternauth/postern/keys"
-	"github.com/posternauth/postern/magic"
-	"github.com/posternauth/postern/oauth"
-	"github.com/posternauth/postern/oidc"
+	"github.com/posternauth/postern/password/hash"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store/sqlstore"
+	"github.com/posternauth/postern/users"
 )
 
 // appName is the name of the demo on every page.
@@ -33,6 +32,9 @@ type devHouse struct {
 	handler http.Handler
 	db      *sql.DB
 	store   *sqlstore.Store
+	dir     *users.Directory
+	hasher  *hash.Hasher
+	people  []resident // who are there from the beginning
 }
 
 func (d *devHouse) close() {
@@ -87,57 +89,62 @@ func (d *devHouse) build(ctx context.Context, f folder, url string, w world) (ht
 	if err != nil {
 		return nil, err
 	}
-	app := &demo{sessions: sessions, user: session.NewKind[person](sessions, "user"), url: url}
-
-	const secret = "not-a-secret: the provider is on this machine"
-	client := func(name, label string) fakeidp.Config {
-		return fakeidp.Config{
-			Issuer: url + "/idp/" + name, Name: label, Now: w.now,
-			Clients: []fakeidp.Client{{ID: "demo", Secret: secret, Name: appName, RedirectURIs: []string{url + "/auth/" + name + "/callback"}}},
-		}
-	}
-	google, err := fakeidp.New(client("google", "Google"))
+	idps, err := standInsOf(url, w.now)
 	if err != nil {
 		return nil, err
 	}
-	github, err := fakeidp.New(client("github", "GitHub"))
+	d.dir, err = users.New(users.Config{Sessions: sessions, Roles: roles, AllowUsernames: true, Ways: &users.Ways{
+		Password: true, Passkey: true, Mail: true,
+		Issuer: func(issuer string) bool {
+			return issuer == idps["google"].Issuer() || issuer == idps["github"].Issuer()
+		},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	d.hasher, err = hash.New(hash.Config{MemoryMiB: 64}) // one hash at a time, of 7 MiB
+	if err != nil {
+		return nil, err
+	}
+	if d.people, err = settle(ctx, d.dir, d.hasher, w.now()); err != nil {
+		return nil, err
+	}
+	kind := postern.NewKind(sessions, d.dir, session.KindConfig[person]{Name: "user"}, personOf)
+	staff := postern.NewKind(sessions, d.dir, session.KindConfig[person]{Name: "staff"}, personOf)
+	pages, err := newPages()
+	if err != nil {
+		return nil, err
+	}
+	page, err := newSite(appName, issuerOf(url)+"/assets/"+pages.Sheet(), devpage.Link{Text: "Demo", URL: "/"}, devpage.Link{Text: "Inbox", URL: "/inbox"},
+		devpage.Link{Text: "Token inspector", URL: "/token"}, devpage.Link{Text: "Account", URL: "/auth/account"}, devpage.Link{Text: "Administration", URL: "/auth/admin"})
 	if err != nil {
 		return nil, err
 	}
 	mail := inbox.New()
-	mail.Home = "/"
-	config := magic.Config{Logger: logger}
-
-	auth, err := postern.New(postern.Config{
-		Sessions:  sessions,
-		Redirects: []string{url + "/"},
-		Mail:      catchMail(mail, w.now),
-		Providers: map[string]postern.Provider{
-			"google": oidc.Google(oidc.Config{
-				Issuer: google.Issuer(), ClientID: "demo", ClientSecret: secret, AllowInsecure: true, Logger: logger,
-			}),
-			"github": oauth.GitHub(oauth.Config{
-				Issuer: github.Issuer(), Endpoint: oauth.Endpoint{UserInfoURL: github.Issuer() + "/api/user"},
-				ClientID: "demo", ClientSecret: secret, AllowInsecure: true,
-			}),
-			"link": magic.Link(config),
-			"code": magic.Code(config),
-		},
-		Name:      appName,
-		Order:     []string{"google", "github", "link", "code"},
-		Labels:    map[string]string{"github": "GitHub"},
-		OnSuccess: app.onSuccess,
-		Logger:    logger,
-	})
-	if err != nil {
-		return nil, err
+	mail.Site, mail.Hint = page.Site, "All mail of the demo arrives here, whatever the address."
+	app := &demo{site: page, sessions: sessions, user: kind, url: url, people: d.people}
+	for has := range authSettings(len(app.handlers)) {
+		auth, err := postern.New(d.signIn(sessions, kind, staff, idps, catchMail(mail, w.now), pages, url, logger, has, func() bool {
+			return authSettings(app.settings.Load()).demand() // at each sign-in and refresh, whatever the handler
+		}))
+		if err != nil {
+			return nil, err
+		}
+		app.handlers[has] = http.NewServeMux()
+		auth.Mount(app.handlers[has])
 	}
 
 	mux := http.NewServeMux()
-	auth.Mount(mux)
 	app.routes(mux)
-	mux.Handle("/idp/google/", google)
-	mux.Handle("/idp/github/", github)
+	tokens := newInspector(page, checker{keys: ring, issuer: sessions.Issuer(), audience: audience}, w.now)
+	tokens.own = func(r *http.Request) string {
+		token, _ := app.token(r)
+		return token
+	}
+	tokens.routes(mux)
+	for name, idp := range idps {
+		mux.Handle("/idp/"+name+"/", idp)
+	}
 	mux.Handle("/inbox", mail)
 	mux.Handle("/inbox.json", mail)
 	mux.Handle("/inbox/", mail)
@@ -150,18 +157,6 @@ func catchMail(mail *inbox.Inbox, now func() time.Time) func(context.Context, po
 		mail.Add(inbox.Message{To: m.To, Subject: m.Subject, Text: m.Text, HTML: m.HTML, Link: m.Arg("link"), Code: m.Arg("code"), Time: now()})
 		return nil
 	}
-}
-
-// onSuccess is what an application does at a sign-in: find the user or create one, by Identity.Key. The demo has no
-// table of users, so the key is the id.
-func (d *demo) onSuccess(w http.ResponseWriter, r *http.Request, in *postern.SignIn) error {
-	id := in.Identity.Key()
-	email, _ := in.Identity.Email()
-	return d.user.Cookie(w, r, session.Grant[person]{
-		Subject:        id,
-		Properties:     person{UserID: id, Provider: in.Identity.Provider, Name: in.Identity.Name, Email: email},
-		Authentication: in.Authentication,
-	}, in.Return)
 }
 
 // printEvent shows in the terminal what an audit log would get.

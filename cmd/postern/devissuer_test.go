@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,8 @@ import (
 func TestSessions_OfDevAtAnyPort(t *testing.T) {
 	d := newDemoSite(t) // on a free port
 	d.signIn("ada@example.com")
-	_, own := d.sessions(d.signIn("ada@example.com"))
+	_, body := page(t, d.signIn("ada@example.com"), "GET", d.url+"/", nil)
+	own := regexp.MustCompile(`<code>sid</code></th><td><code>([^<]+)`).FindStringSubmatch(body)[1]
 	data := string(d.folder)
 	out, errs, status := call(t, "", "sessions", "show", "--data", data, own)
 	if status != 0 || !strings.Contains(out, own) {

@@ -15,12 +15,14 @@ import (
 	"github.com/posternauth/postern/keys"
 )
 
-// folder is a data folder: the sealed key ring, the key it is sealed with, and the database and the issuer of `dev`.
+// folder is a data folder: the sealed key ring and secrets, the key they are sealed with, and the database and the
+// issuer of `dev`.
 type folder string
 
 // Files of a data folder.
 const (
 	vaultFile    = "keys.vault"
+	secretsFile  = "secrets.vault"
 	vaultKeyFile = "vault.key"
 	databaseFile = "postern.db"
 	issuerFile   = "issuer"
@@ -55,7 +57,7 @@ func (f folder) vault() (keys.FileVault, error) {
 	if err != nil {
 		return keys.FileVault{}, err
 	}
-	return keys.FileVault{Path: f.file(vaultFile), Key: key}, nil
+	return keys.FileVault{Path: f.file(vaultFile), Sealer: keys.MasterKey(key)}, nil
 }
 
 // vaultKey reads the 32 bytes the ring is sealed with. They lie beside it, so they protect a copy of the one file (a
@@ -70,6 +72,9 @@ func (f folder) vaultKey() ([]byte, error) {
 		}
 		if sealed {
 			return nil, fmt.Errorf("%s is gone, and without it %s cannot be opened: bring it back, or remove both and begin anew (all sessions end)", path, f.file(vaultFile))
+		}
+		if _, err := os.Stat(f.file(secretsFile)); !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s is gone, and without it %s cannot be opened: bring it back, or remove both and set the secrets again", path, f.file(secretsFile))
 		}
 		fresh := make([]byte, 32)
 		rand.Read(fresh) // never fails
@@ -102,7 +107,7 @@ func decodeVaultKey(text string) (key []byte, ok bool) {
 
 // private refuses the file of a key if others than its owner may read it.
 func private(path string) error {
-	return ownersAlone(path, "make it private (chmod 600) and rotate the keys (postern keys new)")
+	return ownersAlone(path, "make it private (chmod 600) and rotate the keys (postern keys rotate)")
 }
 
 // ownersAlone refuses a file that others than its owner may read. then says what to do about it.

@@ -17,7 +17,7 @@ func TestK4_FolderFiles(t *testing.T) {
 		t.Skip("file modes are those of Unix")
 	}
 	dir := t.TempDir() + "/data"
-	if _, errs, status := call(t, "", "keys", "new", "--data", dir, "--alg", "EdDSA"); status != 0 {
+	if _, errs, status := call(t, "", "keys", "rotate", "--data", dir, "--alg", "EdDSA"); status != 0 {
 		t.Fatal(errs)
 	}
 	info, err := os.Stat(dir)

@@ -61,7 +61,8 @@ func TestDev_OnlyLocalhost(t *testing.T) {
 		{"rebound.example.test:" + port, "/inbox.json", 421, ""},
 		{"localhost.example.test", "/", 421, ""},
 		{"localhost:" + port, "/nothing/here", 404, ""},
-		{"localhost:" + port, "/assets/demo.css", 200, ""},
+		{"rebound.example.test:" + port, "/token", 421, ""}, {"rebound.example.test:" + port, "/auth/account", 421, ""}, {"rebound.example.test:" + port, "/auth/admin", 421, ""},
+		{"127.0.0.1:" + port, "/auth/account", 307, base + "/auth/account"},
 		{"localhost:" + port, "/assets/", 404, ""},
 	} {
 		t.Run(tc.host+tc.path, func(t *testing.T) {

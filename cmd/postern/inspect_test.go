@@ -147,18 +147,18 @@ func TestInWords(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	dir := t.TempDir() + "/data"
-	if out, errs, status := call(t, "", "keys", "list", "--data", dir); status != 1 || out != "" || !strings.Contains(errs, "postern keys new --data "+dir) {
+	if out, errs, status := call(t, "", "keys", "list", "--data", dir); status != 1 || out != "" || !strings.Contains(errs, "postern keys rotate --data "+dir) {
 		t.Errorf("no folder: %d %s%s", status, out, errs)
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("keys list made a folder")
 	}
-	out, errs, status := call(t, "", "keys", "new", "--data", dir, "--alg", "ES256")
+	out, errs, status := call(t, "", "keys", "rotate", "--data", dir, "--alg", "ES256")
 	if status != 0 || !strings.Contains(out, "(ES256)\nIt signs from now on.") {
 		t.Fatalf("first key: %d %s%s", status, out, errs)
 	}
 	first := strings.Fields(out)[2]
-	out, errs, status = call(t, "", "keys", "new", "--data", dir, "--alg", "EdDSA")
+	out, errs, status = call(t, "", "keys", "rotate", "--data", dir, "--alg", "EdDSA")
 	if status != 0 || !strings.Contains(out, "(EdDSA)\nIt is published now and signs in 3 hours (2026-05-17 15:00:00 UTC).") {
 		t.Fatalf("second key: %d %s%s", status, out, errs)
 	}
@@ -193,7 +193,7 @@ func TestKeys(t *testing.T) {
 // TestKeys_HyphenFirst: a key ID that starts like a flag is a key ID, wherever it stands.
 func TestKeys_HyphenFirst(t *testing.T) {
 	dir := t.TempDir() + "/data"
-	if _, errs, status := call(t, "", "keys", "new", "--data", dir, "--alg", "EdDSA"); status != 0 {
+	if _, errs, status := call(t, "", "keys", "rotate", "--data", dir, "--alg", "EdDSA"); status != 0 {
 		t.Fatal(errs)
 	}
 	for _, kid := range []string{"-fNs7WVeCxqod9V_wKRXtujXBf06q-gyPvBTY75UJLk", "--data7WVeCxqod9V_wKRXtujXBf06q-gyPvBTY75UJ"} {
@@ -213,7 +213,7 @@ func TestKeys_HyphenFirst(t *testing.T) {
 // TestK4_FolderIsPrivate: what opens the vault is refused once others may have read it, and is never replaced.
 func TestK4_FolderIsPrivate(t *testing.T) {
 	dir := t.TempDir() + "/data"
-	if _, errs, status := call(t, "", "keys", "new", "--data", dir, "--alg", "EdDSA"); status != 0 {
+	if _, errs, status := call(t, "", "keys", "rotate", "--data", dir, "--alg", "EdDSA"); status != 0 {
 		t.Fatal(errs)
 	}
 	key := folder(dir).file(vaultKeyFile)
@@ -226,7 +226,7 @@ func TestK4_FolderIsPrivate(t *testing.T) {
 	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
-	if _, errs, status := call(t, "", "keys", "new", "--data", dir); status != 1 || !strings.Contains(errs, "bring it back") {
+	if _, errs, status := call(t, "", "keys", "rotate", "--data", dir); status != 1 || !strings.Contains(errs, "bring it back") {
 		t.Errorf("gone: %d %s", status, errs)
 	}
 	if err := os.WriteFile(key, []byte("short"), 0o600); err != nil {

@@ -16,7 +16,9 @@ import (
 const keyAlgorithms = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"
 
 type keysGroup struct {
-	New    keysNew    `cmd:"" help:"Add a key, and say when it takes over. Run it every few months."`
+	Rotate keysRotate `cmd:"" help:"Add a key, and say when it takes over. Run it every few months."`
+	Status keysStatus `cmd:"" help:"Print the age of the newest key, what changes next, and what gateways may still accept."`
+	Import keysImport `cmd:"" help:"Keep the public key of another system for a time, such as that of SST Auth, to check its tokens."`
 	List   keysList   `cmd:"" help:"List the keys and master secrets, what each does now and until when."`
 	JWKS   keysJWKS   `cmd:"" name:"jwks" help:"Print the public keys as a JWKS document (RFC 7517)."`
 	Revoke keysRevoke `cmd:"" help:"End a key: new processes refuse what it signed at once, running programs within five minutes."`
@@ -27,20 +29,20 @@ type dataFlag struct {
 	Data string `default:"./.postern" placeholder:"DIR" help:"The data folder. Default: ./.postern"`
 }
 
-type keysNew struct {
+type keysRotate struct {
 	vaultFlags
-	Alg string `default:"RS256" enum:"${algorithms}" placeholder:"ALG" help:"Algorithm of the key: ${algorithms}. Default: RS256, which every gateway accepts and which is the fastest to check."`
+	Alg string `default:"" enum:",${algorithms}" placeholder:"ALG" help:"Algorithm of the key: ${algorithms}. Default: that of the newest key. The first key is RS256, which every gateway accepts and which is the fastest to check."`
 }
 
 // Help is shown below the usage line.
-func (keysNew) Help() string {
+func (keysRotate) Help() string {
 	return `The first key of a vault signs at once. A later one is published at once and begins to sign when it is three hours old, when every cache of the public keys knows it; until then the old one goes on. Nobody is signed out, and nothing has to be restarted: a running program reads its keys anew every five minutes. Each time a master secret is added as well; refresh tokens and sealed cookies rest on those.
 
 The keys of the data folder are kept sealed in DIR/keys.vault; DIR/vault.key opens it. Keep copies of the two apart. With --vault they are kept where your program keeps them; the store and its tables must be there already.`
 }
 
 // Run adds a key.
-func (c keysNew) Run(ctx context.Context, w world) error {
+func (c keysRotate) Run(ctx context.Context, w world) error {
 	vault, err := c.open(ctx, w, true)
 	if err != nil {
 		return err
@@ -50,7 +52,15 @@ func (c keysNew) Run(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
+	before := map[string]bool{}
 	if had { // otherwise opening the ring made its first key
+		list, err := ring.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		for _, k := range list {
+			before[k.ID] = true
+		}
 		if err := ring.Rotate(ctx); err != nil {
 			return err
 		}
@@ -60,6 +70,11 @@ func (c keysNew) Run(ctx context.Context, w world) error {
 		return err
 	}
 	newest := list[len(list)-1]
+	for _, k := range list {
+		if !before[k.ID] { // of keys of the same second, any may be the last
+			newest = k
+		}
+	}
 	fmt.Fprintf(w.out, "New key:  %s  (%s)\n", newest.ID, newest.Algorithm)
 	if newest.State == keys.StateSigning {
 		fmt.Fprintln(w.out, "It signs from now on.")
@@ -191,9 +206,9 @@ type keysRevoke struct {
 
 // Help is shown below the usage line.
 func (keysRevoke) Help() string {
-	return `For a key that may be known to somebody else. What it signed or sealed is refused: by new processes at once, by running programs within five minutes, by gateways when their copy of the JWKS expires. A key that is revoked already stays as it is. If it was the one that signs, another takes its place in the same step.
+	return `For a key that may be known to somebody else. What it signed or sealed is refused: by new processes at once, by running programs within five minutes, by gateways when their copy of the JWKS expires. A key that is revoked already stays as it is. If it was the one that signs, another of the same algorithm takes its place in the same step.
 
-If the whole vault may be known, with the key that seals it, use --all, and then give the vault another sealing key: docs/keys.md has the program. To replace a key in peace, use "postern keys new" instead.`
+If the whole vault may be known, with the key that seals it, use --all, and then give the vault another sealing key: docs/keys.md has the program. To replace a key in peace, use "postern keys rotate" instead.`
 }
 
 // Run revokes a key, or all.
@@ -209,6 +224,13 @@ func (c keysRevoke) Run(ctx context.Context, w world) error {
 	list, err := ringKeys(ctx, ring)
 	if err != nil {
 		return err
+	}
+	imported, err := ring.ImportedKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range imported {
+		list = append(list, listedKey{ID: k.ID, State: k.State})
 	}
 	n := 0
 	for _, k := range list {

@@ -45,13 +45,13 @@ func TestKeys_AnyVault(t *testing.T) {
 	vaults := map[string]func(t *testing.T) (string, keys.Vault){
 		"file": func(t *testing.T) (string, keys.Vault) {
 			path := filepath.Join(t.TempDir(), "ring")
-			return "file:" + path, keys.FileVault{Path: path, Key: sealing}
+			return "file:" + path, keys.FileVault{Path: path, Sealer: keys.MasterKey(sealing)}
 		},
 	}
 	for name, open := range engines(t) {
 		vaults[name] = func(t *testing.T) (string, keys.Vault) {
 			url, st := open(t)
-			return url, keys.StoreVault{Store: st, Key: sealing, Name: "shop"}
+			return url, keys.StoreVault{Store: st, Sealer: keys.MasterKey(sealing), Name: "shop"}
 		}
 	}
 	for name, open := range vaults {
@@ -68,14 +68,14 @@ func TestKeys_AnyVault(t *testing.T) {
 				return out + errs
 			}
 			for _, command := range [][]string{{"list"}, {"jwks"}, {"revoke", "x"}, {"revoke", "--all"}} {
-				if says := keysCommand(1, command...); !strings.Contains(says, "there are no keys in") || !strings.Contains(says, "postern keys new") {
+				if says := keysCommand(1, command...); !strings.Contains(says, "there are no keys in") || !strings.Contains(says, "postern keys rotate") {
 					t.Errorf("%v of an empty vault: %s", command, says)
 				}
 			}
 			if _, version, err := vault.Load(t.Context()); err != nil || version != "" {
 				t.Fatalf("looking made a ring: version %q, %v", version, err)
 			}
-			if says := keysCommand(0, "new", "--alg", "ES256"); !strings.Contains(says, "It signs from now on.") {
+			if says := keysCommand(0, "rotate", "--alg", "ES256"); !strings.Contains(says, "It signs from now on.") {
 				t.Errorf("the first key: %s", says)
 			}
 
@@ -92,7 +92,7 @@ func TestKeys_AnyVault(t *testing.T) {
 				t.Fatal(err)
 			}
 			kid := stolen.Public().ID()
-			if says := keysCommand(0, "new", "--alg", "EdDSA"); !strings.Contains(says, "signs in 3 hours") {
+			if says := keysCommand(0, "rotate", "--alg", "EdDSA"); !strings.Contains(says, "signs in 3 hours") {
 				t.Errorf("the second key: %s", says)
 			}
 			list := func() (signing, secrets []listedKey) {
@@ -147,7 +147,7 @@ func TestKeys_AnyVault(t *testing.T) {
 				}
 			}
 			wrong := terminal{binary, []string{vaultKeyEnv + "=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{4}, 32))}}
-			for _, command := range []string{"new", "list", "jwks"} {
+			for _, command := range []string{"rotate", "list", "jwks"} {
 				out, errs, status := wrong.run(t, "keys", command, "--vault", url, "--ring", "shop")
 				if status != 1 || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "open") || strings.Contains(errs, url) {
 					t.Errorf("keys %s with another key: %d %s%s", command, status, out, errs)
@@ -190,18 +190,18 @@ func TestK4_VaultKeyNeverAnArgument(t *testing.T) {
 		status int
 		says   string
 	}{
-		"none":           {[]string{"keys", "new", "--vault", vault}, statusUsage, "set POSTERN_VAULT_KEY"},
-		"an argument":    {[]string{"keys", "new", "--vault", vault, "--vault-key", text}, statusUsage, "unknown flag"},
-		"no file":        {[]string{"keys", "new", "--vault", vault, "--vault-key-file", file + "x"}, statusNo, "no such file"},
-		"without vault":  {[]string{"keys", "new", "--data", dir, "--vault-key-file", file}, statusUsage, "give both"},
-		"no such scheme": {[]string{"keys", "new", "--vault", "mysql://x"}, statusUsage, "its scheme is not known"},
+		"none":           {[]string{"keys", "rotate", "--vault", vault}, statusUsage, "set POSTERN_VAULT_KEY"},
+		"an argument":    {[]string{"keys", "rotate", "--vault", vault, "--vault-key", text}, statusUsage, "unknown flag"},
+		"no file":        {[]string{"keys", "rotate", "--vault", vault, "--vault-key-file", file + "x"}, statusNo, "no such file"},
+		"without vault":  {[]string{"keys", "rotate", "--data", dir, "--vault-key-file", file}, statusUsage, "give both"},
+		"no such scheme": {[]string{"keys", "rotate", "--vault", "mysql://x"}, statusUsage, "its scheme is not known"},
 	} {
 		out, errs, status := call(t, "", c.args...)
 		if status != c.status || out != "" || !strings.Contains(errs, c.says) {
 			t.Errorf("%s: %d %s%s", name, status, out, errs)
 		}
 	}
-	fromFile := []string{"keys", "new", "--vault", vault, "--vault-key-file", file, "--alg", "EdDSA"}
+	fromFile := []string{"keys", "rotate", "--vault", vault, "--vault-key-file", file, "--alg", "EdDSA"}
 	write(text+"\n", 0o644)
 	if _, errs, status := call(t, "", fromFile...); status != statusNo || !strings.Contains(errs, "chmod 600") {
 		t.Errorf("a key that others may read: %d %s", status, errs)

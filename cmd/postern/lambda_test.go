@@ -297,16 +297,12 @@ func TestDev_HelpIsTrue(t *testing.T) {
 			continue
 		}
 		paths++
-		res, err := http.Get(base + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s: %d", path, res.StatusCode)
+		status, _ := page(t, browser(t), "GET", base+path, nil)
+		if status != http.StatusOK && status != http.StatusUnauthorized {
+			t.Errorf("%s: %d", path, status)
 		}
 	}
-	if paths < 6 {
+	if paths < 9 {
 		t.Errorf("only %d paths in the help", paths)
 	}
 }

@@ -40,15 +40,20 @@ const (
 )
 
 type commands struct {
-	Dev   devCommand `cmd:"" help:"Run sign-in on this machine: auth handler, local provider, inbox and a demo page."`
-	Keys  keysGroup  `cmd:"" help:"Make, list, publish and revoke signing keys."`
-	Token tokenGroup `cmd:"" help:"Look into tokens and check them."`
+	Dev   devCommand   `cmd:"" help:"Try all of Postern on this machine: sign-in, account, administration, local provider and inbox."`
+	Serve serveCommand `cmd:"" help:"Serve the whole auth server that a configuration file describes."`
+	Keys  keysGroup    `cmd:"" help:"Make, list, publish and revoke signing keys."`
+	Token tokenGroup   `cmd:"" help:"Look into tokens and check them."`
 
+	Config    configGroup    `cmd:"" help:"Check and explain the configuration of postern serve."`
 	Lambda    lambdaCommand  `cmd:"" help:"Run a Lambda function on this machine, behind what would be API Gateway."`
 	Sessions  sessionsGroup  `cmd:"" help:"List, show and end sessions that are kept in a store."`
 	Users     usersGroup     `cmd:"" help:"List, add, change, import and export users that are kept in a store."`
+	Secrets   secretsGroup   `cmd:"" help:"Set, print, list and remove the secrets of an application."`
+	Audit     auditGroup     `cmd:"" help:"Check the files of an audit log."`
 	Passwords passwordsGroup `cmd:"" help:"Make lists of common passwords."`
-	Schema    schemaCommand  `cmd:"" help:"Print the SQL that makes or upgrades the tables of a store."`
+	Doctor    doctorCommand  `cmd:"" help:"Look for mistakes in a deployment, a configuration or a template, and say what to do."`
+	Migrate   migrateCommand `cmd:"" help:"Make or upgrade the tables of a store, or print the SQL that does."`
 
 	Help    helpCommand    `cmd:"" help:"Explain a command, like --help after it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -105,6 +110,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(fo
 // errInvalid ends a command with statusNo when what there is to say has been said.
 var errInvalid = errors.New("not valid")
 
+// errRefused ends a command with statusUsage when the mistake has been printed.
+var errRefused = errors.New("refused")
+
 // ended is how kong leaves after --help and --version.
 type ended struct{ status int }
 
@@ -158,6 +166,8 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		return statusOK
 	case errors.Is(err, errInvalid):
 		return statusNo
+	case errors.Is(err, errRefused):
+		return statusUsage
 	case errors.As(err, &usage):
 		fmt.Fprintf(w.err, "postern: %v\nTry: %s --help\n", err, k.Selected().FullPath())
 		return statusUsage

@@ -2,73 +2,48 @@ package main
 
 import (
 	"embed"
-	"html"
-	"io"
+	"html/template"
 	"net/http"
 	"strings"
+
+	"github.com/posternauth/postern/internal/test/devpage"
 )
 
-//go:embed assets
-var assets embed.FS
+//go:embed pages
+var pageFiles embed.FS
 
-// markup is HTML under construction. Text from outside enters by text alone, which escapes.
-type markup struct{ strings.Builder }
+// A site draws the pages of a local server.
+type site struct {
+	devpage.Site
+	pages *template.Template
+}
 
-func (m *markup) raw(parts ...string) {
-	for _, p := range parts {
-		m.WriteString(p)
+func newSite(name, sheet string, menu ...devpage.Link) (site, error) {
+	pages, err := template.New("").ParseFS(pageFiles, "pages/*.html")
+	return site{devpage.Site{Name: name, Sheet: sheet, Menu: menu}, pages}, err
+}
+
+// show answers with a page whose body is a template of the folder pages.
+func (s site) show(w http.ResponseWriter, p devpage.Page, body string, data any) {
+	var b strings.Builder
+	if err := s.pages.ExecuteTemplate(&b, body, data); err != nil { // the templates are drawn by tests
+		http.Error(w, "the page could not be drawn", http.StatusInternalServerError)
+		return
 	}
+	p.Body = b.String()
+	s.Write(w, p)
 }
 
-func (m *markup) text(s string) { m.WriteString(html.EscapeString(s)) }
-
-const pageHead = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/assets/demo.css">
-<title>`
-
-const pageTop = `</title>
-</head>
-<body>
-<header class="top">
-<a class="brand" href="/"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round" stroke-linecap="round" aria-hidden="true"><path d="M5 21V10a7 7 0 0 1 14 0v11z"/><path d="M9 21v-9a3 3 0 0 1 6 0v9"/><path d="M3 21h18"/></svg>Postern</a>
-<a href="/inbox">Inbox</a>
-</header>
-<main>
-`
-
-// writePage answers with a page: main is the content of its main element.
-func writePage(w http.ResponseWriter, status int, title string, main *markup) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Referrer-Policy", "same-origin") // no-referrer would make browsers send "Origin: null" with the form
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, pageHead+html.EscapeString(title)+pageTop+main.String()+"</main>\n</body>\n</html>\n")
+// fail shows what a person sees when something went wrong.
+func (s site) fail(w http.ResponseWriter, status int, title, text string) {
+	s.Write(w, devpage.Page{Status: status, Title: title, Lead: text, Body: "<p><a href=\"/\">Back to the start</a></p>\n"})
 }
 
-// serveAssets serves the style sheet and the icon.
-func serveAssets(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-cache")
-	http.ServeFileFS(w, r, assets, r.URL.Path)
+func (s site) nothing(w http.ResponseWriter, _ *http.Request) {
+	s.fail(w, http.StatusNotFound, "Nothing here", "There is no page at this address.")
 }
 
-// errorPage is what a person sees when something went wrong.
+// errorPage is what a person sees where no site is to be shown.
 func errorPage(w http.ResponseWriter, status int, title, text string) {
-	var m markup
-	m.raw("<section class=\"card\">\n<h1>")
-	m.text(title)
-	m.raw("</h1>\n<p class=\"lead\">")
-	m.text(text)
-	m.raw("</p>\n<p><a href=\"/\">Back to the start</a></p>\n</section>\n")
-	writePage(w, status, title, &m)
+	site{}.fail(w, status, title, text)
 }

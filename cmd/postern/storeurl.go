@@ -114,19 +114,28 @@ func openRedis(w world, flag, where string) (store.Store, func(), error) {
 	return st, func() { client.Close() }, nil
 }
 
-// openPostgres opens the store at a URL of Postgres. A URL that is not understood is refused without a piece of it: the
-// errors of url and pgx hide only what they take for the password, and that may be half of it.
+// openPostgres opens the store at a URL of Postgres.
 func openPostgres(ctx context.Context, w world, flag, where string) (store.Store, func(), error) {
+	c, err := postgresConfig(flag, where)
+	if err != nil {
+		return nil, nil, err
+	}
+	return openSQL(ctx, w, flag, stdlib.OpenDB(*c), sqlstore.Postgres)
+}
+
+// postgresConfig reads a URL of Postgres. One that is not understood is refused without a piece of it: the errors of
+// url and pgx hide only what they take for the password, and that may be half of it.
+func postgresConfig(flag, where string) (*pgx.ConnConfig, error) {
 	const noURL = "%s: not a URL of Postgres: want postgres://USER:PASSWORD@HOST:PORT/DATABASE; in the password, write @ as %%40, / as %%2F and %% as %%25"
 	u, err := url.Parse(where)
 	if err != nil || u.Opaque != "" || strings.Contains(u.Host, "@") || strings.Count(where, "@") > 1 {
-		return nil, nil, usagef(noURL, flag)
+		return nil, usagef(noURL, flag)
 	}
 	c, err := pgx.ParseConfig(where)
 	if err != nil {
-		return nil, nil, usagef(noURL, flag)
+		return nil, usagef(noURL, flag)
 	}
-	return openSQL(ctx, w, flag, stdlib.OpenDB(*c), sqlstore.Postgres)
+	return c, nil
 }
 
 func openSQL(ctx context.Context, w world, flag string, db *sql.DB, dialect sqlstore.Dialect) (store.Store, func(), error) {
@@ -134,7 +143,7 @@ func openSQL(ctx context.Context, w world, flag string, db *sql.DB, dialect sqls
 	if err != nil {
 		db.Close()
 		if errors.Is(err, sqlstore.ErrNoTables) {
-			err = fmt.Errorf("this database has no tables of Postern: name the one your program uses with %s", flag)
+			err = fmt.Errorf("this database has no tables of Postern: name the one your program uses with %s, or make them: postern migrate --store URL", flag)
 		}
 		return nil, nil, err
 	}

@@ -102,7 +102,7 @@ func TestStore_NotPosterns(t *testing.T) {
 
 	dsn := testserver.Postgres(t).DSN()
 	_, errs, status := call(t, "", "sessions", "list", "--issuer", issuerURL, "--store", dsn, "u1")
-	if status != 1 || errs != "postern: this database has no tables of Postern: name the one your program uses with --store\n" {
+	if status != 1 || errs != "postern: this database has no tables of Postern: name the one your program uses with --store, or make them: postern migrate --store URL\n" {
 		t.Errorf("Postgres: %d %s", status, errs)
 	}
 }

@@ -2,10 +2,9 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
+
+	"github.com/posternauth/postern/internal/text"
 )
 
 // inWords returns how far t is from now: "just now", "3 minutes ago", "in 57 minutes". It rounds to the unit it names,
@@ -56,19 +55,5 @@ func count(n int64, name string) string {
 // stamp is a moment for people and for copying.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// calm makes text of a stranger safe to show in a terminal: what is not printable (escape sequences, line breaks,
-// characters that turn the direction of writing) is shown as an escape.
-func calm(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-	}
-	return b.String()
-}
+// calm makes text of a stranger safe to show in a terminal.
+func calm(s string) string { return text.Calm(s) }

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern/internal/test/testserver"
+	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/store/sqlstore"
+)
+
+// doctorConfig runs doctor on a configuration with changes, and returns the ids of the findings that are not notes.
+func doctorConfig(t *testing.T, status int, changes ...string) string {
+	t.Helper()
+	text := strings.NewReplacer(changes...).Replace(`issuer = "https://auth.example.com/auth"
+audience = "https://api.example.com"
+redirects = ["https://app.example.com/"]
+[store]
+url = "@store"
+[keys]
+vault = "@vault"
+seal = "secret:VAULT_KEY"
+[providers.github]
+type = "github"
+client_id = "id"
+client_secret = "secret:GITHUB_SECRET"
+[admin]
+enabled = false
+`)
+	file := filepath.Join(t.TempDir(), "postern.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, got := call(t, "", "doctor", "--json", "--config", file)
+	var report struct {
+		Findings []struct{ ID, Level, Seen, Do, Where string }
+	}
+	if err := json.Unmarshal([]byte(out), &report); err != nil || errs != "" || got != status {
+		t.Errorf("%v: status %d, want %d: %s%s, %v", changes, got, status, out, errs, err)
+	}
+	var ids []string
+	for _, f := range report.Findings {
+		if f.Level != "note" || f.ID == "keys-none" {
+			ids = append(ids, f.ID)
+		}
+		if strings.Contains(f.Seen+f.Where+f.Do, "hunter2") {
+			t.Errorf("a password is shown: %+v", f)
+		}
+	}
+	slices.Sort(ids)
+	return strings.Join(slices.Compact(ids), " ")
+}
+
+// TestDoctor_Config: each fault of what a configuration leads to is found, and a sound one has none.
+func TestDoctor_Config(t *testing.T) {
+	key := []byte(strings.Repeat("k", 32))
+	t.Setenv("POSTERN_ISSUER", "")
+	t.Setenv("VAULT_KEY", base64.StdEncoding.EncodeToString(key))
+	t.Setenv("GITHUB_SECRET", "0123456789")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.db")
+	vault := filepath.Join(dir, "keys")
+	sqlite, vaultURL := []string{"@store", "sqlite:" + file}, []string{"@vault", "file:" + vault}
+	both := append(slices.Clone(sqlite), vaultURL...)
+	want := func(ids string, status int, changes ...string) {
+		t.Helper()
+		if got := doctorConfig(t, status, changes...); got != ids {
+			t.Errorf("%v: found %q, want %q", changes, got, ids)
+		}
+	}
+	want("keys-none store-tables", 1, both...)
+	if _, err := os.Stat(vault); err == nil {
+		t.Error("doctor made a ring")
+	}
+	if _, _, status := call(t, "", "migrate", "--store", "sqlite:"+file); status != 0 {
+		t.Fatal("migrate")
+	}
+	want("keys-none", 0, both...)
+	born := noon.Add(-100 * 24 * time.Hour)
+	if _, err := keys.Open(t.Context(), keys.RingConfig{Vault: keys.FileVault{Path: vault, Sealer: keys.MasterKey(key)}, Algorithm: keys.ES256, Now: func() time.Time { return born }}); err != nil {
+		t.Fatal(err)
+	}
+	want("key-old", 0, both...)
+	want("", 0, append(both, "seal =", "rotate = \"90d\"\nseal =")...)
+	want("config-invalid", 1, append(both, "seal =", "rotate = \"90d\"\nseal =", "[keys]", "[server]\ntrusted_proxies = [\"64.0.0.0/2\"]\nclient_ip_header = \"X-Forwarded-For\"\n[keys]")...)
+	want("config-invalid", 1, append(both, "audience", "audiance")...)
+	want("config-invalid", 1, append(both, `"github"`, `"nothing"`)...)
+	t.Setenv("GITHUB_SECRET", "")
+	want("secret-missing", 1, both...)
+	t.Setenv("GITHUB_SECRET", "0123456789")
+	t.Setenv("VAULT_KEY", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", 32))))
+	want("vault-unreadable", 1, both...)
+	t.Setenv("VAULT_KEY", base64.StdEncoding.EncodeToString(key))
+	t.Setenv("STORE_URL", "postgres://postern:hunter2@127.0.0.1:1/x")
+	want("store-unreachable", 1, append(vaultURL, "@store", "secret:STORE_URL", "seal =", "rotate = \"90d\"\nseal =")...)
+
+	server := testserver.Postgres(t)
+	admin, err := sql.Open("pgx", server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if _, err := sqlstore.Migrate(t.Context(), sqlstore.Config{DB: admin, Dialect: sqlstore.Postgres}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Exec("CREATE ROLE lesser LOGIN PASSWORD 'hunter2'; GRANT SELECT ON postern_schema, postern_items TO lesser; GRANT USAGE ON SCHEMA public TO lesser"); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("STORE_URL", server.DSN())
+	postgres := append(vaultURL, "@store", "secret:STORE_URL", "seal =", "rotate = \"90d\"\nseal =")
+	want("", 0, postgres...)
+	u.User = url.UserPassword("lesser", "hunter2")
+	t.Setenv("STORE_URL", u.String())
+	want("store-rights", 1, postgres...)
+	if _, err := admin.Exec("ALTER ROLE lesser SET synchronous_commit = off; GRANT ALL ON postern_items, postern_counters TO lesser"); err != nil {
+		t.Fatal(err)
+	}
+	want("store-settings", 0, postgres...)
+}
+
+// TestDoctor_IssuerDiffers: the configuration and the deployment must be of one issuer.
+func TestDoctor_IssuerDiffers(t *testing.T) {
+	t.Setenv("POSTERN_ISSUER", "")
+	file := filepath.Join(t.TempDir(), "postern.toml")
+	text := "issuer = \"http://localhost:8080/auth\"\naudience = \"a\"\nredirects = [\"/\"]\n[store]\nurl = \"memory\"\n[keys]\nvault = \"memory\"\n[providers.github]\ntype = \"github\"\nclient_id = \"id\"\nclient_secret = \"secret:S\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("S", "0123456789")
+	out, errs, status := call(t, "", "doctor", "--config", file, "--issuer", "http://127.0.0.1:1/auth")
+	if status != statusNo || !strings.Contains(out, "error "+"issuer-differs"+"\n") || !strings.Contains(out, "error unreachable\n") {
+		t.Errorf("%d %s%s", status, out, errs)
+	}
+}

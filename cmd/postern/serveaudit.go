@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/posternauth/postern/audit"
+	server "github.com/posternauth/postern/internal/serve"
+	"github.com/posternauth/postern/session"
+)
+
+// auditSinks are the audit files that the houses of this process have open. One process at a time writes a file, and
+// during a reload two houses of this one do.
+type auditSinks struct {
+	mu    sync.Mutex
+	files map[string]*sharedFile
+
+	memory server.Memory // what else a reload keeps
+}
+
+type sharedFile struct {
+	*audit.File
+	key   []byte
+	users int
+
+	stop    context.CancelFunc // of what works beside events
+	running sync.WaitGroup
+}
+
+// open opens the sinks of a house. They work on their own until done is called.
+func (s *auditSinks) open(a server.AuditRequest, logger *slog.Logger, now func() time.Time) (emit func(context.Context, session.Event), done func() error, err error) {
+	var sinks []audit.Sink
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	var closers []func() error
+	done = func() error {
+		stop()
+		running.Wait()
+		var errs []error
+		for _, c := range closers {
+			errs = append(errs, c())
+		}
+		return errors.Join(errs...)
+	}
+	if a.Log {
+		l, err := audit.NewLog(audit.LogConfig{Logger: logger})
+		if err != nil {
+			return nil, nil, errors.Join(err, done())
+		}
+		sinks = append(sinks, l)
+	}
+	if a.File != "" {
+		f, err := s.file(a.File, a.Key, logger, now)
+		if err != nil {
+			return nil, nil, errors.Join(err, done())
+		}
+		sinks = append(sinks, f)
+		closers = append(closers, func() error { return s.release(a.File) })
+	}
+	if a.Webhook != "" {
+		hook, err := audit.NewWebhook(audit.WebhookConfig{URL: a.Webhook, Secrets: a.Secrets, Store: a.Store,
+			OnEvent: audit.All(slices.Clone(sinks)...).Event, Logger: logger, Now: now})
+		if err != nil {
+			return nil, nil, errors.Join(err, done())
+		}
+		sinks = append(sinks, hook)
+		running.Go(func() { _ = hook.Run(ctx) }) // nil: it reports to the logger
+		closers = append(closers, hook.Close)
+	}
+	return audit.All(sinks...).Event, done, nil
+}
+
+// file returns the open file of a path. A file keeps its key, so another one is refused now, not at the next start.
+func (s *auditSinks) file(path, hexKey string, logger *slog.Logger, now func() time.Time) (audit.Sink, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := audit.FileConfig{Path: path, SyncEach: true, Logger: logger, Now: now}
+	if hexKey != "" {
+		key, err := audit.ParseKey(hexKey)
+		if err != nil {
+			return nil, fmt.Errorf("file_key: %w", err)
+		}
+		c.Key = key
+	}
+	if f := s.files[path]; f != nil {
+		if !hmac.Equal(f.key, c.Key) {
+			return nil, fmt.Errorf("file_key cannot change for %s, which keeps its key: put the old key back, or name another file", path)
+		}
+		f.users++
+		return f, nil
+	}
+	opened, err := audit.NewFile(c)
+	if err != nil {
+		return nil, err
+	}
+	if s.files == nil {
+		s.files = map[string]*sharedFile{}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	f := &sharedFile{File: opened, key: c.Key, users: 1, stop: stop}
+	f.running.Go(func() { _ = opened.Run(ctx) }) // nil: it reports to the logger
+	s.files[path] = f
+	return f, nil
+}
+
+// release closes the file of a path when its last house is done.
+func (s *auditSinks) release(path string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.files[path]
+	if f.users--; f.users > 0 {
+		return nil
+	}
+	delete(s.files, path)
+	f.stop()
+	f.running.Wait()
+	return f.Close()
+}
