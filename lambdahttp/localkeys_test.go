@@ -78,14 +78,18 @@ func TestLocalKeys_ThreeProcesses(t *testing.T) {
 		others int    // the status of a process that did not sign the token
 		reason string // in the log of each
 	}{
-		"MemoryVault":                    {func(*testing.T, store.Store) keys.Vault { return &keys.MemoryVault{} }, false, 503, "keys belong to one process"},
-		"StoreVault over a store.Memory": {func(*testing.T, store.Store) keys.Vault { return keys.StoreVault{Store: &store.Memory{}, Key: key} }, false, 503, "keys belong to one process"},
+		"MemoryVault": {func(*testing.T, store.Store) keys.Vault { return &keys.MemoryVault{} }, false, 503, "keys belong to one process"},
+		"StoreVault over a store.Memory": {func(*testing.T, store.Store) keys.Vault {
+			return keys.StoreVault{Store: &store.Memory{}, Sealer: keys.MasterKey(key)}
+		}, false, 503, "keys belong to one process"},
 		"FileVault below /tmp": {func(t *testing.T, _ store.Store) keys.Vault {
 			t.Setenv("TMPDIR", "/tmp") // read again for this subtest
-			return keys.FileVault{Path: filepath.Join(t.TempDir(), "keys"), Key: key}
+			return keys.FileVault{Path: filepath.Join(t.TempDir(), "keys"), Sealer: keys.MasterKey(key)}
 		}, false, 503, "keys belong to one process"},
-		"MemoryVault, allowed":             {func(*testing.T, store.Store) keys.Vault { return &keys.MemoryVault{} }, true, 401, "names a key that this program does not have"},
-		"StoreVault over the shared store": {func(_ *testing.T, st store.Store) keys.Vault { return keys.StoreVault{Store: st, Key: key} }, false, 204, ""},
+		"MemoryVault, allowed": {func(*testing.T, store.Store) keys.Vault { return &keys.MemoryVault{} }, true, 401, "names a key that this program does not have"},
+		"StoreVault over the shared store": {func(_ *testing.T, st store.Store) keys.Vault {
+			return keys.StoreVault{Store: st, Sealer: keys.MasterKey(key)}
+		}, false, 204, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := &database{}
