@@ -1,0 +1,66 @@
+# Runs without credentials and without AWS: terraform test
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+}
+
+variables {
+  app             = "shop"
+  issuer          = "https://auth.example.com/auth"
+  certificate_arn = "arn:aws:acm:eu-west-1:123456789012:certificate/1"
+  origins         = ["https://app.example.com"]
+  redirects       = ["https://app.example.com/"]
+  mail_from       = "sign-in@example.com"
+  mail_identity   = "example.com"
+  dist            = "../dist"
+  seal            = "kms:arn:aws:kms:eu-west-1:123456789012:key/1"
+}
+
+run "authorizer_reads_no_key" {
+  command = plan
+  assert {
+    condition     = !can(regex("ssm:|dynamodb:|kms:|secretsmanager:", aws_iam_role_policy.function["authorizer"].policy))
+    error_message = "The authorizer needs nothing but its log."
+  }
+  assert {
+    condition = alltrue([
+      for name in keys(aws_lambda_function.function["authorizer"].environment[0].variables) :
+      contains(["POSTERN_ISSUER", "POSTERN_AUDIENCE", "POSTERN_IDENTITY_SOURCES"], name)
+    ])
+    error_message = "The authorizer gets no more than the address of the issuer."
+  }
+}
+
+run "table_is_kept" {
+  command = plan
+  assert {
+    condition = alltrue([
+      aws_dynamodb_table.auth.deletion_protection_enabled, aws_dynamodb_table.auth.point_in_time_recovery[0].enabled,
+      aws_dynamodb_table.auth.ttl[0].enabled, aws_dynamodb_table.auth.ttl[0].attribute_name == "expiry",
+    ])
+    error_message = "The table needs protection, a way back, and an end of life for items."
+  }
+}
+
+run "issuer_is_checked" {
+  command = plan
+  variables {
+    issuer = "http://auth.example.com/auth"
+  }
+  expect_failures = [var.issuer]
+}
+
+run "origins_are_exact" {
+  command = plan
+  variables {
+    origins = ["https://*.example.com"]
+  }
+  expect_failures = [var.origins]
+}
