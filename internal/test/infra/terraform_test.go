@@ -1,0 +1,312 @@
+package infra_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/posternauth/postern/gateway"
+	"github.com/posternauth/postern/internal/test/infra"
+	"github.com/posternauth/postern/internal/test/testserver"
+	"github.com/posternauth/postern/secrets"
+)
+
+// archives makes the archives of the functions. They are empty, because nothing runs them.
+func archives(t *testing.T, folder string) {
+	t.Helper()
+	for _, name := range []string{"auth", "authorizer", "api"} {
+		var archive bytes.Buffer
+		w := zip.NewWriter(&archive)
+		if _, err := w.Create("bootstrap"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name+".zip"), archive.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestTerraform_Mock runs the tests of the module, which need no AWS, and checks the example.
+func TestTerraform_Mock(t *testing.T) {
+	tf := infra.NewTerraform(t, "")
+	archives(t, tf.Dist)
+	for _, folder := range []string{".", "example"} {
+		tf.Init(t, folder)
+		tf.Run(t, folder, "validate", "-no-color")
+	}
+	tf.Run(t, ".", "fmt", "-check", "-recursive", "-no-color")
+	if out := tf.Run(t, ".", "test", "-no-color"); !bytes.Contains(out, []byte("4 passed, 0 failed")) {
+		t.Errorf("terraform test:\n%s", out)
+	}
+}
+
+// planned returns the resources of a plan of the module, sealed by KMS.
+func planned(t *testing.T) []infra.Resource {
+	t.Helper()
+	tf := infra.NewTerraform(t, testserver.Moto(t).URL())
+	archives(t, tf.Dist)
+	tf.Init(t, ".")
+	args := []string{"plan", "-input=false", "-no-color", "-out=planned", "-var=app=" + app, "-var=dist=" + tf.Dist, "-var=seal=kms:" + sealKey}
+	for name, value := range map[string]string{
+		"issuer": issuer, "certificate_arn": samValues["Certificate"], "hosted_zone_id": "Z1", "origins": fmt.Sprintf("[%q]", origin),
+		"redirects": fmt.Sprintf("[%q]", origin+"/"), "mail_from": samValues["MailFrom"], "mail_identity": samValues["MailIdentity"],
+		"alarm_topic_arn": samValues["Topic"],
+	} {
+		args = append(args, "-var="+name+"="+value)
+	}
+	tf.Run(t, ".", args...)
+	return tf.PlannedOrMade(t, ".", "planned")
+}
+
+// TestTerraform_Plan: what Terraform would make is what the template of SAM has.
+func TestTerraform_Plan(t *testing.T) {
+	resources := planned(t)
+	byType := map[string][]infra.Resource{}
+	for _, r := range resources {
+		byType[r.Type] = append(byType[r.Type], r)
+	}
+	table := byType["aws_dynamodb_table"][0]
+	for path, want := range map[string]string{
+		"billing_mode": "PAY_PER_REQUEST", "hash_key": "pk", "range_key": "sk", "deletion_protection_enabled": "true",
+		"ttl.0.attribute_name": "expiry", "ttl.0.enabled": "true", "point_in_time_recovery.0.enabled": "true",
+	} {
+		if got := table.Text(path); got != want {
+			t.Errorf("table: %s is %q, want %q", path, got, want)
+		}
+	}
+	logs := map[string]string{}
+	for _, group := range byType["aws_cloudwatch_log_group"] {
+		logs[group.Text("name")] = group.Text("retention_in_days")
+	}
+	handlers := map[string]string{}
+	for _, f := range byType["aws_lambda_function"] {
+		handler := f.Text("handler")
+		handlers[f.Text("function_name")] = handler
+		for path, want := range map[string]string{
+			"runtime": "provided.al2023", "architectures.0": "arm64", "logging_config.0.log_format": "JSON",
+			"logging_config.0.application_log_level": "INFO", "logging_config.0.system_log_level": "WARN",
+		} {
+			if got := f.Text(path); got != want {
+				t.Errorf("%s: %s is %q, want %q", handler, path, got, want)
+			}
+		}
+		if days := logs[f.Text("logging_config.0.log_group")]; days != "90" {
+			t.Errorf("%s: the log is kept %q days", handler, days)
+		}
+		variables, _ := f.Get("environment.0.variables").(map[string]any)
+		got := map[string]string{}
+		for name, value := range variables {
+			got[name] = strings.ReplaceAll(fmt.Sprint(value), "dynamodb:"+table.Text("name"), "dynamodb:{table}")
+		}
+		if want := variablesOf(handler); !maps.Equal(got, want) {
+			t.Errorf("%s: variables\n%v, want\n%v", handler, got, want)
+		}
+	}
+	if got := slices.Sorted(maps.Values(handlers)); !slices.Equal(got, []string{"auth", "authorizer", "rotator"}) {
+		t.Errorf("functions %v", got)
+	}
+	var routes []string
+	for _, r := range byType["aws_apigatewayv2_route"] {
+		routes = append(routes, r.Text("route_key"))
+	}
+	slices.Sort(routes)
+	if !slices.Equal(routes, wantRoutes) {
+		t.Errorf("routes\n%q, want\n%q", routes, wantRoutes)
+	}
+	api := byType["aws_apigatewayv2_api"][0]
+	if api.Text("disable_execute_api_endpoint") != "true" || api.Text("cors_configuration") != "[]" {
+		t.Errorf("the API of the issuer: %v", api.Properties)
+	}
+	if record := byType["aws_route53_record"]; len(record) != 1 || record[0].Text("name") != "auth.example.com" {
+		t.Errorf("record %v", record)
+	}
+	schedule := byType["aws_scheduler_schedule"][0]
+	if schedule.Text("schedule_expression") != "rate(1 day)" || len(byType["aws_lambda_function_event_invoke_config"]) != 1 || len(byType["aws_sqs_queue"]) != 1 {
+		t.Errorf("schedule %v", schedule.Properties)
+	}
+	checkTerraformAlarms(t, byType["aws_cloudwatch_metric_alarm"], handlers)
+}
+
+func checkTerraformAlarms(t *testing.T, alarms []infra.Resource, handlers map[string]string) {
+	t.Helper()
+	var got []string
+	for _, a := range alarms {
+		if a.Text("alarm_actions") != "["+samValues["Topic"]+"]" || a.Text("alarm_description") == "" {
+			t.Errorf("%s: %v", a.Text("alarm_name"), a.Properties)
+		}
+		queries, _ := a.Get("metric_query").([]any)
+		for i := range queries {
+			if text := a.Text(fmt.Sprintf("metric_query.%d.expression", i)); !filled(text) {
+				t.Errorf("%s: %s has no datapoint where a metric has none", a.Text("alarm_name"), text)
+			}
+			if name := a.Text(fmt.Sprintf("metric_query.%d.metric.0.metric_name", i)); name != "" {
+				got = append(got, a.Text(fmt.Sprintf("metric_query.%d.metric.0.namespace", i))+" "+name)
+			}
+		}
+		if len(queries) > 0 {
+			continue
+		}
+		name := a.Text("namespace") + " " + a.Text("metric_name")
+		switch {
+		case a.Text("extended_statistic") != "":
+			name += " " + a.Text("extended_statistic")
+		case a.Text("namespace") == "AWS/Lambda":
+			name += " " + handlers[a.Text("dimensions.FunctionName")]
+		case a.Text("namespace") == "Postern" && a.Text("dimensions.Issuer") != issuer:
+			t.Errorf("%s has the dimensions %v", name, a.Get("dimensions"))
+		}
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, wantAlarms) {
+		t.Errorf("alarms on\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(wantAlarms, "\n"))
+	}
+}
+
+// TestTerraform_Apply makes the example in moto. A second plan has no changes, no secret is in the plan or in the
+// state, and everything can be destroyed once the table is not protected any more.
+func TestTerraform_Apply(t *testing.T) {
+	const canary = "canary-of-a-client-secret"
+	moto := infra.Moto(t, testserver.Moto(t).URL())
+	tf := infra.NewTerraform(t, moto)
+	archives(t, tf.Dist)
+	tf.Init(t, "example")
+	args := func(args ...string) []string {
+		return append(args, "-input=false", "-no-color", "-var=certificate_arn="+samValues["Certificate"], "-var=dist="+tf.Dist, "-var=google_client_secret="+canary)
+	}
+	tf.Run(t, "example", args("plan", "-out=planned")...)
+	// A plan file has no values of variables that are ephemeral, so they are given again.
+	tf.Run(t, "example", "apply", "-input=false", "-no-color", "-var=google_client_secret="+canary, "planned")
+	// The exit status is 2 if there are changes, which fails the test.
+	tf.Run(t, "example", args("plan", "-detailed-exitcode", "-out=again")...)
+
+	client := ssm.New(ssm.Options{Region: infra.Region, BaseEndpoint: aws.String(moto), Credentials: credentials.NewStaticCredentialsProvider("x", "x", "")})
+	value := func(name string) string {
+		key := secrets.Key{App: app, Stage: stage, Kind: secrets.Secret, Name: name}
+		out, err := client.GetParameter(context.Background(), &ssm.GetParameterInput{Name: aws.String(key.Path("/postern")), WithDecryption: aws.Bool(true)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := secrets.Unbind(key, *out.Parameter.Value, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	seal := value("POSTERN_VAULT_KEY")
+	if key, err := base64.StdEncoding.DecodeString(seal); err != nil || len(key) != 32 {
+		t.Errorf("the sealing key has %d bytes (%v), want 32", len(key), err)
+	}
+	if got := value("GOOGLE_CLIENT_SECRET"); got != canary {
+		t.Errorf("the client secret is %q", got)
+	}
+	for _, name := range []string{"planned", "again", "terraform.tfstate"} {
+		for _, secret := range []string{canary, seal} {
+			if text := content(t, filepath.Join(tf.Folder, "example", name)); bytes.Contains(text, []byte(secret)) {
+				t.Errorf("%s has a secret", name)
+			} else if !bytes.Contains(text, []byte("shop-prod-auth")) {
+				t.Errorf("%s cannot be read: it has no name of a resource", name)
+			}
+		}
+	}
+	checkAttached(t, tf.PlannedOrMade(t, "example", ""))
+
+	tf.Run(t, "example", args("apply", "-auto-approve", "-var=deletion_protection=false")...)
+	tf.Run(t, "example", args("destroy", "-auto-approve", "-var=deletion_protection=false")...)
+	if left := tf.Run(t, "example", "state", "list"); len(bytes.TrimSpace(left)) != 0 {
+		t.Errorf("left behind:\n%s", left)
+	}
+}
+
+// content returns the text of a state, or of all members of a plan, which is an archive.
+func content(t *testing.T, path string) []byte {
+	t.Helper()
+	archive, err := zip.OpenReader(path)
+	if err != nil {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	defer archive.Close()
+	var all []byte
+	for _, member := range archive.File {
+		r, err := member.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text...)
+	}
+	return all
+}
+
+// checkAttached: the settings of both authorizers are those that package gateway recommends, and each permission is for
+// one API or one authorizer of it.
+func checkAttached(t *testing.T, resources []infra.Resource) {
+	t.Helper()
+	ttl := fmt.Sprint(gateway.TTL.Seconds())
+	permissions, responses := 0, 0
+	for _, r := range resources {
+		want := map[string]string{}
+		switch r.Type {
+		case "aws_apigatewayv2_authorizer":
+			want = map[string]string{
+				"identity_sources": "[" + gateway.HTTPSource + "]", "authorizer_result_ttl_in_seconds": ttl, "enable_simple_responses": "true",
+				"authorizer_payload_format_version": "2.0",
+			}
+		case "aws_api_gateway_authorizer":
+			want = map[string]string{
+				"identity_source": gateway.RESTSource, "authorizer_result_ttl_in_seconds": ttl, "identity_validation_expression": gateway.IdentityValidation,
+				"type": "TOKEN",
+			}
+		case "aws_apigatewayv2_api":
+			if r.Text("name") == "shop-prod-api" {
+				want = map[string]string{"cors_configuration.0.allow_origins": "[" + origin + "]", "cors_configuration.0.allow_credentials": "true"}
+			}
+		case "aws_api_gateway_gateway_response":
+			responses++
+			parameters, _ := r.Get("response_parameters").(map[string]any)
+			if got := parameters["gatewayresponse.header.Access-Control-Allow-Origin"]; got != "'"+origin+"'" {
+				t.Errorf("%s: origin %v", r.Text("response_type"), got)
+			}
+			challenge := fmt.Sprint(parameters["gatewayresponse.header.WWW-Authenticate"])
+			if !strings.HasPrefix(r.Text("response_type"), "DEFAULT_") && !strings.HasPrefix(challenge, "'Bearer") {
+				t.Errorf("%s: challenge %s", r.Text("response_type"), challenge)
+			}
+		case "aws_lambda_permission":
+			permissions++
+			if source := r.Text("source_arn"); !strings.HasPrefix(source, "arn:aws:execute-api:"+infra.Region+":"+infra.Account+":") || strings.Contains(source, ":*") {
+				t.Errorf("a permission for %q", source)
+			}
+		}
+		for path, want := range want {
+			if got := r.Text(path); got != want {
+				t.Errorf("%s: %s is %q, want %q", r.Type, path, got, want)
+			}
+		}
+	}
+	if permissions != 5 || responses != 4 {
+		t.Errorf("%d permissions and %d gateway responses, want 5 and 4", permissions, responses)
+	}
+}
