@@ -45,7 +45,7 @@ func (s settings) parts() (store.Store, *keys.Ring, error) {
 		if err != nil {
 			return nil, nil, errors.New("VAULT_KEY is not base64")
 		}
-		st, vault = table, keys.StoreVault{Store: table, Key: sealing}
+		st, vault = table, keys.StoreVault{Store: table, Sealer: keys.MasterKey(sealing)}
 	}
 	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: vault})
 	return st, ring, err

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/descope/virtualwebauthn"
+
+	"github.com/posternauth/postern/internal/test/virtualkey"
 )
 
 // TestOwnUsers_Factors: somebody sets up an app and recovery codes, signs in with each, makes a passkey, signs in by it
@@ -143,11 +145,7 @@ type device struct {
 }
 
 func newDevice(w *world) *device {
-	d := &device{virtualwebauthn.NewAuthenticator(), virtualwebauthn.RelyingParty{ID: "localhost", Origin: w.origin}, virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)}
-	for len(d.passkey.Key.AttestationData()) != 77 { // virtualwebauthn cuts a coordinate that begins with a zero byte
-		d.passkey = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
-	}
-	return d
+	return &device{virtualwebauthn.NewAuthenticator(), virtualwebauthn.RelyingParty{ID: "localhost", Origin: w.origin}, virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)}
 }
 
 func (d *device) create(t *testing.T, p page) string {
@@ -157,7 +155,7 @@ func (d *device) create(t *testing.T, p page) string {
 		t.Fatal(err)
 	}
 	d.Options.UserHandle = []byte(o.UserID)
-	return virtualwebauthn.CreateAttestationResponse(d.party, d.Authenticator, d.passkey, *o)
+	return virtualkey.Create(d.party, d.Authenticator, d.passkey, *o)
 }
 
 func (d *device) get(t *testing.T, p page) string {

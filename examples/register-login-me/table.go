@@ -28,7 +28,7 @@ func openTable(table, vaultKey string) (store.Store, keys.Vault, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return st, keys.StoreVault{Store: st, Key: secret}, nil
+	return st, keys.StoreVault{Store: st, Sealer: keys.MasterKey(secret)}, nil
 }
 
 // newDynamoDB returns a client for the settings that Lambda puts into the environment.

@@ -89,8 +89,8 @@ func (h *factor) enroll(w http.ResponseWriter, r *http.Request) {
 	var next *postern.Form
 	if err == nil {
 		next, err = h.flow.Enroll(w, r, postern.Enrolment{
-			Count: 1, Changes: []store.Change{store.Put(item), used}, Methods: h.Factor().Methods, Event: "sms added", Notice: "sms.added",
-			NoticeText: "A phone number was added to your account at " + h.flow.AppName() + ". A code is sent to it when you sign in.",
+			Count: 1, Changes: []store.Change{store.Put(item), used}, Methods: h.Factor().Methods, Event: "sms added", Notice: postern.Notice{Name: "sms.added", Subject: "A phone number was added to your account at {app}",
+				Text: "A phone number was added to your account at {app}. A code is sent to it when you sign in."},
 		})
 	}
 	if err != nil {
@@ -182,8 +182,8 @@ func (h *factor) remove(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		_, err = h.flow.Enroll(w, r, postern.Enrolment{
-			Count: -1, Changes: []store.Change{store.Delete(item.Key, item.Version)}, Event: "sms removed", Notice: "sms.removed",
-			NoticeText: "The phone number was removed from your account at " + h.flow.AppName() + ". No code is sent any more.",
+			Count: -1, Changes: []store.Change{store.Delete(item.Key, item.Version)}, Event: "sms removed", Notice: postern.Notice{Name: "sms.removed", Subject: "The phone number was removed from your account at {app}",
+				Text: "The phone number was removed from your account at {app}. No code is sent any more."},
 		})
 	}
 	if err != nil {
