@@ -18,6 +18,7 @@ import (
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/test/flowtest"
+	"github.com/posternauth/postern/internal/test/virtualkey"
 	"github.com/posternauth/postern/passkey"
 	"github.com/posternauth/postern/password"
 	"github.com/posternauth/postern/totp"
@@ -232,12 +233,9 @@ func (k *key) make(t testing.TB, data json.RawMessage) string {
 		t.Fatalf("%v in %s", err, data)
 	}
 	c := virtual.NewCredential(virtual.KeyTypeEC2)
-	for len(c.Key.AttestationData()) != 77 { // it writes a coordinate that begins with a zero byte too short
-		c = virtual.NewCredential(virtual.KeyTypeEC2)
-	}
 	k.Options.UserHandle = []byte(o.UserID)
 	k.AddCredential(c)
-	return virtual.CreateAttestationResponse(k.rp, k.Authenticator, c, *o)
+	return virtualkey.Create(k.rp, k.Authenticator, c, *o)
 }
 
 func (k *key) show(t testing.TB, data json.RawMessage) string {

@@ -201,7 +201,7 @@ func TestX4_EachRoute(t *testing.T) {
 		if !slices.Contains([]string{"account", "sign-up", "link", "join", "step-up", "admin"}, room) {
 			continue
 		}
-		page := room != "account" && room != "admin" || slices.Contains([]string{"/account/stop", "/account/undo", "/account/confirm"}, path)
+		page := room != "account" && room != "admin" || slices.Contains([]string{"/account/stop", "/account/undo", "/account/confirm", "/account/code/link"}, path)
 		for name := range methods {
 			method := strings.ToUpper(name)
 			if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, method) || page && method == "GET" { // a link may lead to a page

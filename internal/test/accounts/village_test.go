@@ -32,6 +32,7 @@ const (
 var villageRoles = users.Roles{
 	"owner":  {"users:read", "users:write", "users:roles", "users:export", "users:delete", "users:impersonate", "sessions:read", "sessions:write", "posts:read"},
 	"member": {"posts:read"},
+	"keeper": {"users:credentials"},
 }
 
 // hasher is one for all tests, as a process needs one.

@@ -177,11 +177,12 @@ func TestDocs_QuickStart(t *testing.T) {
 }
 
 var (
-	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	link    = regexp.MustCompile(`(?:\]\(|<img src=")([^)"\s]+)[)"]`)
 	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
 )
 
-// TestDocs_LinksLead checks that every relative link of a document leads to a file, and its fragment to a heading.
+// TestDocs_LinksLead checks that every relative link of a document, and every picture, leads to a file, and its
+// fragment to a heading.
 func TestDocs_LinksLead(t *testing.T) {
 	docs := documents(t)
 	for name, doc := range docs {

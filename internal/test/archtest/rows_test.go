@@ -140,6 +140,7 @@ var catalogue = []struct {
 		{"X4", "steps of providers and the account answer the origins listed for them; administration answers none"},
 		{"X5", "a redirect that answers a form arrives in browsers that check it against form-action; its ticket is bound to the browser"},
 		{"X6", "the local servers of the command listen on this machine only and answer no name of the internet"},
+		{"X7", "what people, administrators and providers write runs no script on a page or in a mail, also without a CSP"},
 	}},
 	{"Gateways", []row{
 		{"G1", "a cached answer of an authorizer is right for every route it is used for"},
@@ -155,6 +156,14 @@ var catalogue = []struct {
 		{"K2", "unknown kids cost at most one fetch in a cooldown; a key set that can't be fetched goes on serving"},
 		{"K3", "of fifty processes that start at once on an empty vault all have the same key"},
 		{"K4", "private keys are encrypted at rest; cookies are sealed by AEAD under a secret key"},
+	}},
+	{"Secrets of a program", []row{
+		{"E1", "a source that fails is an error, never a missing value; the fallback stage is not for protected stages, keys and master secrets"},
+		{"E2", "parts of a path are checked and never cleaned; a value opens for its own application, stage and name alone"},
+		{"E3", "no value by argument, in a list, in a text of ours, or into a pipe without being asked for"},
+		{"E4", "a key in KMS is pinned by its ARN and its public key: after a change of either the program does not start"},
+		{"E5", "a broken configuration does not start: each setting missing, empty, misspelt, twice or of a wrong type; a broken reload keeps the old one"},
+		{"E6", "health, metrics and profiles are not on the public listener; nothing of dev is reachable; labels of metrics are bounded"},
 	}},
 	{"Logs, load, storage", []row{
 		{"L1", "no secret in logs, errors, events or output"},

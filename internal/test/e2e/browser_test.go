@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,53 +14,19 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
-	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
-	"github.com/posternauth/postern/internal/test/testneed"
+	"github.com/posternauth/postern/internal/test/browser"
 )
 
 // startBrowser starts Chromium for the test. Its context opens windows. rules are further host-resolver-rules, see
 // street.
 func startBrowser(t *testing.T, rules ...string) context.Context {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		path = testneed.Binary(t, "chromium", "Debian package chromium")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		// Nothing but this machine exists: a page that wants something from elsewhere does not get it.
-		chromedp.Flag("host-resolver-rules", strings.Join(append(rules, "MAP * ~NOTFOUND", "EXCLUDE localhost", "EXCLUDE 127.0.0.1"), ", ")),
-		chromedp.WSURLReadTimeout(time.Minute),
-	)
 	if len(rules) > 0 { // the servers of those hosts are the test's, and so is their certificate
-		options = append(options, chromedp.Flag("ignore-certificate-errors", true))
+		return browser.Start(t, rules, chromedp.Flag("ignore-certificate-errors", true))
 	}
-	if os.Getuid() == 0 {
-		options = append(options, chromedp.NoSandbox)
-	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, _ := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil { // waits until the browser has ended
-			t.Errorf("ending the browser: %v", err)
-		}
-	})
-	if err := chromedp.Run(ctx); err != nil {
-		t.Fatalf("starting %s: %v", path, err)
-	}
-	return ctx
+	return browser.Start(t, nil)
 }
 
 // window is a tab of a browser with separate cookies.
@@ -76,9 +41,9 @@ type window struct {
 }
 
 // newWindow opens one. The test fails if a page in it breaks its own Content-Security-Policy or a script fails.
-func newWindow(t *testing.T, browser context.Context) *window {
+func newWindow(t *testing.T, running context.Context) *window {
 	t.Helper()
-	return openTarget(t, browser, "")
+	return openTarget(t, running, "")
 }
 
 // tab opens another one beside it, with the same cookies.
@@ -87,27 +52,14 @@ func (w *window) tab() *window {
 	return openTarget(w.t, w.browser, w.profile)
 }
 
-func openTarget(t *testing.T, browser context.Context, profile cdp.BrowserContextID) *window {
+func openTarget(t *testing.T, running context.Context, profile cdp.BrowserContextID) *window {
 	t.Helper()
-	var id target.ID
-	// Not chromedp.WithNewBrowserContext: today's Chromium needs the setting that this is a window and not a tab of
-	// one.
-	if err := chromedp.Run(browser, chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		ctx = cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser)
-		first := profile == ""
-		if first {
-			if profile, err = target.CreateBrowserContext().WithDisposeOnDetach(true).Do(ctx); err != nil {
-				return err
-			}
-		}
-		id, err = target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(first).Do(ctx)
-		return err
-	})); err != nil {
-		t.Fatalf("opening a window: %v", err)
+	ctx, cancel, profile, err := browser.Open(running, profile)
+	if err != nil {
+		t.Fatal(err)
 	}
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithTargetID(id))
 	ctx, stop := context.WithTimeout(ctx, 2*time.Minute) // the machine may be busy
-	w := &window{t: t, browser: browser, profile: profile, ctx: ctx}
+	w := &window{t: t, browser: running, profile: profile, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(event any) {
 		switch e := event.(type) {
 		case *log.EventEntryAdded:

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/posternauth/postern/internal/test/npm"
 	"github.com/posternauth/postern/internal/test/testneed"
 )
 
@@ -19,7 +20,7 @@ const client = "../../../js"
 // the name of the package, and the programs of the documents. It refuses the uses that must be refused.
 func TestJSTypes(t *testing.T) {
 	testneed.Binary(t, "node", "Debian package nodejs")
-	modules := installed(t, testneed.Binary(t, "npm", "Debian package npm"), "testdata/typescript")
+	modules := npm.Modules(t, "testdata/typescript")
 	dir := t.TempDir()
 	scope := filepath.Join(dir, "node_modules", "@posternauth", "client")
 	if err := os.MkdirAll(scope, 0o700); err != nil {

@@ -3,28 +3,22 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/posternauth/postern/internal/test/npm"
 	"github.com/posternauth/postern/internal/test/testneed"
 )
-
-// unreachable is what npm says when the registry cannot be reached, and then the test skips.
-var unreachable = regexp.MustCompile(`ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT`)
 
 // scripts returns a folder with the scripts of testdata, ready to run.
 func scripts(t *testing.T) string {
 	t.Helper()
 	testneed.Binary(t, "node", "Debian package nodejs")
-	npm := testneed.Binary(t, "npm", "Debian package npm")
-	modules := installed(t, npm, "testdata")
+	modules := npm.Modules(t, "testdata")
 	dir := t.TempDir()
 	files, err := filepath.Glob("testdata/*.mjs")
 	if err != nil || len(files) == 0 {
@@ -37,50 +31,6 @@ func scripts(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// installed returns a node_modules folder as the package-lock.json of a folder wants it. Each lock has its folder,
-// which appears when it is whole.
-func installed(t *testing.T, npm, folder string) string {
-	t.Helper()
-	lock, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = t.TempDir()
-	}
-	sum := sha256.Sum256(lock)
-	done := filepath.Join(cache, "postern-e2e-"+hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(filepath.Join(done, "node_modules")); err == nil {
-		return filepath.Join(done, "node_modules")
-	}
-	if err := os.MkdirAll(cache, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	work, err := os.MkdirTemp(cache, "postern-e2e-work-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(work)
-	for _, f := range []string{"package.json", "package-lock.json"} {
-		copyFile(t, filepath.Join(folder, f), filepath.Join(work, f))
-	}
-	cmd := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = work
-	if out, err := cmd.CombinedOutput(); err != nil {
-		if unreachable.Match(out) {
-			testneed.Skip(t, "needs packages from npm, and the registry cannot be reached")
-		}
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-	if err := os.Rename(work, done); err != nil { // another test process may have been faster
-		if _, serr := os.Stat(filepath.Join(done, "node_modules")); serr != nil {
-			t.Fatal(err)
-		}
-	}
-	return filepath.Join(done, "node_modules")
 }
 
 func copyFile(t *testing.T, from, to string) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/test/npm"
 	"github.com/posternauth/postern/internal/test/testneed"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/magic"
@@ -107,7 +108,7 @@ const openAPI = "../../../openapi.json"
 func openAPIFolder(t *testing.T) string {
 	t.Helper()
 	testneed.Binary(t, "node", "Debian package nodejs")
-	modules := installed(t, testneed.Binary(t, "npm", "Debian package npm"), "testdata/openapi")
+	modules := npm.Modules(t, "testdata/openapi")
 	dir := t.TempDir()
 	for _, name := range []string{"package.json", "validate.mjs", "properties.mjs", "client.ts"} {
 		copyFile(t, filepath.Join("testdata/openapi", name), filepath.Join(dir, name))

@@ -15,13 +15,23 @@ import (
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/magic"
 	"github.com/posternauth/postern/passkey"
+	"github.com/posternauth/postern/password"
+	"github.com/posternauth/postern/password/hash"
 	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/ui"
 	"github.com/posternauth/postern/users"
 )
 
 // servePasskeys serves an application in which people sign up with a username and a passkey.
 func servePasskeys(t *testing.T, more ...func(mux *http.ServeMux)) *app {
+	t.Helper()
+	return servePasskeysWith(t, func(*postern.Config) {}, more...)
+}
+
+// servePasskeysWith is servePasskeys with another configuration.
+func servePasskeysWith(t *testing.T, change func(*postern.Config), more ...func(mux *http.ServeMux)) *app {
 	t.Helper()
 	a := newApp(t, keys.ES256)
 	dir, err := users.New(users.Config{Sessions: a.sessions, AllowUsernames: true})
@@ -29,10 +39,12 @@ func servePasskeys(t *testing.T, more ...func(mux *http.ServeMux)) *app {
 		t.Fatal(err)
 	}
 	kind := postern.NewKind(a.sessions, dir, session.KindConfig[Member]{Name: "user"}, func(p postern.Person) Member { return Member{UserID: p.ID, Email: p.Username} })
-	auth, err := postern.New(postern.Config{
+	c := postern.Config{
 		Sessions: a.sessions, Session: kind, Name: "Example Shop", Redirects: []string{a.url + "/me"}, Admit: postern.Open, Usernames: true,
 		Providers: map[string]postern.Provider{"passkey": passkey.New(passkey.Config{})},
-	})
+	}
+	change(&c)
+	auth, err := postern.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,4 +265,107 @@ func TestPasskeys_BrowserWithout(t *testing.T) {
 			t.Error("the button can be pressed")
 		}
 	})
+}
+
+// withOthers adds a password and a mail beside the passkeys, drawn by package ui in English that is easy to know.
+func withOthers(t *testing.T) func(c *postern.Config) {
+	pages, err := ui.New(ui.Config{Languages: []string{"en", "en-XA"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hasher, err := hash.New(hash.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(c *postern.Config) {
+		c.Providers = map[string]postern.Provider{
+			"passkey": passkey.New(passkey.Config{Offer: true}), "password": password.New(password.Config{Hasher: hasher}), "mail": magic.Code(magic.Config{}),
+		}
+		c.Order = []string{"mail", "password", "passkey"}
+		c.Mail = func(context.Context, postern.Mail) error { return nil }
+		c.Render, c.Assets = pages.Render, pages
+	}
+}
+
+// TestPasskeys_BrowserAutofill: the browser offers the passkey in the field of a mail address and in that of a password
+// form, and the person signs in without a button.
+func TestPasskeys_BrowserAutofill(t *testing.T) {
+	browser := startBrowser(t)
+	a := servePasskeysWith(t, withOthers(t))
+	w := newWindow(t, browser)
+	w.authenticator(phone())
+	w.open(a.url + "/auth/sign-up")
+	w.typeInto("username", "ada")
+	w.press(`form:has([name=username]) button`)
+	w.press(`form[action$="/passkey/sign-up"] button`)
+	w.press("form[data-options] button")
+	w.shows("signed in: ada")
+	for _, path := range []string{"/auth/authorize", "/auth/password/authorize", "/auth/mail/authorize"} {
+		w.forget()
+		w.open(a.url + path)
+		w.waitFor("signed in: ada by swk user mfa")
+	}
+}
+
+// TestPasskeys_BrowserOffer: after a sign-up with a password the person makes the passkey that is offered, and signs in
+// with it. Without WebAuthn the page leads on by itself, and without JavaScript by its button.
+func TestPasskeys_BrowserOffer(t *testing.T) {
+	browser := startBrowser(t)
+	a := servePasskeysWith(t, withOthers(t))
+	signUp := func(t *testing.T, w *window, name string) {
+		t.Helper()
+		w.open(a.url + "/auth/sign-up")
+		w.typeInto("username", name)
+		w.press(`form:has([name=username]) button`)
+		w.typeInto("password", "wolke sieben am fluss")
+		w.press(`form[action$="/password/sign-up"] button:not([type=button])`)
+	}
+	t.Run("create", func(t *testing.T) {
+		w := newWindow(t, browser)
+		id := w.authenticator(phone())
+		signUp(t, w, "bob")
+		w.shows("Sign in faster next time", "You are signed in.", "Not now")
+		w.press("form[data-options] button")
+		w.shows("Your passkey was added.")
+		w.press(`form[action$="/factors/later"] button`)
+		w.waitFor("signed in: bob by pwd")
+		if all := w.credentials(id); len(all) != 1 || all[0].UserName != "bob" {
+			t.Errorf("credentials %+v", all)
+		}
+		w.forget()
+		w.open(a.url + "/auth/passkey/authorize")
+		w.waitFor("signed in: bob by swk user mfa")
+	})
+	t.Run("JavaScript", func(t *testing.T) {
+		w := newWindow(t, browser)
+		w.run(emulation.SetScriptExecutionDisabled(true))
+		signUp(t, w, "carl")
+		w.run(chromedp.Click(`form[action$="/factors/later"] button`, chromedp.ByQuery), emulation.SetScriptExecutionDisabled(false))
+		w.waitFor("signed in: carl by pwd")
+	})
+	t.Run("WebAuthn", func(t *testing.T) {
+		w := newWindow(t, browser)
+		w.run(chromedp.ActionFunc(func(ctx context.Context) error {
+			_, err := page.AddScriptToEvaluateOnNewDocument("delete globalThis.PublicKeyCredential").Do(ctx)
+			return err
+		}))
+		signUp(t, w, "dora")
+		w.waitFor("signed in: dora by pwd")
+	})
+}
+
+// TestPasskeys_BrowserLanguage: what the script says is in the language of the page.
+func TestPasskeys_BrowserLanguage(t *testing.T) {
+	browser := startBrowser(t)
+	a := servePasskeysWith(t, withOthers(t))
+	w := newWindow(t, browser)
+	w.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument("delete globalThis.PublicKeyCredential").Do(ctx)
+		return err
+	}))
+	w.open(a.url + "/auth/passkey/authorize?ui_locales=en-XA")
+	w.waitFor("Ţĥîš")
+	if strings.Contains(w.text(), "This browser") {
+		t.Errorf("English in another language:\n%s", w.text())
+	}
 }

@@ -141,7 +141,7 @@ func TestBrowser_Dev(t *testing.T) {
 
 	signOut := func(w *window) {
 		t.Helper()
-		w.press(`button`)
+		w.press(`form[action="/auth/signout"] button`)
 		w.shows("Continue with Google")
 		w.open(home + "/api/me")
 		w.shows("error")
@@ -149,7 +149,7 @@ func TestBrowser_Dev(t *testing.T) {
 	t.Run("home", func(t *testing.T) {
 		w := newWindow(t, browser)
 		w.open(home)
-		w.shows("Sign in", "Continue with Google", "Continue with GitHub", "Email me a link", "Email me a code")
+		w.shows("Sign in", "Continue with Google", "Continue with GitHub", "Email me a link", "Email me a code", "kim@example.com", "only-for-development")
 		w.picture("home")
 		w.open(home + "/nowhere")
 		w.shows("Nothing here")
@@ -222,52 +222,45 @@ func TestBrowser_Dev(t *testing.T) {
 		w.picture("signed-in")
 		signOut(w)
 	})
-	t.Run("sessions", func(t *testing.T) {
-		ada := func() *window {
-			w := newWindow(t, browser)
-			w.open(home)
-			w.link("Continue with Google")
-			w.press(`button[name="user"]`)
-			w.shows("You are signed in", "Ada Lovelace")
-			return w
-		}
-		here, there, third := ada(), ada(), ada()
-		here.open(home)
-		here.shows("Your sessions", "Chrome on", "this one", "Last seen", "End all others")
-		here.picture("sessions")
-		here.press(`.sessions li:not(:has(.tag)) button`)
-		here.shows("You are signed in", "End all others")
-		there.open(home)
-		third.open(home)
-		if out := strings.Contains(there.text(), "Continue with Google"); out == strings.Contains(third.text(), "Continue with Google") {
-			t.Errorf("of two other sessions, one was to end; the second browser is signed out: %v", out)
-		}
-		here.press(`form[action="/sessions/others"] button`)
-		here.shows("You are signed in")
-		if strings.Contains(here.text(), "End all others") {
-			t.Errorf("there are others still:\n%s", here.text())
-		}
-		for _, w := range []*window{there, third} {
-			w.open(home)
-			w.shows("Continue with Google")
-		}
-		fourth := ada()
-		here.press(`form[action="/sessions/everywhere"] button`)
-		here.shows("Continue with Google")
-		fourth.open(home)
-		fourth.shows("Continue with Google")
+	t.Run("passkey", func(t *testing.T) {
+		w := newWindow(t, browser)
+		w.authenticator(phone())
+		w.open(home)
+		w.link("Password")
+		w.typeInto("identifier", "kim@example.com")
+		w.typeInto("password", "only-for-development")
+		w.press(`form button:not([type=button])`)
+		w.shows("You are signed in", "Kim Reader")
+		w.link("Add a passkey")
+		w.press(`form button`)
+		w.shows("Your passkey was added.")
+		w.forget()
+		w.open(home + "/auth/passkey/authorize")
+		w.waitFor("You are signed in")
+		w.shows("Kim Reader", "by swk, user, mfa")
 	})
-	for _, name := range []string{"Google", "GitHub"} {
+	t.Run("token", func(t *testing.T) {
+		w := newWindow(t, browser)
+		w.open(home + "/token")
+		w.run(chromedp.SendKeys("textarea", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1MSJ9.AAAA", chromedp.ByQuery))
+		w.press(`form button`)
+		w.shows("This token is not valid.", "u1")
+		w.picture("token")
+	})
+	for name, who := range map[string]struct{ button, name, address string }{
+		"Google": {`button[name="user"][value="10001"]`, "Ada Lovelace", "ada@example.com"},
+		"GitHub": {`button[name="user"][value="10002"]`, "Alan Turing", "alan@example.org"}, // ada's address is taken by now
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWindow(t, browser)
 			w.open(home)
 			w.link("Continue with " + name)
 			w.shows("Who are you?", "Ada Lovelace")
 			w.picture("provider-" + name)
-			w.press(`button[name="user"]`)
-			w.shows("You are signed in", "Ada Lovelace", strings.ToLower(name))
+			w.press(who.button)
+			w.shows("You are signed in", who.name)
 			w.open(home + "/api/me")
-			w.shows(`"email":"ada@example.com"`)
+			w.shows(`"email":"` + who.address + `"`)
 			w.open(home)
 			signOut(w)
 

@@ -2,27 +2,19 @@ package e2e
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha1"
-	"encoding/base32"
-	"encoding/binary"
 	"fmt"
 	"net/http"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/internal/test/browser"
 	"github.com/posternauth/postern/internal/test/testclock"
-	"github.com/posternauth/postern/internal/test/testneed"
+	"github.com/posternauth/postern/internal/test/virtualkey"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/store"
@@ -80,46 +72,22 @@ func serveVault(t *testing.T) (*app, *testclock.Clock) {
 	return a, clock
 }
 
-// readPicture returns what a foreign decoder reads from the figure of the page.
-func (w *window) readPicture() string {
-	w.t.Helper()
-	zbar := testneed.Binary(w.t, "zbarimg", "Debian package zbar-tools")
-	var png []byte
-	w.run(chromedp.Screenshot("svg.figure", &png, chromedp.ByQuery, chromedp.NodeVisible))
-	file := filepath.Join(w.t.TempDir(), "qr.png")
-	if err := os.WriteFile(file, png, 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-	out, err := exec.CommandContext(w.ctx, zbar, "--quiet", "--raw", "--oneshot", "--nodbus", file).Output()
-	if err != nil {
-		w.t.Fatalf("reading the picture: %v", err)
-	}
-	return strings.TrimSuffix(string(out), "\n")
-}
-
-// appCode is the code of an app that has read the address of a key (RFC 6238).
+// appCode is the code of an app that has read the address of a key.
 func appCode(t *testing.T, address string, at time.Time) string {
 	t.Helper()
-	u, err := url.Parse(address)
+	code, err := virtualkey.AppCode(address, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed, err := base32.StdEncoding.DecodeString(u.Query().Get("secret"))
-	if err != nil || len(seed) != 20 {
-		t.Fatalf("%d bytes, %v", len(seed), err)
-	}
-	mac := hmac.New(sha1.New, seed)
-	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(at.Unix()/30)))
-	sum := mac.Sum(nil)
-	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[sum[19]&15:])&0x7fffffff%1_000_000)
+	return code
 }
 
 // TestM7_AppInABrowser: a person sets up an app by the picture as Chromium draws it, on a light and on a dark page, and
 // signs in by a code and by a recovery code.
 func TestM7_AppInABrowser(t *testing.T) {
 	a, clock := serveVault(t)
-	browser := startBrowser(t)
-	w := newWindow(t, browser)
+	running := startBrowser(t)
+	w := newWindow(t, running)
 	w.open(a.url + "/auth/gate/authorize")
 	w.shows("Set up a second step")
 	w.link("Set up a code from your app")
@@ -128,7 +96,7 @@ func TestM7_AppInABrowser(t *testing.T) {
 	var shown string
 	for _, scheme := range []string{"light", "dark"} {
 		w.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
-		if got := w.readPicture(); shown != "" && got != shown {
+		if got := browser.ReadQR(t, w.ctx, "svg.figure"); shown != "" && got != shown {
 			t.Errorf("on a %s page %q, before %q", scheme, got, shown)
 		} else {
 			shown = got
@@ -143,7 +111,7 @@ func TestM7_AppInABrowser(t *testing.T) {
 	w.button("Confirm")
 	w.shows("Your app is set up")
 	w.picture("totp-added")
-	w.link("Set up a recovery code")
+	w.link("Set up recovery codes")
 	w.button("Make recovery codes")
 	w.shows("Your recovery codes")
 	w.picture("recovery-codes")
@@ -156,7 +124,7 @@ func TestM7_AppInABrowser(t *testing.T) {
 	w.comes("signed in by pwd otp mfa")
 
 	clock.Advance(time.Minute)
-	w = newWindow(t, browser)
+	w = newWindow(t, running)
 	w.open(a.url + "/auth/gate/authorize")
 	w.shows("Enter a code from your app")
 	w.picture("totp-verify")
@@ -165,7 +133,7 @@ func TestM7_AppInABrowser(t *testing.T) {
 	w.passOn()
 	w.comes("signed in by pwd otp mfa")
 
-	w = newWindow(t, browser)
+	w = newWindow(t, running)
 	w.open(a.url + "/auth/gate/authorize")
 	w.link("Use a recovery code")
 	w.picture("recovery-verify")

@@ -10,11 +10,13 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/test/fakeidp"
 	"github.com/posternauth/postern/internal/test/testworld"
 	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
 )
 
 // Where things are, and what the application is called at the providers.
@@ -54,7 +56,7 @@ type World struct {
 // New makes a World. providers is called when World.HTTP and World.IdP are there.
 func New(t testing.TB, providers func(*World) map[string]postern.Provider) *World {
 	t.Helper()
-	return build(t, func(w *World, c *postern.Config) {
+	return build(t, nil, func(w *World, c *postern.Config) {
 		c.Providers, c.OnSuccess = providers(w), w.onSuccess
 		w.users = session.NewKind[struct{}](c.Sessions, "user")
 	})
@@ -64,10 +66,16 @@ func New(t testing.TB, providers func(*World) map[string]postern.Provider) *Worl
 // and Mails has the mails.
 func NewUsers(t testing.TB, complete func(*World, *postern.Config)) *World {
 	t.Helper()
-	return build(t, complete)
+	return build(t, nil, complete)
 }
 
-func build(t testing.TB, complete func(*World, *postern.Config)) *World {
+// NewUsersOn is NewUsers on a store, which engine makes. It gets the clock of the World.
+func NewUsersOn(t testing.TB, engine func(now func() time.Time) store.Store, complete func(*World, *postern.Config)) *World {
+	t.Helper()
+	return build(t, engine, complete)
+}
+
+func build(t testing.TB, engine func(now func() time.Time) store.Store, complete func(*World, *postern.Config)) *World {
 	t.Helper()
 	w := &World{TB: t, hosts: map[string]http.Handler{}}
 	w.Set(testworld.Start)
@@ -76,6 +84,9 @@ func build(t testing.TB, complete func(*World, *postern.Config)) *World {
 
 	sc := w.Config(Issuer)
 	sc.Keys, sc.Logger = w.Ring(t, nil), nil
+	if engine != nil {
+		sc.Store = engine(w.Now)
+	}
 	sessions, err := session.New(sc)
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/posternauth/postern/internal/test/devpage"
 )
 
 // Max is how many messages are kept; older ones are dropped.
@@ -55,9 +57,12 @@ type Message struct {
 
 // An Inbox keeps the last Max messages. It is an http.Handler and safe for concurrent use.
 type Inbox struct {
-	// Home is the address of a page that the list links to, if set before the first request.
-	// Defaults to no link.
-	Home string
+	// Site has the pages around the list, and Hint says how mail gets here, in a sentence. Set both before the first
+	// request.
+	//
+	// Defaults to none.
+	Site devpage.Site
+	Hint string
 
 	mu       sync.Mutex
 	last     int

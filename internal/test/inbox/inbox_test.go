@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern/internal/test/devpage"
 	"github.com/posternauth/postern/internal/test/inbox"
 )
 
@@ -77,7 +78,7 @@ func TestPageEscapes(t *testing.T) {
 		b.Add(inbox.Message{Subject: "bad link", Link: link})
 	}
 	w := get(b, "/inbox")
-	if strings.Count(w.Body.String(), "<script") != 1 || strings.Contains(w.Body.String(), "alert(1)<") || strings.Count(w.Body.String(), "<a class=") != 1 {
+	if strings.Count(w.Body.String(), "<script") != 1 || strings.Contains(w.Body.String(), "alert(1)<") || strings.Count(w.Body.String(), "<a class=\"button\"") != 1 {
 		t.Errorf("page: %s", w.Body)
 	}
 	for _, query := range []string{"x=", "to="} {
@@ -123,14 +124,25 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-func TestHome(t *testing.T) {
+// TestPage_Newest: the newest message is open, and the others are a line that opens.
+func TestPage_Newest(t *testing.T) {
 	b := inbox.New()
-	if page := get(b, "/inbox").Body.String(); strings.Count(page, "<a ") != 1 { // Reload
-		t.Errorf("a link that leads nowhere: %s", page)
+	b.Site = devpage.Site{Sheet: "/page.css", Menu: []devpage.Link{{Text: "Start", URL: `/?"><script>`}, {Text: "Inbox", URL: "/inbox"}}}
+	b.Hint = "Send it to <this> machine."
+	b.Add(inbox.Message{To: "ada@example.com", Subject: "first", Text: "one", Code: "111111"})
+	b.Add(inbox.Message{To: "ada@example.com", Subject: "second", Text: "two", HTML: "<b>two</b>", Code: "222222", Link: "http://localhost/x"})
+	body := get(b, "/inbox?to=ada@example.com").Body.String()
+	newest, older, found := strings.Cut(body, `<details class="card older">`)
+	if !found || !strings.Contains(newest, "<h2>second</h2>") || !strings.Contains(newest, `<span class="code">222222</span>`) || !strings.Contains(older, "<b>first</b>") {
+		t.Errorf("page: %s", body)
 	}
-	b.Home = `/?"><script>`
-	if page := get(b, "/inbox").Body.String(); !strings.Contains(page, `<a href="/?&#34;&gt;&lt;script&gt;">`) {
-		t.Errorf("no link: %s", page)
+	for _, want := range []string{
+		`<a href="/?&#34;&gt;&lt;script&gt;">Start</a>`, `<a href="/inbox" aria-current="page">`, `<link rel="stylesheet" href="/page.css">`, "Send it to &lt;this&gt; machine.",
+		`<a class="button" href="http://localhost/x">Open the link</a>`, `<a href="/inbox">Show all mail</a>`, `<summary>As text</summary><pre tabindex="0">two</pre>`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q: %s", want, body)
+		}
 	}
 }
 

@@ -86,16 +86,17 @@ func valid(text []byte) string {
 
 var (
 	address  = regexp.MustCompile(`https?://[^\s<>"']+`)
-	codeLine = regexp.MustCompile(`(?m)^[ \t]*(\d{6}|\d{10})[ \t]*$`)
+	codeLine = regexp.MustCompile(`(?m)^[ \t]*(\d{6}|\d{8}|\d{10}|\d{3} \d{3}|\d{4} \d{4}|\d{5} \d{5})[ \t]*$`)
 	codeWord = regexp.MustCompile(`\b(\d{6}|\d{10})\b`)
 )
 
-// findCode returns a code: digits alone on a line, or else the first that are a word and no part of a link.
+// findCode returns a code: digits alone on a line, in one group or two, or else the first that are a word and no part
+// of a link.
 func findCode(text string) string {
 	text = address.ReplaceAllString(text, "")
 	for _, form := range []*regexp.Regexp{codeLine, codeWord} {
 		if found := form.FindStringSubmatch(text); found != nil {
-			return strings.Clone(found[1])
+			return strings.ReplaceAll(found[1], " ", "")
 		}
 	}
 	return ""

@@ -90,6 +90,7 @@ func TestSMTP_FindsLinkAndCode(t *testing.T) {
 		"HTML alone":    {"Content-Type: text/html\r\n\r\n<style>.a{width:654321px}</style><a href=\"" + base + "/x?a=1&amp;b=2\">go</a> <b>123456</b>", base + "/x?a=1&b=2", "123456"},
 		"no code":       {"Subject: x\r\n\r\nhttp://example.com/123456 and 12345 and 1234567", "http://example.com/123456", ""},
 		"ten digits":    {"Subject: x\r\n\r\n0123456789\r\n", "", "0123456789"},
+		"two groups":    {"Subject: x\r\n\r\nTicket 111111:\r\n\r\n    8467 2751\r\n", "", "84672751"},
 		"own line wins": {"Subject: x\r\n\r\nTicket 111111:\r\n\r\n    222222\r\n", "", "222222"},
 		"script":        {"Content-Type: text/html\r\n\r\n<a href=\"javascript:alert(1)\">x</a>", "", ""},
 		"bad charset":   {"Content-Type: text/plain; charset=iso-8859-1\r\n\r\n\xe4 123456", "", "123456"},
@@ -182,7 +183,7 @@ func TestPage_RefreshesItself(t *testing.T) {
 	b := inbox.New()
 	b.Add(inbox.Message{To: "ada@example.com"})
 	b.Add(inbox.Message{To: "alan@example.com"})
-	if page := get(b, "/x/inbox?to=ada@example.com").Body.String(); !strings.Contains(page, `data-newer="/x/inbox.json?after=2&amp;to=ada%40example.com"`) {
+	if page := get(b, "/x/inbox?to=ada@example.com").Body.String(); !strings.Contains(page, `data-page="/x/inbox.json?after=2&amp;to=ada%40example.com"`) {
 		t.Errorf("page: %s", page)
 	}
 	for query, want := range map[string]int{"after=0": 2, "after=1": 1, "after=2": 0, "after=3": 2, "after=x": 2, "after=1&to=ada@example.com": 0} {

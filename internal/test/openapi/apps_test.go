@@ -40,6 +40,8 @@ func apps(v *town) {
 	c.must(409, "GET", "/factors/totp/enroll", nil)
 	c.must(200, "GET", "/factors/recovery/enroll", nil)
 	codes := c.must(200, "POST", "/factors/recovery/enroll", nil)
+	c.must(200, "POST", "/factors/recovery/download", object{"codes": codes.hidden("codes")})
+	c.must(400, "POST", "/factors/recovery/download", object{"codes": "1"})
 	c.must(200, "GET", "/factors/recovery/status", nil)
 	v.Advance(time.Minute)
 	enter := func() (*client, string) {
@@ -60,6 +62,8 @@ func apps(v *town) {
 	c, state = enter()
 	c.must(200, "GET", "/factors/recovery/verify?state="+state, nil)
 	c.must(200, "POST", "/factors/recovery/verify", object{"state": state, "code": codes.json["lines"].([]any)[4].(object)["value"]})
+	c.must(200, "POST", "/factors/recovery/download", object{"codes": codes.hidden("codes")})
+	c.must(400, "POST", "/factors/recovery/download", object{"codes": "1"})
 	c.must(200, "GET", "/factors/recovery/status", nil)
 	v.Advance(11 * time.Minute)
 	c.must(401, "GET", "/factors/totp/enroll", nil)

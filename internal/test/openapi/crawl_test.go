@@ -48,6 +48,17 @@ func public(v *town) {
 	c.must(200, "GET", "/", nil)
 	c.must(200, "GET", "/authorize", nil)
 	c.must(200, "GET", "/authorize?provider=one", nil)
+	if page := c.must(200, "POST", "/authorize", object{"identifier": "ada@example.com"}); page.text("step") != "postern.ways" {
+		c.v.Errorf("after the address: %s", page.Body)
+	}
+	c.must(400, "POST", "/authorize", object{"identifier": "ada@"})
+	c.must(200, "GET", "/assets/"+v.pages.Sheet(), nil)
+	c.must(404, "GET", "/assets/other.css", nil)
+	to := c.must(200, "POST", "/language", object{"language": "de", "to": "/auth/authorize"}).text("redirect_uri")
+	if to != flowtest.Issuer+"/authorize" {
+		v.Errorf("the choice of a language leads to %s", to)
+	}
+	c.must(400, "POST", "/language", url.Values{"language": {"de"}, "to": {"https://evil.example/"}})
 	for _, path := range []string{"jwks.json", "openid-configuration", "oauth-authorization-server"} {
 		c.must(200, "GET", "/.well-known/"+path, nil)
 	}
@@ -57,8 +68,19 @@ func signUps(v *town) {
 	c := v.client()
 	c.must(200, "GET", "/sign-up", nil)
 	page := c.must(200, "POST", "/sign-up", url.Values{"email": {"grace@example.com"}})
+	c.must(200, "GET", "/sign-up/code?state="+page.hidden("state"), nil)
+	c.must(200, "GET", "/sign-up/code/link?token="+v.mailed("postern.verify-address", "link", "token"), nil)
+	c.must(400, "GET", "/sign-up/code/link?token=x", nil)
+	c.must(200, "GET", "/sign-up/change?state="+page.hidden("state"), nil)
+	c.must(429, "POST", "/sign-up/code/again", object{"state": page.hidden("state")})
+	v.Advance(30 * time.Second)
+	page = c.must(200, "POST", "/sign-up/code/again", object{"state": page.hidden("state")})
 	c.must(400, "POST", "/sign-up/code", object{"state": page.hidden("state"), "code": "000000"})
 	ticket := c.must(200, "POST", "/sign-up/code", object{"state": page.hidden("state"), "code": v.code()}).hidden("state")
+	c.must(200, "GET", "/sign-up/credential?state="+ticket, nil)
+	c.must(400, "GET", "/sign-up/code?state="+ticket, nil)
+	c.must(400, "GET", "/sign-up/change?state="+ticket, nil)
+	c.must(400, "GET", "/sign-up/credential?state=x", nil)
 	c.must(400, "POST", "/password/sign-up", object{"state": ticket, "password": "short"})
 	c.must(200, "POST", "/password/sign-up", object{"state": ticket, "password": good})
 	page = c.must(200, "POST", "/sign-up", object{"username": "hopper"})
@@ -72,6 +94,13 @@ func signUps(v *town) {
 	page = c.must(200, "GET", to, nil)
 	c.must(200, "POST", "/code/callback", object{"state": page.hidden("state"), "code": v.code()})
 	page = c.must(200, "GET", "/step-up/code", nil)
+	c.must(200, "GET", "/step-up/code/sent?state="+page.hidden("state"), nil)
+	c.must(400, "GET", "/step-up/code/sent?state=x", nil)
+	c.must(200, "GET", "/step-up/code/link?token="+v.mailed("postern.step-up", "link", "token"), nil)
+	c.must(400, "GET", "/step-up/code/link?token=x", nil)
+	c.must(429, "POST", "/step-up/code/again", object{"state": page.hidden("state")})
+	v.Advance(30 * time.Second)
+	page = c.must(200, "POST", "/step-up/code/again", object{"state": page.hidden("state")})
 	c.must(200, "POST", "/step-up/code", object{"state": page.hidden("state"), "code": v.code()})
 	c.must(200, "POST", "/password/set", object{"new_password": good})
 }
@@ -136,6 +165,8 @@ func addresses(v *town) {
 	c.must(400, "POST", "/account/addresses", object{"address": "no"})
 	c.must(202, "POST", "/account/addresses", object{"address": "second@example.com"})
 	c.must(400, "POST", "/account/addresses/confirm", object{"code": "1"})
+	c.must(200, "GET", "/account/code/link?token="+v.mailed("postern.new-address", "link", "token"), nil)
+	c.must(400, "GET", "/account/code/link?token=x", nil)
 	c.must(204, "POST", "/account/addresses/confirm", object{"code": v.codeOf("postern.new-address")})
 	for _, a := range c.must(200, "GET", "/account", nil).json["addresses"].([]any) {
 		if a := a.(object); a["value"] == "second@example.com" {

@@ -34,7 +34,7 @@ func (knock) Handler(f *postern.Flow) http.Handler {
 				return
 			}
 			row := store.Item{Key: store.Key{Part: f.Part(p.ID), ID: "factor:knock"}, Value: []byte("{}")}
-			if _, err := f.Enroll(w, r, postern.Enrolment{Count: 1, Changes: []store.Change{store.Put(row)}, Methods: []string{"knock"}, Notice: "knock.added"}); err != nil {
+			if _, err := f.Enroll(w, r, postern.Enrolment{Count: 1, Changes: []store.Change{store.Put(row)}, Methods: []string{"knock"}, Notice: postern.Notice{Name: "knock.added"}}); err != nil {
 				f.Fail(w, r, err)
 				return
 			}
@@ -80,6 +80,10 @@ func factors(v *town) {
 	c, state := signIn()
 	c.must(200, "GET", "/factors?state="+state, nil)
 	c.must(200, "POST", "/factors/code", object{"state": state})
+	c.must(200, "GET", "/factors/code?state="+state, nil)
+	c.must(400, "GET", "/factors/code?state=x", nil)
+	c.must(200, "GET", "/factors/code/link?token="+v.mailed("postern.enroll", "link", "token"), nil)
+	c.must(400, "GET", "/factors/code/link?token=x", nil)
 	c.must(400, "POST", "/factors/code", object{"state": state, "code": "1"})
 	c.must(200, "POST", "/factors/code", object{"state": state, "code": v.code()})
 	c.knock("enroll", state)

@@ -7,6 +7,7 @@ import (
 	virtual "github.com/descope/virtualwebauthn"
 
 	"github.com/posternauth/postern/internal/test/flowtest"
+	"github.com/posternauth/postern/internal/test/virtualkey"
 )
 
 // A device holds one passkey.
@@ -40,9 +41,9 @@ func (d *device) make(page answer) object {
 	if err != nil {
 		d.v.Fatal(err)
 	}
-	d.Credentials = []virtual.Credential{virtual.NewCredential(virtual.KeyTypeRSA)}
+	d.Credentials = []virtual.Credential{virtual.NewCredential(virtual.KeyTypeEC2)}
 	d.Options.UserHandle = []byte(o.UserID)
-	return page.filled(virtual.CreateAttestationResponse(party, d.Authenticator, d.Credentials[0], *o))
+	return page.filled(virtualkey.Create(party, d.Authenticator, d.Credentials[0], *o))
 }
 
 func (d *device) show(page answer) object {

@@ -62,7 +62,13 @@ func routes(t *testing.T) map[string][]string {
 			}
 		})
 	}
-	each(body("totp/app.go", "func newApp"), `"([A-Z]+) ([^"]+)"`, func(m []string) { add("/factors/{factor}/"+m[2], m[1]) })
+	for file, begin := range map[string]string{"totp/app.go": "func newApp", "totp/recovery.go": "func newRecovery"} {
+		each(body(file, begin), `"([A-Z]+) ([^"]+)"`, func(m []string) {
+			if path := "/factors/{factor}/" + m[2]; !slices.Contains(all[path], m[1]) {
+				add(path, m[1])
+			}
+		})
+	}
 	each(body("magic/magic.go", "func (h *handler) ServeHTTP"), `case "([^"]+)":`, func(m []string) {
 		add("/{provider}/"+m[1], "GET")
 		add("/{provider}/"+m[1], "POST")
@@ -86,6 +92,7 @@ func routes(t *testing.T) map[string][]string {
 	}
 	each(body("session/handler.go", "func (s *Sessions) Handler()"), `step == ("[^"]*"|path\w+)`, func(m []string) { add(path(m[1]), "") })
 	each(body("session/handler.go", "func (s *Sessions) Handler()"), `HasPrefix\(step, (path\w+)\+"/"\)`, func(m []string) { add(path(m[1])+"/{id}", "") })
+	each(body("auth.go", "func (a *Auth) ServeHTTP"), `CutPrefix\(path, "(/[^"]+/)"\)`, func(m []string) { add(m[1]+"{file}", "") })
 	each(body("auth.go", "func (a *Auth) ServeHTTP"), `path == ("/[^"]*"|path\w+)`, func(m []string) { add(path(m[1]), "") })
 	return all
 }
@@ -141,7 +148,7 @@ func (v *town) allowed(path string) (methods []string) {
 	v.Helper()
 	c := v.client()
 	c.Handler = v.Auth
-	a := c.must(405, "BREW", strings.ReplaceAll(path, "{id}", "x"), nil)
+	a := c.must(405, "BREW", strings.NewReplacer("{id}", "x", "{file}", "x").Replace(path), nil)
 	for method := range strings.SplitSeq(a.Header().Get("Allow"), ", ") {
 		if method != "HEAD" {
 			methods = append(methods, method)

@@ -19,6 +19,7 @@ import (
 	"github.com/posternauth/postern/password"
 	"github.com/posternauth/postern/session"
 	"github.com/posternauth/postern/totp"
+	"github.com/posternauth/postern/ui"
 	"github.com/posternauth/postern/users"
 )
 
@@ -42,6 +43,7 @@ type town struct {
 	*document
 	dir     *users.Directory
 	staff   *postern.Kind[profile]
+	pages   *ui.Pages
 	handler http.Handler
 }
 
@@ -53,10 +55,14 @@ func newTown(t testing.TB) *town {
 		if v.dir, err = users.New(users.Config{Sessions: w.Sessions, Roles: roles, AllowUsernames: true}); err != nil {
 			t.Fatal(err)
 		}
+		if v.pages, err = ui.New(ui.Config{}); err != nil {
+			t.Fatal(err)
+		}
+		c.Assets = v.pages
 		say := func(p postern.Person) profile { return profile{p.Name} }
 		v.staff = postern.NewKind(w.Sessions, v.dir, session.KindConfig[profile]{Name: "staff"}, say)
 		kind := postern.NewKind(w.Sessions, v.dir, session.KindConfig[profile]{Name: "user"}, say)
-		c.Session, c.Admit, c.Admin, c.Usernames = kind, postern.Open, v.dir.Admin(v.staff), true
+		c.Session, c.Admit, c.Admin, c.Usernames, c.IdentifierFirst = kind, postern.Open, v.dir.Admin(v.staff), true, true
 		c.Factors, c.RequireFactor = map[string]postern.Provider{"knock": knock{}, "totp": totp.New(totp.Config{}), "recovery": totp.Recovery(totp.Config{})}, demand
 		c.Redirects = append(c.Redirects, "/", "https://app.example/cb")
 		c.Providers = map[string]postern.Provider{
