@@ -39,6 +39,8 @@ func colds(dir string) ([]cold, error) {
 		{name: authName, module: "..", pkg: "./examples/lambda-http", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
 		{name: usersName, module: ".", pkg: "./coldstart/users", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
 		{name: passkeysName, module: ".", pkg: "./coldstart/users", tags: ",passkey", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
+		{name: pagesName, module: ".", pkg: "./coldstart/users", tags: ",pages", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
+		{name: sesName, module: ".", pkg: "./coldstart/users", tags: ",ses", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
 		{name: "golang-jwt authorizer", module: ".", pkg: "./coldstart/golangjwt", env: m.env, event: m.authorizerEvent, right: `"Allow"`},
 	}
 	for i, c := range all {
@@ -66,6 +68,8 @@ const (
 	authName       = "auth function with DynamoDB"
 	usersName      = "users with DynamoDB"
 	passkeysName   = "users and passkeys with DynamoDB"
+	pagesName      = "users and pages with DynamoDB"
+	sesName        = "users and SES with DynamoDB"
 )
 
 // buildCold builds as for deployment; arch is that of this machine unless GOARCH says otherwise.

@@ -75,7 +75,7 @@ func (m *coldMaterial) auth() error {
 	}
 	sealing := make([]byte, 32)
 	rand.Read(sealing) // never fails
-	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: keys.StoreVault{Store: table, Key: sealing}})
+	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: keys.StoreVault{Store: table, Sealer: keys.MasterKey(sealing)}})
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,10 @@ var update = flag.Bool("update", false, "write the lists of linked packages anew
 // echo's.
 var bounds = map[string]struct{ mb, timesEcho, start, memory float64 }{
 	authorizerName: {mb: 6.75, timesEcho: 1.15, start: 1.3, memory: 8.5},
-	authName:       {mb: 10.6, timesEcho: 1.82, start: 2.7, memory: 14},
-	passkeysName:   {mb: 13.1, timesEcho: 2.25, start: 3.2, memory: 15.5},
+	authName:       {mb: 11.1, timesEcho: 1.91, start: 2.7, memory: 14},
+	passkeysName:   {mb: 13.7, timesEcho: 2.36, start: 3.2, memory: 15.5},
+	pagesName:      {mb: 17.8, timesEcho: 3.06, start: 4.6, memory: 18.5},
+	sesName:        {mb: 12.3, timesEcho: 2.11, start: 3.6, memory: 15.5},
 }
 
 func goFunctions(t *testing.T) []cold {
@@ -28,6 +30,8 @@ func goFunctions(t *testing.T) []cold {
 		{name: authName, module: "..", pkg: "./examples/lambda-http"},
 		{name: usersName, module: ".", pkg: "./coldstart/users"},
 		{name: passkeysName, module: ".", pkg: "./coldstart/users", tags: ",passkey"},
+		{name: pagesName, module: ".", pkg: "./coldstart/users", tags: ",pages"},
+		{name: sesName, module: ".", pkg: "./coldstart/users", tags: ",ses"},
 	}
 }
 

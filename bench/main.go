@@ -4,7 +4,9 @@
 //	go run . sign     a token made
 //	go run . cache    a token that was checked before
 //	go run . http     a server at saturation behind the middleware
+//	go run . whole    whole authorization servers, each in a separate process
 //	go run . sessions sessions created, checked and refreshed in each store
+//	go run . growth   the same sessions among a thousand and among ten million
 //	go run . adapters an http.Handler served by the events of Lambda
 //	go run . coldstart how functions start
 //
@@ -47,6 +49,12 @@ func run(args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == "sessions" {
 		return sessions(args[1:], out)
 	}
+	if len(args) > 0 && args[0] == "whole" {
+		return whole(args[1:], out)
+	}
+	if len(args) > 0 && args[0] == "growth" {
+		return growth(args[1:], out)
+	}
 	if len(args) > 0 && args[0] == "coldstart" {
 		return coldstart(args[1:], out)
 	}
@@ -54,7 +62,7 @@ func run(args []string, out io.Writer) error {
 		return adaptersCommand(args[1:], out)
 	}
 	benches := map[string]func(options) ([]result, error){"verify": verify, "sign": sign, "cache": cache, "http": overHTTP}
-	usage := errors.New("say what to measure: verify, sign, cache, http, sessions, adapters or coldstart; -h shows the flags")
+	usage := errors.New("say what to measure: verify, sign, cache, http, whole, sessions, growth, adapters or coldstart; -h shows the flags")
 	if len(args) == 0 {
 		return usage
 	}

@@ -30,6 +30,7 @@ import (
 type engine struct {
 	name  string
 	store store.Store
+	db    *sql.DB                                       // of store; nil: another kind of store
 	peer  scs.Store                                     // nil: scs has none
 	plain func(ctx context.Context, key string) error   // nil: not measured; one row by the driver alone
 	raw   func(ctx context.Context, token string) error // nil: not measured; a session of scs read by the driver alone, and not decoded
@@ -82,7 +83,7 @@ func onSQLite(dir string) (*engine, error) {
 		return err
 	}
 	return &engine{
-		name: "sqlite", store: st, peer: sqlite3store.NewWithCleanupInterval(db, 0), plain: plain,
+		name: "sqlite", store: st, db: db, peer: sqlite3store.NewWithCleanupInterval(db, 0), plain: plain,
 		raw: func(ctx context.Context, token string) error {
 			var data []byte
 			return find.QueryRowContext(ctx, token).Scan(&data)
@@ -120,7 +121,7 @@ func onPostgres(dir string) (*engine, error) {
 		return nil, err
 	}
 	return &engine{
-		name: "postgres", store: st, peer: pgxstore.NewWithCleanupInterval(pool, 0),
+		name: "postgres", store: st, db: db, peer: pgxstore.NewWithCleanupInterval(pool, 0),
 		raw: func(ctx context.Context, token string) error {
 			var data []byte
 			return pool.QueryRow(ctx, "SELECT data FROM sessions WHERE token = $1", token).Scan(&data)

@@ -30,8 +30,18 @@ type clock struct{ moved atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.moved.Load())) }
 
-// tasks sets up sessions of Postern and of scs that know the same.
-func (e *engine) tasks(alg string) ([]task, error) {
+// people returns a way to make sessions in the store of an engine, and what they are to know.
+func (e *engine) people(alg string, now func() time.Time) (*session.Sessions, *session.Kind[person], func(n int) session.Grant[person], error) {
+	open, err := e.opener(alg)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s, user, err := open(now)
+	return s, user, personGrant, err
+}
+
+// opener returns a function that opens sessions with one key, in the store of an engine.
+func (e *engine) opener(alg string) (func(now func() time.Time) (*session.Sessions, *session.Kind[person], error), error) {
 	key, err := keys.Generate(keys.Algorithm(alg))
 	if err != nil {
 		return nil, err
@@ -48,8 +58,7 @@ func (e *engine) tasks(alg string) ([]task, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Two clocks on one store: that of the refreshes runs ahead.
-	open := func(now func() time.Time) (*session.Sessions, *session.Kind[person], error) {
+	return func(now func() time.Time) (*session.Sessions, *session.Kind[person], error) {
 		s, err := session.New(session.Config{
 			Issuer: "https://api.example.com/auth", Audience: "api", Keys: signer, Secrets: secrets, Store: e.store, Now: now,
 		})
@@ -57,18 +66,28 @@ func (e *engine) tasks(alg string) ([]task, error) {
 			return nil, nil, err
 		}
 		return s, session.NewKindConfig(s, session.KindConfig[person]{Name: "user", Access: 24 * time.Hour, Idle: 90 * 24 * time.Hour, Absolute: 400 * 24 * time.Hour, Cache: 4 * crowd}), nil
+	}, nil
+}
+
+func personGrant(n int) session.Grant[person] {
+	return session.Grant[person]{
+		Subject: fmt.Sprint("u", n), Properties: person{fmt.Sprint("u", n), "acme"}, Roles: []string{"admin", "editor", "viewer"},
+		Device: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", Address: "192.0.2.7",
+	}
+}
+
+// tasks sets up sessions of Postern and of scs that know the same.
+func (e *engine) tasks(alg string) ([]task, error) {
+	// Two clocks on one store: that of the refreshes runs ahead.
+	open, err := e.opener(alg)
+	if err != nil {
+		return nil, err
 	}
 	_, user, err := open(time.Now)
 	if err != nil {
 		return nil, err
 	}
-	ctx := context.Background()
-	grant := func(n int) session.Grant[person] {
-		return session.Grant[person]{
-			Subject: fmt.Sprint("u", n), Properties: person{fmt.Sprint("u", n), "acme"}, Roles: []string{"admin", "editor", "viewer"},
-			Device: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", Address: "192.0.2.7",
-		}
-	}
+	ctx, grant := context.Background(), personGrant
 	people := make([]session.Tokens, crowd)
 	for i := range people {
 		if people[i], err = user.Create(ctx, grant(i)); err != nil {

@@ -1,5 +1,6 @@
-// Command users is a function with a directory of users in DynamoDB, sign-in by a mailed link, and an API. Built with
-// the tag passkey it has passkeys too: what they add to the size and to the start is measured so.
+// Command users is a function with a directory of users in DynamoDB, sign-in by a mailed link, and an API. What a
+// package adds to the size and to the start is measured by tags: passkey for passkeys, pages for the design and the
+// languages of package ui, ses for mails by the API of Amazon SES.
 package main
 
 import (
@@ -30,6 +31,9 @@ type user struct {
 // providers are the ways to sign in. The file with the tag passkey adds one.
 var providers = map[string]postern.Provider{"link": magic.Link(magic.Config{})}
 
+// change is what the files with the tags pages and ses do to the configuration.
+var change []func(*postern.Config) error
+
 func main() {
 	handler, err := newHandler(os.Getenv("ORIGIN"))
 	if err != nil {
@@ -55,7 +59,7 @@ func newHandler(origin string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: keys.StoreVault{Store: table, Key: sealing}})
+	ring, err := keys.Open(context.Background(), keys.RingConfig{Vault: keys.StoreVault{Store: table, Sealer: keys.MasterKey(sealing)}})
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +75,16 @@ func newHandler(origin string) (http.Handler, error) {
 		email, _ := p.Email()
 		return user{email}
 	})
-	auth, err := postern.New(postern.Config{
+	config := postern.Config{
 		Sessions: sessions, Session: kind, Redirects: []string{"/"}, Providers: providers, Admit: postern.Open, Logger: slog.Default(),
 		Mail: func(context.Context, postern.Mail) error { return postern.ErrMailUnavailable },
-	})
+	}
+	for _, f := range change {
+		if err := f(&config); err != nil {
+			return nil, err
+		}
+	}
+	auth, err := postern.New(config)
 	if err != nil {
 		return nil, err
 	}

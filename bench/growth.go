@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
+)
+
+// growth compares what sessions cost in a database with a thousand of them and in one with many. The many are rows like
+// those of the thousand, spread evenly among them. Both databases take turns.
+func growth(args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("bench growth", flag.ContinueOnError)
+	many := flags.Int("sessions", 10_000_000, "how many sessions the large database has")
+	rounds := flags.Int("rounds", 41, "how often each database has its turn at each task")
+	times := flags.Int("times", 101, "how often a task is done in a turn")
+	which := flags.String("engines", "sqlite,postgres", "sqlite and postgres, separated by commas")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 || *rounds < 1 || *times < 1 || *many < crowd || *many >= 1<<fillerBits {
+		return errors.New("growth takes flags only; -h shows them")
+	}
+	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
+	for _, name := range strings.Split(*which, ",") {
+		if name != "sqlite" && name != "postgres" {
+			return fmt.Errorf("engine %q: choose sqlite or postgres", name)
+		}
+		if err := grow(t, name, *many, *rounds, *times); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return t.Flush()
+}
+
+func grow(t io.Writer, name string, many, rounds, times int) error {
+	var sides [2]*grown
+	for i, n := range []int{crowd, many} {
+		dir, err := os.MkdirTemp("", "bench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as another user when this runs as root
+			return err
+		}
+		e, err := engines[name](dir)
+		if err != nil {
+			return err
+		}
+		defer e.close()
+		if sides[i], err = newGrown(e, name, n); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(t, "%s\t%d sessions\t%d sessions\tx\t\n", name, crowd, many)
+	for _, task := range growthTasks {
+		var least [2]time.Duration
+		for round := range rounds + 1 { // the first is for warming up
+			for i, side := range sides {
+				took, err := side.median(task.do, times)
+				if err != nil {
+					return fmt.Errorf("%s: %w", task.name, err)
+				}
+				if round == 1 || round > 1 && took < least[i] {
+					least[i] = took
+				}
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t\n", task.name, duration(float64(least[0])), duration(float64(least[1])), float64(least[1])/float64(least[0]))
+	}
+	fmt.Fprintln(t, "\t\t\t\t")
+	return nil
+}
+
+// A grown is a database with sessions, of which a thousand are used.
+type grown struct {
+	sessions *session.Sessions
+	user     *session.Kind[person]
+	clock    *clock
+	tokens   []session.Tokens
+	grant    func(n int) session.Grant[person]
+}
+
+var growthTasks = []struct {
+	name string
+	do   func(*grown, context.Context) error
+}{
+	{"Kind.Verify, CheckStore", func(g *grown, ctx context.Context) error {
+		_, err := g.user.Verify(ctx, g.tokens[rand.N(crowd)].Access, session.CheckStore)
+		return err
+	}},
+	{"Sessions.List of a person", func(g *grown, ctx context.Context) error {
+		page, err := g.sessions.List(ctx, fmt.Sprint("u", rand.N(crowd)), session.ListOptions{})
+		if err == nil && len(page.Sessions) == 0 {
+			err = errors.New("the person has no session")
+		}
+		return err
+	}},
+	{"Sessions.Refresh", func(g *grown, ctx context.Context) error {
+		n := rand.N(crowd)
+		g.clock.moved.Add(int64(31 * time.Second)) // past the grace
+		next, err := g.sessions.Refresh(ctx, g.tokens[n].Refresh)
+		if err != nil {
+			return err
+		}
+		if next.Refresh == g.tokens[n].Refresh {
+			return errors.New("nothing was rotated")
+		}
+		g.tokens[n] = next
+		return nil
+	}},
+	{"Kind.Create, for a sign-in", func(g *grown, ctx context.Context) error {
+		_, err := g.user.Create(ctx, g.grant(rand.N(1<<40)))
+		return err
+	}},
+}
+
+func newGrown(e *engine, dialect string, n int) (*grown, error) {
+	g := &grown{clock: new(clock)}
+	var err error
+	if g.sessions, g.user, g.grant, err = e.people("EdDSA", g.clock.now); err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	for i := range crowd {
+		tokens, err := g.user.Create(ctx, g.grant(i))
+		if err != nil {
+			return nil, err
+		}
+		g.tokens = append(g.tokens, tokens)
+	}
+	if n == crowd {
+		return g, nil
+	}
+	id := g.tokens[0].SessionID
+	part := "session:" + id[:16]
+	rows, err := e.store.Get(ctx, store.Key{Part: part, ID: id[17:]}, store.Key{Part: part, ID: "*"})
+	if err != nil || len(rows) != 2 {
+		return nil, fmt.Errorf("the rows of a session: %d, %w", len(rows), err)
+	}
+	return g, fillUp(ctx, e.db, dialect, n-crowd, rows[0], rows[1])
+}
+
+// fillerBits is how many bits of a number are in the name of a filler.
+const fillerBits = 30
+
+// fillUp writes the two rows of n more sessions, each of another person. Their parts begin with the digits of base64url
+// that count up, so that they are spread evenly over the parts of real sessions, which are hashes.
+func fillUp(ctx context.Context, db *sql.DB, dialect string, n int, one, index store.Item) error {
+	const digits = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz" // in the order of their bytes
+	step := (int64(1)<<fillerBits - 1) / int64(n)
+	var part []string
+	for shift := fillerBits - 6; shift >= 0; shift -= 6 {
+		part = append(part, fmt.Sprintf("substr('%s', ((i * %d) >> %d & 63)::int + 1, 1)", digits, step, shift))
+	}
+	numbers := "(SELECT generate_series($1::bigint, $2::bigint - 1) AS i) AS n"
+	name := "'session:' || " + strings.Join(part, " || ") + " || 'fillerfille'"
+	if dialect == "sqlite" {
+		numbers = "(WITH RECURSIVE c(i) AS (SELECT $1 UNION ALL SELECT i + 1 FROM c WHERE i < $2 - 1) SELECT i FROM c) AS n"
+		name = strings.ReplaceAll(name, "::int", "")
+	}
+	query := fmt.Sprintf("INSERT INTO postern_items (part, id, value, expires_ms, version) SELECT %s, $3, $4, $5, $6 FROM %s", name, numbers)
+	if dialect == "postgres" {
+		query = strings.NewReplacer("$3", "$3::text", "$4", "$4::bytea", "$5", "$5::bigint", "$6", "$6::text").Replace(query)
+	}
+	const batch = 100_000
+	for from := 0; from < n; from += batch {
+		to := min(from+batch, n)
+		for _, row := range []store.Item{one, index} {
+			expires := row.Expires.UnixMilli() + int64(from)
+			if _, err := db.ExecContext(ctx, query, from, to, row.Key.ID, row.Value, expires, row.Version); err != nil {
+				return fmt.Errorf("filling up: %w", err)
+			}
+		}
+	}
+	analyze := "ANALYZE"
+	if dialect == "postgres" {
+		analyze = "VACUUM ANALYZE"
+	}
+	_, err := db.ExecContext(ctx, analyze)
+	return err
+}
+
+// median returns the median time of a task.
+func (g *grown) median(do func(*grown, context.Context) error, times int) (time.Duration, error) {
+	all := make([]time.Duration, times)
+	for i := range all {
+		begin := time.Now()
+		if err := do(g, context.Background()); err != nil {
+			return math.MaxInt64, err
+		}
+		all[i] = time.Since(begin)
+	}
+	slices.Sort(all)
+	return all[len(all)/2], nil
+}
