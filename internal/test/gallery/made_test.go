@@ -13,8 +13,8 @@ import (
 )
 
 // unseen is what no picture shows: where links and forms lead, what forms hold unseen, and the name of the style sheet,
-// whose content counts. An id of a user is made by chance.
-var unseen = regexp.MustCompile(`<link [^>]*>|<input type="hidden"[^>]*>|<script[^>]*>|\s(?:href|action|content|data-[a-z]+)="[^"]*"|[a-z0-9]{20,}`)
+// whose content counts. An id of a user and a mailed code are made by chance.
+var unseen = regexp.MustCompile(`<link [^>]*>|<input type="hidden"[^>]*>|<script[^>]*>|\s(?:href|action|content|data-[a-z]+)="[^"]*"|[a-z0-9]{20,}|\b\d{4} \d{4}\b`)
 
 // madeFrom is a hash of all that a picture shows: the page, the style sheet and the window.
 func madeFrom(f frame, body, sheet string) string {
