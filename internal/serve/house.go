@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -25,6 +24,7 @@ type House struct {
 	now      func() time.Time
 	log      *slog.Logger
 	closers  []func() error
+	writes   writeProbe
 }
 
 // Open builds the House of a configuration that Parse returned. It reads the secrets, opens the store, and makes the
@@ -46,7 +46,7 @@ func Open(ctx context.Context, c Config, p Parts) (*House, error) {
 	if p.Memory == nil {
 		p.Memory = &Memory{}
 	}
-	h := &House{config: c, now: p.Now, log: p.Logger}
+	h := &House{config: c, now: p.Now, log: p.Logger, writes: writeProbe{turn: make(chan struct{}, 1)}}
 	b := builder{Config: &c, Parts: p, house: h, ctx: ctx}
 	err := b.open()
 	if err == nil {
@@ -79,25 +79,6 @@ func (h *House) Store() store.Store { return h.store }
 
 // Users returns the directory of the users.
 func (h *House) Users() *users.Directory { return h.people }
-
-// Ready returns nil if the store answers and the keys can sign. It takes as long as ctx lets it.
-func (h *House) Ready(ctx context.Context) error {
-	if err := h.StoreUp(ctx); err != nil {
-		return err
-	}
-	if _, err := h.ring.SigningKey(ctx, h.config.Session.Access); err != nil {
-		return fmt.Errorf("serve: the keys cannot sign: %w", err)
-	}
-	return nil
-}
-
-// StoreUp returns nil if the store answers.
-func (h *House) StoreUp(ctx context.Context) error {
-	if _, err := h.store.Get(ctx, store.Key{Part: "postern:ready", ID: "ready"}); err != nil {
-		return fmt.Errorf("serve: the store does not answer: %w", err)
-	}
-	return nil
-}
 
 // KeyCreated returns when the newest key that is not revoked was made.
 func (h *House) KeyCreated(ctx context.Context) (newest time.Time, err error) {

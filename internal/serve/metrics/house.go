@@ -21,7 +21,7 @@ type house struct {
 }
 
 var (
-	storeUp = prometheus.NewDesc("postern_store_up", "1 if the store answered at this scrape, else 0.", nil, nil)
+	storeUp = prometheus.NewDesc("postern_store_up", "1 if the store answers and takes writes, else 0.", nil, nil)
 	keyAge  = prometheus.NewDesc("postern_key_age_seconds", "Age of the newest signing key.", nil, nil)
 )
 

@@ -36,7 +36,7 @@ type Config struct {
 	// Version of the program, for postern_build_info.
 	Version string
 
-	// StoreUp returns nil if the store answers. It is called at each scrape, for postern_store_up.
+	// StoreUp returns nil if the store answers and takes writes. It is called at each scrape, for postern_store_up.
 	//
 	// Defaults to none: the metric is absent.
 	StoreUp func(ctx context.Context) error

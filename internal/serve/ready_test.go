@@ -1,0 +1,121 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/posternauth/postern/store"
+)
+
+// countedStore counts its Adds, and can refuse or hold them.
+type countedStore struct {
+	store.Memory
+	adds   atomic.Int64
+	refuse atomic.Bool
+	hold   chan struct{} // nil: not held
+}
+
+func (s *countedStore) Add(ctx context.Context, k store.Key, delta int64, expires time.Time) (int64, error) {
+	s.adds.Add(1)
+	if s.hold != nil {
+		<-s.hold
+	}
+	if s.refuse.Load() {
+		return 0, errors.New("attempt to write a readonly database")
+	}
+	return s.Memory.Add(ctx, k, delta, expires)
+}
+
+// readyHouse opens a house over a store, with a clock that the test moves.
+func readyHouse(t *testing.T, st store.Store) (h *House, later func(time.Duration)) {
+	t.Helper()
+	var mu sync.Mutex
+	now := time.Now()
+	h, err := Open(t.Context(), parse(t, strings.Replace(memoryFile, `url = "memory"`, `url = "sqlite:postern.db"`, 1)), Parts{
+		LookupEnv: environment{"GITHUB": "0123456789"}.lookup, ReadFile: os.ReadFile,
+		OpenStore: func(context.Context, string) (store.Store, func(), error) { return st, func() {}, nil },
+		Now: func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return now
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h, func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(d)
+	}
+}
+
+// TestReady_Writes: a store that reads and does not write is not ready, and probes share a write for a while.
+func TestReady_Writes(t *testing.T) {
+	st := &countedStore{}
+	h, later := readyHouse(t, st)
+	step := func(what string, writes int64, ready bool) {
+		t.Helper()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				err := h.Ready(t.Context())
+				if (err == nil) != ready || err != nil && !strings.Contains(err.Error(), "takes no writes: attempt to write a readonly database") {
+					t.Errorf("%s: %v", what, err)
+				}
+			})
+		}
+		all.Wait()
+		if n := st.adds.Load(); n != writes {
+			t.Errorf("%s: %d writes, want %d", what, n, writes)
+		}
+	}
+	step("at first", 1, true)
+	later(writesFor - time.Millisecond)
+	step("before the write is old", 1, true)
+	later(time.Millisecond)
+	st.refuse.Store(true)
+	step("without writes", 2, false)
+	later(writeAgain)
+	step("still without writes", 3, false)
+	st.refuse.Store(false)
+	step("before it asks again", 3, false)
+	later(writeAgain)
+	step("with writes again", 4, true)
+	items, _, err := st.List(t.Context(), readyPart, "", 10)
+	if err != nil || len(items) != 0 {
+		t.Errorf("rows that pile up: %v %v", items, err)
+	}
+}
+
+// TestReady_Impatient: a probe that goes away neither ends the write of the others nor waits for it.
+func TestReady_Impatient(t *testing.T) {
+	st := &countedStore{hold: make(chan struct{})}
+	h, _ := readyHouse(t, st)
+	first := make(chan error, 1)
+	ctx, leave := context.WithCancel(t.Context())
+	go func() { first <- h.Ready(ctx) }()
+	for st.adds.Load() == 0 {
+		time.Sleep(time.Millisecond) // until the write is under way
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.StoreUp(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("a second probe that does not wait: %v", err)
+	}
+	leave()
+	close(st.hold)
+	if err := <-first; err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("the first probe: %v", err)
+	}
+	if err := h.Ready(t.Context()); err != nil || st.adds.Load() != 1 {
+		t.Errorf("the next probe: %v, %d writes", err, st.adds.Load())
+	}
+}
