@@ -65,14 +65,19 @@ func open(ctx context.Context, w world) (*function, error) {
 	if err != nil {
 		return nil, err
 	}
+	f := &function{metrics: metrics, log: w.log}
+	if get("_HANDLER") == "rotator" {
+		// The ring alone: the role of the rotator reads neither the table nor the secrets of providers.
+		ring, _, err := serve.OpenRing(ctx, config, parts(w, metrics)) // stays open as long as the process lives
+		if err != nil {
+			return nil, err
+		}
+		f.invoke = rotate(rotator.Config{Ring: ring, Every: every}, metrics)
+		return f, nil
+	}
 	house, err := serve.Open(ctx, config, parts(w, metrics))
 	if err != nil {
 		return nil, err
-	}
-	f := &function{metrics: metrics, log: w.log}
-	if get("_HANDLER") == "rotator" {
-		f.invoke = rotate(rotator.Config{Ring: house.Ring(), Every: every}, metrics)
-		return f, nil
 	}
 	served, err := lambdahttp.New(counted(house.Handler(), metrics), lambdahttp.Config{Logger: w.log})
 	if err != nil {

@@ -5,7 +5,7 @@
 //	rotator  is invoked by a schedule, and makes a new signing key when the newest is older than POSTERN_ROTATE
 //
 // Both read the file that POSTERN_CONFIG names, postern.toml beside the bootstrap by default: see package
-// internal/serve.
+// internal/serve. Of what it names, the rotator opens the keys alone: it reads no secret but the one that seals them.
 package main
 
 import (

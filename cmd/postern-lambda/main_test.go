@@ -26,6 +26,8 @@ import (
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/keys/rotator"
 	"github.com/posternauth/postern/lambdahttp/lambdatest"
+	"github.com/posternauth/postern/secrets"
+	"github.com/posternauth/postern/secrets/ssmsecrets"
 	"github.com/posternauth/postern/store/dynamostore"
 )
 
@@ -103,6 +105,45 @@ func TestBootstrap(t *testing.T) {
 			}
 			out.Find(t, `"KeyAgeSeconds":\d+.*"RotatorFailures":0,"RotatorRuns":1`)
 		})
+	}
+}
+
+// TestBootstrap_RotatorReadsNoOtherSecret: the rotator runs with the one secret that seals the keys, although the
+// configuration names another one, without which the auth function does not start.
+func TestBootstrap_RotatorReadsNoOtherSecret(t *testing.T) {
+	moto := testserver.Moto(t)
+	bootstrap := functiontest.Build(t, ".")
+	env := environment(t, moto.URL())
+	text, err := os.ReadFile(env["POSTERN_CONFIG"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, "\n[providers.google]\ntype = \"google\"\nclient_id = \"shop\"\nclient_secret = \"secret:GOOGLE_CLIENT_SECRET\"\n"...)
+	env["POSTERN_CONFIG"] = filepath.Join(t.TempDir(), "postern.toml")
+	if err := os.WriteFile(env["POSTERN_CONFIG"], text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source, err := ssmsecrets.New(ssmsecrets.Config{Client: ssm.NewFromConfig(awsConfig(lookup(env))), Prefix: "/postern"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := secrets.Key{App: "shop", Stage: "prod", Kind: secrets.Secret, Name: "POSTERN_VAULT_KEY"}
+	if err := source.Set(t.Context(), seal, "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="); err != nil {
+		t.Fatal(err)
+	}
+	env["POSTERN_VAULT"], env["POSTERN_SEAL"] = "ssm:/one/prod/auth/keys", "secret:POSTERN_VAULT_KEY"
+
+	auth, printed := functiontest.Start(t, bootstrap, list(env)...)
+	if answer, err := auth.Invoke(t.Context(), []byte(`{}`)); err == nil {
+		t.Errorf("the auth function started without a secret of a provider: %s", answer)
+	}
+	printed.Find(t, "GOOGLE_CLIENT_SECRET has no value")
+
+	env["_HANDLER"], env["POSTERN_ROTATE"] = "rotator", "720h"
+	run, _ := functiontest.Start(t, bootstrap, list(env)...)
+	answer, err := run.Invoke(t.Context(), []byte(`{}`))
+	if err != nil || !strings.Contains(string(answer), `"keys":1`) {
+		t.Errorf("the rotator: %s %v", answer, err)
 	}
 }
 

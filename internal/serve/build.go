@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -64,10 +65,9 @@ func (b *builder) open() error {
 	if !b.past() {
 		return nil
 	}
-	for _, step := range []func() error{b.openSecrets, b.openStore, b.openKeys, b.openAudit} {
-		if err := step(); err != nil || len(b.found) > 0 {
-			return err
-		}
+	secrets := func() error { return b.openSecrets(b.references()) }
+	if err := b.steps(secrets, b.openStore, b.openKeys, b.openAudit); err != nil || len(b.found) > 0 {
+		return err
 	}
 	if !b.openSessions() || !b.openUsers() {
 		return nil
@@ -97,6 +97,28 @@ func (b *builder) open() error {
 	mux := http.NewServeMux()
 	auth.Mount(mux)
 	b.house.handler = check.before(b.Issuer, mux)
+	return nil
+}
+
+// openRing opens the keys, and the store if they are kept there. Its error is as that of open.
+func (b *builder) openRing() error {
+	inStore := b.Keys.Vault == "store"
+	names := b.references()
+	maps.DeleteFunc(names, func(key, _ string) bool { return key != "keys.seal" && (key != "store.url" || !inStore) })
+	secrets := func() error { return b.openSecrets(names) }
+	if inStore {
+		return b.steps(secrets, b.openStore, b.openKeys)
+	}
+	return b.steps(secrets, b.openKeys)
+}
+
+// steps runs steps until one of them has an error or finds a problem.
+func (b *builder) steps(all ...func() error) error {
+	for _, step := range all {
+		if err := step(); err != nil || len(b.found) > 0 {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -19,7 +19,7 @@ type Look struct {
 // or cannot be what they are for, and another error if a source of secrets fails.
 func Examine(ctx context.Context, c Config, p Parts) (Look, error) {
 	b := builder{Config: &c, Parts: p, house: &House{config: c, now: p.Now, log: p.Logger}, ctx: ctx}
-	if err := b.openSecrets(); err != nil {
+	if err := b.openSecrets(b.references()); err != nil {
 		return Look{}, err
 	}
 	var look Look

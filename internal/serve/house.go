@@ -31,6 +31,23 @@ type House struct {
 // first keys if there are none. Providers are not called. Errors of the configuration are an *Invalid; another error
 // means that a service did not answer. No error has a piece of a secret.
 func Open(ctx context.Context, c Config, p Parts) (*House, error) {
+	return openWith(ctx, c, p, (*builder).open)
+}
+
+// OpenRing opens the keys of a configuration that Parse returned, for a program that rotates them, and makes the first
+// ones if there are none. It reads the secret that seals them, if one does, and opens the store only if they are kept
+// there: the program needs no right on other secrets, on the store or on mail. closeRing closes what was opened. Errors
+// are those of Open.
+func OpenRing(ctx context.Context, c Config, p Parts) (ring *keys.Ring, closeRing func() error, err error) {
+	h, err := openWith(ctx, c, p, (*builder).openRing)
+	if err != nil {
+		return nil, nil, err
+	}
+	return h.ring, h.Close, nil
+}
+
+// openWith opens what open opens of a configuration, or nothing.
+func openWith(ctx context.Context, c Config, p Parts, open func(*builder) error) (*House, error) {
 	if p.LookupEnv == nil || p.ReadFile == nil {
 		return nil, errors.New("serve: Parts.LookupEnv and Parts.ReadFile are required")
 	}
@@ -48,7 +65,7 @@ func Open(ctx context.Context, c Config, p Parts) (*House, error) {
 	}
 	h := &House{config: c, now: p.Now, log: p.Logger, writes: writeProbe{turn: make(chan struct{}, 1)}}
 	b := builder{Config: &c, Parts: p, house: h, ctx: ctx}
-	err := b.open()
+	err := open(&b)
 	if err == nil {
 		err = b.found.err(c.file)
 	}

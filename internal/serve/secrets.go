@@ -46,10 +46,9 @@ func collect(v reflect.Value, path string, all map[string]string) {
 	}
 }
 
-// openSecrets reads all secrets that the configuration names, at once.
-func (b *builder) openSecrets() error {
+// openSecrets reads secrets that the configuration names, at once. names has them by key, as references does.
+func (b *builder) openSecrets(names map[string]string) error {
 	b.values = map[string]string{}
-	names := b.references()
 	if b.dry {
 		for _, name := range names {
 			b.values[name] = "a secret that was not read"
