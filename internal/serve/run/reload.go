@@ -11,38 +11,60 @@ import (
 	"github.com/posternauth/postern/internal/serve/metrics"
 )
 
-// reload puts the house of the present configuration in the place of the one that serves. If anything of the
-// configuration is refused, or its house does not open, the one that serves goes on.
-func (s *server) reload(ctx context.Context) {
-	err := s.replace(ctx)
-	s.metrics.Reloaded(err == nil)
-	if err != nil {
-		s.log.ErrorContext(ctx, "postern: the configuration was not reloaded; the one before goes on", "err", err)
-		return
-	}
-	s.log.InfoContext(ctx, "postern: the configuration was reloaded")
+// A reloaded is what came of reading and opening the present configuration.
+type reloaded struct {
+	next *generation
+	err  error
 }
 
-func (s *server) replace(ctx context.Context) error {
+// beginReload reads the present configuration and opens its house. It does not block: a file system or a service that
+// hangs must not hold up the signal to stop.
+func (s *server) beginReload(ctx context.Context) <-chan reloaded {
+	done := make(chan reloaded, 1)
+	serving := s.generations.current().plan.Settings
+	go func() {
+		next, err := s.prepare(ctx, serving)
+		done <- reloaded{next, err}
+	}()
+	return done
+}
+
+func (s *server) prepare(ctx context.Context, serving Settings) (*generation, error) {
 	plan, err := s.cfg.Load(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := fixed(s.generations.current().plan.Settings, plan.Settings); err != nil {
-		return err
+	if err := fixed(serving, plan.Settings); err != nil {
+		return nil, err
 	}
 	if _, err := ParseLevel(plan.LogLevel); err != nil {
-		return err
+		return nil, err
 	}
 	opening, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	next, err := s.open(opening, plan)
-	if err != nil {
-		return err
+	return s.open(opening, plan)
+}
+
+// endReload puts the new house in the place of the one that serves. If anything of the configuration was refused, or
+// its house did not open, the one that serves goes on.
+func (s *server) endReload(ctx context.Context, r reloaded) {
+	s.metrics.Reloaded(r.err == nil)
+	if r.err != nil {
+		s.log.ErrorContext(ctx, "postern: the configuration was not reloaded; the one before goes on", "err", r.err)
+		return
 	}
-	_ = s.setLevel(plan) // parsed above
-	s.retire(s.generations.replace(next))
-	return nil
+	_ = s.setLevel(r.next.plan) // prepare has parsed it
+	s.retire(s.generations.replace(r.next))
+	s.log.InfoContext(ctx, "postern: the configuration was reloaded")
+}
+
+// dropReload closes the house of a reload that the signal to stop has overtaken.
+func (s *server) dropReload(done <-chan reloaded) {
+	s.closing.Go(func() {
+		if r := <-done; r.err == nil {
+			s.closeHouse(r.next)
+		}
+	})
 }
 
 // fixed returns an error that names each setting that differs and cannot change while the server runs.

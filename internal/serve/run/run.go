@@ -220,18 +220,29 @@ func (s *server) serve(ctx context.Context, plan Plan, public, local net.Listene
 	defer maintenance.Stop()
 	s.maintain(ctx)
 	var err error
+	var reloading <-chan reloaded // nil: no reload is under way
 wait:
 	for {
+		asked := s.cfg.Reload
+		if reloading != nil {
+			asked = nil // the next one waits
+		}
 		select {
 		case err = <-failed:
 			break wait
 		case <-ctx.Done():
 			break wait
-		case <-s.cfg.Reload:
-			s.reload(ctx)
+		case <-asked:
+			reloading = s.beginReload(ctx)
+		case r := <-reloading:
+			reloading = nil
+			s.endReload(ctx, r)
 		case <-maintenance.C:
 			s.maintain(ctx)
 		}
+	}
+	if reloading != nil {
+		s.dropReload(reloading)
 	}
 	s.stop(context.WithoutCancel(ctx), front, back, failed, err == nil)
 	running.Wait()
@@ -288,21 +299,25 @@ func (s *server) announce(ctx context.Context, state string) {
 func (s *server) retire(g *generation) {
 	s.closing.Go(func() {
 		g.requests.Wait()
-		if err := g.house.Close(); err != nil {
-			s.log.Warn("postern: closing the house", "err", err)
-		}
+		s.closeHouse(g)
 	})
 }
 
-// waitForHouses waits until each house is closed. A request that does not end although its connection was closed is
-// not waited for long: the end of the process ends it.
+func (s *server) closeHouse(g *generation) {
+	if err := g.house.Close(); err != nil {
+		s.log.Warn("postern: closing the house", "err", err)
+	}
+}
+
+// waitForHouses waits until each house is closed. A request that does not end although its connection was closed, and
+// a reload that hangs, are not waited for long: the end of the process ends them.
 func (s *server) waitForHouses() {
 	closed := make(chan struct{})
 	go func() { s.closing.Wait(); close(closed) }()
 	select {
 	case <-closed:
 	case <-time.After(lastPatience):
-		s.log.Warn("postern: a request does not end; its database connections are given up")
+		s.log.Warn("postern: a request or a reload does not end; its database connections are given up")
 	}
 }
 

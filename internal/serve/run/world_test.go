@@ -139,7 +139,14 @@ type world struct {
 
 	mu   sync.Mutex
 	plan run.Plan
-	err  error // of Load
+	err  error                    // of Load
+	load func() (run.Plan, error) // nil: it returns plan and err
+}
+
+func (w *world) setLoad(load func() (run.Plan, error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.load = load
 }
 
 func (w *world) set(plan run.Plan, err error) {
@@ -176,8 +183,12 @@ func startAfter(t *testing.T, plan run.Plan, after func(time.Duration) <-chan ti
 		ended <- run.Run(ctx, run.Config{
 			Load: func(context.Context) (run.Plan, error) {
 				w.mu.Lock()
-				defer w.mu.Unlock()
-				return w.plan, w.err
+				plan, err, load := w.plan, w.err, w.load
+				w.mu.Unlock()
+				if load != nil {
+					return load()
+				}
+				return plan, err
 			},
 			Reload: w.reload, Log: w.log, After: after,
 			Started: func(_ run.Settings, public, local net.Addr) { w.addrs = [2]net.Addr{public, local}; close(ready) },
