@@ -16,20 +16,19 @@ package smkeys
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/posternauth/postern/internal/ringpack"
 	"github.com/posternauth/postern/keys"
 )
 
@@ -70,7 +69,6 @@ const (
 	current  = "AWSCURRENT"
 	next     = "POSTERN_NEXT"
 	maxValue = 65536 // bytes of a secret
-	maxPlain = 1 << 20
 )
 
 // New returns a Vault. It calls nothing.
@@ -98,7 +96,9 @@ type frame struct {
 	Sealed bool   `json:"sealed,omitempty"`
 }
 
-func (v *Vault) place() string { return "postern-ring-1 secrets-manager " + v.c.Name }
+func (v *Vault) packer() ringpack.Packer {
+	return ringpack.Packer{Sealer: v.c.Sealer, Place: "postern-ring-1 secrets-manager " + v.c.Name}
+}
 
 // Load returns the current version. If Secrets Manager does not answer, the error is keys.ErrUnavailable.
 func (v *Vault) Load(ctx context.Context) (data []byte, version string, err error) {
@@ -218,17 +218,9 @@ func newID() (string, error) {
 }
 
 func (v *Vault) encode(ctx context.Context, data []byte) ([]byte, error) {
-	var body bytes.Buffer
-	zip := gzip.NewWriter(&body)
-	_, err := zip.Write(data)
-	if err = errors.Join(err, zip.Close()); err != nil {
-		return nil, fmt.Errorf("smkeys: packing the ring: %w", err)
-	}
-	raw := body.Bytes()
-	if v.c.Sealer != nil {
-		if raw, err = v.c.Sealer.Seal(ctx, raw, v.place()); err != nil {
-			return nil, fmt.Errorf("smkeys: sealing the ring of %s: %w", v.c.Name, err)
-		}
+	raw, err := v.packer().Pack(ctx, data, 0)
+	if err != nil {
+		return nil, fmt.Errorf("smkeys: %s: %w", v.c.Name, err)
 	}
 	value, err := json.Marshal(frame{1, v.c.Name, v.c.Sealer != nil})
 	if err != nil {
@@ -249,26 +241,12 @@ func (v *Vault) decode(ctx context.Context, value []byte) ([]byte, error) {
 	if !ok || json.Unmarshal(line, &f) != nil || f.Format != 1 {
 		return nil, failed(errors.New("it is not a ring, or has a newer format: name another secret, or restore it"))
 	}
-	var err error
-	switch {
-	case f.For != v.c.Name:
+	if f.For != v.c.Name {
 		return nil, failed(fmt.Errorf("it has the ring of %q and was copied there", f.For))
-	case f.Sealed && v.c.Sealer == nil:
-		return nil, failed(errors.New("the ring is sealed: give Config a Sealer with its key"))
-	case !f.Sealed && v.c.Sealer != nil:
-		return nil, failed(errors.New("the ring is not sealed, and this program seals it: load it without a Sealer and save it with one"))
-	case f.Sealed:
-		if raw, err = v.c.Sealer.Open(ctx, raw, v.place()); err != nil {
-			return nil, failed(err)
-		}
 	}
-	zip, err := gzip.NewReader(bytes.NewReader(raw))
+	data, err := v.packer().Open(ctx, raw, f.Sealed, 0)
 	if err != nil {
-		return nil, failed(errors.New("it is damaged"))
-	}
-	data, err := io.ReadAll(io.LimitReader(zip, maxPlain+1))
-	if err != nil || len(data) > maxPlain {
-		return nil, failed(errors.New("it is damaged"))
+		return nil, failed(err)
 	}
 	return data, nil
 }

@@ -113,3 +113,47 @@ func TestE2_Copied(t *testing.T) {
 		}
 	}
 }
+
+// TestMovedLabel: AWSCURRENT on an older version makes that one the ring of a new process, as docs/keys.md says. A
+// process that runs keeps what it saw revoked.
+func TestMovedLabel(t *testing.T) {
+	api := secretsmanager.NewFromConfig(new(awsfaults.Transport).Config(testserver.Moto(t).URL()))
+	v := vault(t, api, "shop/keys", sealer)
+	now := time.Now()
+	c := keys.RingConfig{Vault: v, Algorithm: keys.ES256, Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)}
+	ring, err := keys.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaked, err := ring.SigningKey(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, before, err := v.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Revoke(t.Context(), leaked.Public().ID()); err != nil {
+		t.Fatal(err)
+	}
+	_, after, err := v.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.UpdateSecretVersionStage(t.Context(), &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId: aws.String("shop/keys"), VersionStage: aws.String("AWSCURRENT"), MoveToVersionId: &before, RemoveFromVersionId: &after,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := keys.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(10 * time.Minute)
+	if _, err := fresh.PublicKey(t.Context(), leaked.Public().ID()); err != nil {
+		t.Errorf("a new process: %v", err)
+	}
+	if _, err := ring.PublicKey(t.Context(), leaked.Public().ID()); !errors.Is(err, keys.ErrRetired) {
+		t.Errorf("the process that revoked it: %v", err)
+	}
+}

@@ -3,7 +3,6 @@ package ssmkeys
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,18 +10,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/posternauth/postern/internal/ringpack"
 )
 
 const (
 	maxValue = 4 << 10 // bytes of a standard parameter
 	maxParts = 64
-	maxPlain = 1 << 20 // bytes of a ring that are read at all
-	digits   = 10      // of a number
+	digits   = 10 // of a number
 )
 
 // A head is the parameter of a version. It has the first part of the text, or all of it.
@@ -51,7 +50,9 @@ func (h head) marshal() (string, error) {
 	return string(value), nil
 }
 
-func (v *Vault) place() string { return "postern-ring-1 " + v.c.Path }
+func (v *Vault) packer() ringpack.Packer {
+	return ringpack.Packer{Sealer: v.c.Sealer, Place: "postern-ring-1 " + v.c.Path}
+}
 
 func (v *Vault) name(number int) string { return fmt.Sprintf("%s/%0*d", v.c.Path, digits, number) }
 
@@ -78,22 +79,9 @@ func (v *Vault) parseHead(name, value string, modified time.Time) (head, error) 
 
 // encode makes the parameters of a version: its head, and the texts of the parts below it.
 func (v *Vault) encode(ctx context.Context, number int, data []byte) (head, []string, error) {
-	var body bytes.Buffer
-	zip, err := gzip.NewWriterLevel(&body, gzip.BestCompression)
-	if err == nil {
-		_, err = zip.Write(data)
-	}
-	if err == nil {
-		err = zip.Close()
-	}
+	raw, err := v.packer().Pack(ctx, data, ringpack.Version(number))
 	if err != nil {
-		return head{}, nil, fmt.Errorf("ssmkeys: packing the ring: %w", err)
-	}
-	raw := body.Bytes()
-	if v.c.Sealer != nil {
-		if raw, err = v.c.Sealer.Seal(ctx, raw, v.place()); err != nil {
-			return head{}, nil, fmt.Errorf("ssmkeys: sealing the ring of %s: %w", v.c.Path, err)
-		}
+		return head{}, nil, fmt.Errorf("ssmkeys: %s: %w", v.c.Path, err)
 	}
 	text := base64.StdEncoding.EncodeToString(raw)
 	sum := sha256.Sum256([]byte(text))
@@ -131,23 +119,9 @@ func (v *Vault) open(ctx context.Context, h head) ([]byte, error) {
 	if err != nil {
 		return nil, failed(errors.New("it is damaged"))
 	}
-	switch {
-	case h.Sealed && v.c.Sealer == nil:
-		return nil, failed(errors.New("the ring is sealed: give Config a Sealer with its key"))
-	case !h.Sealed && v.c.Sealer != nil:
-		return nil, failed(errors.New("the ring is not sealed, and this program seals it: load it without a Sealer and save it with one"))
-	case h.Sealed:
-		if raw, err = v.c.Sealer.Open(ctx, raw, v.place()); err != nil {
-			return nil, failed(err)
-		}
-	}
-	zip, err := gzip.NewReader(bytes.NewReader(raw))
+	data, err := v.packer().Open(ctx, raw, h.Sealed, ringpack.Version(h.number))
 	if err != nil {
-		return nil, failed(errors.New("it is damaged"))
-	}
-	data, err := io.ReadAll(io.LimitReader(zip, maxPlain+1))
-	if err != nil || len(data) > maxPlain {
-		return nil, failed(errors.New("it is damaged"))
+		return nil, failed(err)
 	}
 	return data, nil
 }

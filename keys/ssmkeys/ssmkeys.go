@@ -10,7 +10,8 @@
 // ring is a parameter with a number, {Path}/0000000001 and so on, and a save makes the next number: of many that save
 // at once one succeeds, and the others get keys.ErrConflict. A ring that is longer than one parameter of the standard
 // tier (4 KiB) has further ones below its number, which are written first. The newest version is the ring. An older one
-// is removed by a later save, when it has been out of use for an hour.
+// is removed by a later save, when it has been out of use for an hour. A version carries its number, below the seal: a
+// copy of an older one under another number does not open.
 //
 // All parameters are encrypted. With Config.Sealer the ring is sealed as well, before SSM gets it.
 //

@@ -39,6 +39,7 @@ type place struct {
 func newPlace(t *testing.T) place {
 	p := place{url: testserver.Moto(t).URL(), net: &awsfaults.Transport{}}
 	p.api = ssm.NewFromConfig(p.net.Config(p.url))
+	p.names(t, "/none") // moto loads a service at its first call, which may take longer than a ring waits
 	return p
 }
 
