@@ -27,7 +27,20 @@ func (r *Ring) addBoth(doc *document, now time.Time) error {
 // RotateOlder rotates as Rotate does if the newest key that is not revoked is at least as old as age, and reports
 // whether it did. The age is checked in the step that saves. So of several processes that call it at once, one rotates.
 // A key with a creation time more than an hour ahead of this clock is an error: it would hold up rotations until then.
+// Whether it rotated or not, old versions of the ring leave a vault that keeps them; see [Vault].
 func (r *Ring) RotateOlder(ctx context.Context, age time.Duration) (rotated bool, err error) {
+	if rotated, err = r.rotateOlder(ctx, age); err != nil {
+		return false, err
+	}
+	if v, ok := r.cfg.Vault.(interface{ Sweep(context.Context) error }); ok {
+		if err := v.Sweep(ctx); err != nil {
+			r.log.WarnContext(ctx, "keys: old versions of the ring could not be removed; the next rotation tries again", "error", err)
+		}
+	}
+	return rotated, nil
+}
+
+func (r *Ring) rotateOlder(ctx context.Context, age time.Duration) (rotated bool, err error) {
 	if err := r.acquire(ctx); err != nil {
 		return false, err
 	}

@@ -23,6 +23,9 @@ import (
 // An error never means that the vault is empty, and a document that was damaged is an error. A vault keeps documents of
 // 60 KiB at least, never forgets one, and holds no slice of a caller longer than the call.
 //
+// A vault that keeps old versions can have a method Sweep(context.Context) error that removes those out of use. A Ring
+// calls it in RotateOlder, and logs its error.
+//
 // The methods may be called from many goroutines, and from many processes at once.
 type Vault interface {
 	Load(ctx context.Context) (data []byte, version string, err error)

@@ -179,41 +179,41 @@ func (v *Vault) put(ctx context.Context, name, value string) error {
 
 // forget removes the parts of a version that did not come to be.
 func (v *Vault) forget(ctx context.Context, h head) {
+	ctx = context.WithoutCancel(ctx)
 	var names []string
 	for i := range h.Parts {
 		names = append(names, v.partName(h, i))
 	}
-	v.remove(context.WithoutCancel(ctx), names)
+	v.stay(ctx, v.remove(ctx, names))
 }
 
-// maxSwept bounds what one save removes.
+// maxSwept bounds what one sweep removes.
 const maxSwept = 20
 
-// sweep removes versions that have been out of use for longer than keep. heads are those from before the save, so the
-// last of them is kept as the version before.
-func (v *Vault) sweep(ctx context.Context, heads []head) {
+// sweep removes versions that have been out of use for longer than keep, and never the last of heads.
+func (v *Vault) sweep(ctx context.Context, heads []head) error {
 	for i := 0; i+1 < len(heads) && i < maxSwept; i++ {
 		if v.c.Now().Sub(heads[i+1].modified) < keep {
-			return
+			return nil
 		}
 		name := v.name(heads[i].number)
 		parts, _, err := v.list(ctx, name, true) // those of saves that died as well
 		if err != nil {
-			v.c.Logger.WarnContext(ctx, "ssmkeys: an old version of the ring could not be removed; the next save tries again", "parameter", name, "error", err)
-			return
+			return err
 		}
 		var names []string
 		for _, p := range parts {
 			names = append(names, aws.ToString(p.Name))
 		}
-		if !v.remove(ctx, append(names, name)) { // the head last, or parts would be left behind
-			return
+		if err := v.remove(ctx, append(names, name)); err != nil { // the head last, or parts would be left behind
+			return err
 		}
 	}
+	return nil
 }
 
-// remove removes parameters. It reports whether all are gone.
-func (v *Vault) remove(ctx context.Context, names []string) bool {
+// remove removes parameters, in this order.
+func (v *Vault) remove(ctx context.Context, names []string) error {
 	for len(names) > 0 {
 		n := min(len(names), batch)
 		err := v.call(ctx, "removing "+names[0], func() error {
@@ -221,12 +221,24 @@ func (v *Vault) remove(ctx context.Context, names []string) bool {
 			return err
 		})
 		if err != nil {
-			v.c.Logger.WarnContext(ctx, "ssmkeys: parameters that are not in use any more could not be removed", "parameter", names[0], "error", err)
-			return false
+			return err
 		}
 		names = names[n:]
 	}
-	return true
+	return nil
+}
+
+// stay logs why parameters that are out of use stay. The save before it is good all the same. A program without the
+// right to remove them has nothing to repair, and logs that once.
+func (v *Vault) stay(ctx context.Context, err error) {
+	var api smithy.APIError
+	switch {
+	case err == nil:
+	case !errors.As(err, &api) || api.ErrorCode() != "AccessDeniedException":
+		v.c.Logger.WarnContext(ctx, "ssmkeys: old versions of the ring could not be removed; the next save tries again", "path", v.c.Path, "error", err)
+	case !v.denied.Swap(true):
+		v.c.Logger.InfoContext(ctx, "ssmkeys: this program may not remove old versions of the ring; a rotator does", "path", v.c.Path)
+	}
 }
 
 const (

@@ -10,17 +10,18 @@
 // ring is a parameter with a number, {Path}/0000000001 and so on, and a save makes the next number: of many that save
 // at once one succeeds, and the others get keys.ErrConflict. A ring that is longer than one parameter of the standard
 // tier (4 KiB) has further ones below its number, which are written first. The newest version is the ring. An older one
-// is removed by a later save, when it has been out of use for an hour. A version carries its number, below the seal: a
-// copy of an older one under another number does not open.
+// is removed by a later save, or by [Vault.Sweep], when it has been out of use for an hour. A version carries its
+// number, below the seal: a copy of an older one under another number does not open.
 //
 // All parameters are encrypted. With Config.Sealer the ring is sealed as well, before SSM gets it.
 //
 // # Permissions
 //
 // A program that reads needs ssm:GetParametersByPath for {Path} and ssm:GetParameters for {Path}/*. One that makes,
-// rotates or revokes keys needs ssm:PutParameter, ssm:DeleteParameters and ssm:GetParametersByPath for {Path}/* as
-// well: a save lists the parts of old versions to remove them. With a KeyID both need kms:Decrypt for that key, and the
-// second kms:Encrypt.
+// rotates or revokes keys needs ssm:PutParameter for {Path}/* as well. One of the programs, best the rotator, removes
+// old versions: it lists their parts, and needs ssm:DeleteParameters and ssm:GetParametersByPath for {Path}/* besides.
+// In the others a save succeeds without. With a KeyID all need kms:Decrypt for that key, and those that save
+// kms:Encrypt.
 //
 // AWS does not promise that a new parameter is listed at once. A save rests on no list: one that was made for an older
 // version is refused all the same. A process that opens the ring in the same moment may see the version before.
@@ -32,6 +33,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -81,7 +83,10 @@ type Config struct {
 }
 
 // A Vault is a keys.Vault in the Parameter Store. It keeps rings of about 190 KB, and is safe for concurrent use.
-type Vault struct{ c Config }
+type Vault struct {
+	c      Config
+	denied atomic.Bool // the log has that this program may not remove old versions
+}
 
 var _ keys.Vault = (*Vault)(nil)
 
@@ -105,7 +110,7 @@ func New(c Config) (*Vault, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Vault{c}, nil
+	return &Vault{c: c}, nil
 }
 
 // Format keeps what the configuration holds out of logs, whatever the verb.
@@ -167,6 +172,16 @@ func (v *Vault) Save(ctx context.Context, data []byte, version string) (newVersi
 			return "", fmt.Errorf("%w: ssmkeys: saving %s took %v, and others saved meanwhile: load it and try again", keys.ErrUnavailable, v.c.Path, took)
 		}
 	}
-	v.sweep(ctx, heads)
+	v.stay(ctx, v.sweep(ctx, heads)) // those from before the save, so the version before stays
 	return made.version(), nil
+}
+
+// Sweep removes versions that have been out of use for an hour. Ring.RotateOlder calls it, so that a rotator removes
+// what others leave behind that may not.
+func (v *Vault) Sweep(ctx context.Context) error {
+	heads, err := v.heads(ctx)
+	if err != nil {
+		return err
+	}
+	return v.sweep(ctx, heads)
 }
