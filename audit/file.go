@@ -186,7 +186,7 @@ func (l *File) ready(ctx context.Context) error {
 		}
 	}
 	if l.f != nil && l.size >= l.c.MaxBytes && !l.first {
-		if err := l.rotate(); err != nil { // better a file that is too large than events that are lost
+		if err := l.rotate(ctx); err != nil { // better a file that is too large than events that are lost
 			l.warn(ctx, err)
 		}
 	}
@@ -294,8 +294,9 @@ func (l *File) Run(ctx context.Context) error {
 	}
 }
 
-func (l *File) logHead(ctx context.Context) {
-	h := l.Head()
+func (l *File) logHead(ctx context.Context) { l.logEnd(ctx, l.Head()) }
+
+func (l *File) logEnd(ctx context.Context, h Head) {
 	l.c.Logger.InfoContext(ctx, "audit: head", "path", l.c.Path, "seq", h.Seq, "hash", h.Hash)
 }
 

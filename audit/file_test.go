@@ -91,20 +91,29 @@ func TestVerify_Forgeries(t *testing.T) {
 			}
 		})
 	}
+	hashOf := func(line string) string { return strings.Split(line, `"hash":"`)[1][:64] }
 	for name, tc := range map[string]struct {
 		lines []string
 		head  string
+		after string
 		want  error
 	}{
-		"whole":                       {good, head.Hash, nil},
-		"whole, letters of the other": {good, strings.ToUpper(head.Hash), nil},
-		"an older head":               {good, strings.Split(good[3], `"hash":"`)[1][:64], nil},
-		"shorter, without a head":     {good[:4], "", nil},
-		"shorter, with the head":      {good[:4], head.Hash, audit.ErrHead},
-		"the head before the first":   {good[4:], strings.Split(good[3], `"hash":"`)[1][:64], audit.ErrHead},
+		"whole":                       {good, head.Hash, "", nil},
+		"whole, letters of the other": {good, strings.ToUpper(head.Hash), "", nil},
+		"an older head":               {good, hashOf(good[3]), "", nil},
+		"shorter, without a head":     {good[:4], "", "", nil},
+		"shorter, with the head":      {good[:4], head.Hash, "", audit.ErrHead},
+		"the head before the first":   {good[4:], hashOf(good[3]), hashOf(good[3]), audit.ErrHead},
+		"cut off at the front":        {good[4:], "", "", audit.ErrStart},
+		"the same, with the head":     {good[4:], head.Hash, "", audit.ErrStart},
+		"from a record on":            {good[4:], head.Hash, hashOf(good[3]), nil},
+		"letters of the other":        {good[4:], "", strings.ToUpper(hashOf(good[3])), nil},
+		"one more cut off":            {good[5:], "", hashOf(good[3]), audit.ErrStart},
+		"one less cut off":            {good[3:], "", hashOf(good[3]), audit.ErrStart},
+		"whole, but after a record":   {good, "", hashOf(good[3]), audit.ErrStart},
 	} {
 		write(t, path, strings.Join(tc.lines, ""))
-		if _, err := audit.Verify(audit.VerifyConfig{Files: []string{path}, Head: tc.head}); !errors.Is(err, tc.want) {
+		if _, err := audit.Verify(audit.VerifyConfig{Files: []string{path}, Head: tc.head, After: tc.after}); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tc.want)
 		}
 	}
@@ -163,7 +172,8 @@ func TestVerify_Key(t *testing.T) {
 // between two files.
 func TestFile_Rotates(t *testing.T) {
 	path := logPath(t)
-	c := audit.FileConfig{Path: path, MaxBytes: 2000}
+	var log bytes.Buffer
+	c := audit.FileConfig{Path: path, MaxBytes: 2000, Logger: logTo(&log)}
 	for range 5 {
 		writeLog(t, c, 7)
 	}
@@ -174,11 +184,17 @@ func TestFile_Rotates(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(filepath.Dir(path), "audit-000000000001.jsonl")); err != nil {
 		t.Error(err)
 	}
-	first, err := audit.Verify(audit.VerifyConfig{Files: files(t, path)[1:]})
-	if err != nil || first.First == 1 {
-		t.Errorf("without the oldest file: %+v, %v", first, err)
-	}
 	all := files(t, path)
+	if r, err := audit.Verify(audit.VerifyConfig{Files: all[1:]}); !errors.Is(err, audit.ErrStart) {
+		t.Errorf("without the oldest file: %+v, %v", r, err)
+	}
+	oldest, err := audit.Verify(audit.VerifyConfig{Files: all[:1]})
+	if err != nil || !strings.Contains(log.String(), fmt.Sprintf(`"msg":"audit: head","path":%q,"seq":%d,"hash":%q}`, path, oldest.Last, oldest.Head)) {
+		t.Errorf("the end of the oldest file, %+v, is not in the log: %v", oldest, err)
+	}
+	if r, err := audit.Verify(audit.VerifyConfig{Files: all[1:], After: oldest.Head}); err != nil || r.First != oldest.Last+1 {
+		t.Errorf("after the oldest file: %+v, %v", r, err)
+	}
 	if _, err := audit.Verify(audit.VerifyConfig{Files: append([]string{all[0]}, all[2:]...)}); !errors.Is(err, audit.ErrChain) {
 		t.Errorf("a missing file is not found: %v", err)
 	}
@@ -274,8 +290,8 @@ func TestFile_Shortened(t *testing.T) {
 	}
 	clock.Advance(2 * time.Second)
 	f.Event(t.Context(), event("u"))
-	if r := verify(t, path, nil); r.First != 3 || r.Records != 2 || !strings.Contains(log.String(), "cut off") {
-		t.Errorf("%+v, log %s", r, log.String())
+	if r, err := audit.Verify(audit.VerifyConfig{Files: files(t, path)}); !errors.Is(err, audit.ErrStart) || r.First != 3 || r.Records != 2 || !strings.Contains(log.String(), "cut off") {
+		t.Errorf("%+v, %v, log %s", r, err, log.String())
 	}
 }
 

@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -138,8 +139,9 @@ func (l *File) endOfFull() (Head, error) {
 	return Head{r.Seq, r.Hash}, err
 }
 
-// rotate gives the full file its lasting name. open makes the next one.
-func (l *File) rotate() error {
+// rotate gives the full file its lasting name, and writes its end to the Logger: who removes the file later needs that
+// to verify the others. open makes the next one.
+func (l *File) rotate(ctx context.Context) error {
 	r, err := l.firstRecord()
 	if err != nil {
 		return err
@@ -157,6 +159,7 @@ func (l *File) rotate() error {
 	if err != nil {
 		return fmt.Errorf("audit: beginning the next file: %w", err)
 	}
+	l.logEnd(ctx, l.head)
 	return nil
 }
 

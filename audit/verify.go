@@ -17,6 +17,8 @@ var (
 	ErrChain = errors.New("the chain of records is broken")
 	// ErrHead is the error for a log without the record that VerifyConfig.Head names.
 	ErrHead = errors.New("audit: the log has no record with the given head: records were removed at its end, or it is another log")
+	// ErrStart is the error for a log that begins neither with record 1 nor after VerifyConfig.After.
+	ErrStart = errors.New("audit: records are missing at the start of the log")
 )
 
 // VerifyConfig is the configuration of Verify. Files is required.
@@ -24,13 +26,14 @@ type VerifyConfig struct {
 	Files []string // of one log, in any order
 	Key   []byte   // FileConfig.Key
 	Head  string   // Head.Hash as it was kept earlier; empty: not checked
+	After string   // hash of the record before the first of Files, if older files are not given; empty: there is none
 }
 
 // A Report describes a log that verifies.
 type Report struct {
 	Files       int       `json:"files"`
 	Records     uint64    `json:"records"`
-	First       uint64    `json:"first"` // number of the first record; above 1, older files were not given
+	First       uint64    `json:"first"` // number of the first record; above 1, it comes after VerifyConfig.After
 	Last        uint64    `json:"last"`
 	From        time.Time `json:"from"`
 	To          time.Time `json:"to"`
@@ -41,8 +44,8 @@ type Report struct {
 	Lost        uint64    `json:"lost"`        // records that state that events could not be written
 }
 
-// Verify reads the files of a log and checks each record and their order. Errors: [ErrChain], [ErrHead], and those of
-// the file system. It needs no more memory for a large log, and may run beside the program that writes the log, except
+// Verify reads the files of a log and checks each record and their order. Errors: [ErrChain], [ErrStart], [ErrHead], and
+// those of the file system. It needs no more memory for a large log, and may run beside the program that writes the log, except
 // at the moment when a file becomes full.
 //
 // Without VerifyConfig.Key it proves that the records are those that were hashed together, but a forger who can write
@@ -63,6 +66,9 @@ func Verify(c VerifyConfig) (Report, error) {
 	}
 	if v.report.Records == 0 {
 		return v.report, fmt.Errorf("audit: %w: the files have no record", ErrChain)
+	}
+	if !strings.EqualFold(c.After, v.prev) {
+		return v.report, v.startError()
 	}
 	if c.Head != "" && !v.report.HeadChecked {
 		return v.report, ErrHead
@@ -117,7 +123,20 @@ func inOrder(c VerifyConfig) ([]part, error) {
 type verification struct {
 	c      VerifyConfig
 	head   Head
+	prev   string // of the first record
 	report Report
+}
+
+// startError says where the log begins, and what would make that right.
+func (v *verification) startError() error {
+	switch first := v.report.First; {
+	case first == 1:
+		return fmt.Errorf("%w: it begins with record 1, which comes after no other: give no hash to begin after", ErrStart)
+	case v.c.After == "":
+		return fmt.Errorf("%w: it begins with record %d: give the older files too, or the kept head of the newest of them to begin after", ErrStart, first)
+	default:
+		return fmt.Errorf("%w: record %d does not come after the given hash", ErrStart, first)
+	}
 }
 
 func (v *verification) file(path string, last bool) error {
@@ -154,9 +173,9 @@ func (v *verification) file(path string, last bool) error {
 
 func (v *verification) record(r record) error {
 	if v.report.Records == 0 {
-		v.report.First, v.report.From = r.Seq, r.Time
-		if r.Seq == 1 && r.Prev != "" {
-			return errors.New("is the first record, but names one before it")
+		v.report.First, v.report.From, v.prev = r.Seq, r.Time, r.Prev
+		if (r.Seq == 1) != (r.Prev == "") {
+			return errors.New("is the first record, but names one before it, or is a later one that names none")
 		}
 	} else if err := r.follows(v.head); err != nil {
 		return err

@@ -18,6 +18,7 @@ type auditVerify struct {
 	Files   []string `arg:"" name:"file" help:"The files of one log, in any order: the current one and the full ones beside it."`
 	KeyFile string   `placeholder:"FILE" help:"The file with the key of the log, in hex, as openssl rand -hex 32 prints one. Default: the log has no key."`
 	Head    string   `placeholder:"HASH" help:"A head of this log that was kept elsewhere, such as from a line \"audit: head\" of the program's log. Its record must still be there."`
+	After   string   `placeholder:"HASH" help:"The head of the newest file that was removed: the log begins with the record after it. Default: the log begins with record 1."`
 	JSON    bool     `name:"json" help:"Print the report as one line of JSON."`
 }
 
@@ -27,14 +28,16 @@ func (auditVerify) Help() string {
 
   postern audit verify /var/lib/shop/audit*.jsonl --key-file audit.key
 
-Files may begin in the middle of a log, when older ones were removed. A first record above 1 shows that.
+The files begin with record 1. If older ones were removed, name with --after the head of the newest of them: audit verify prints it before they go, and the program's log has it in a line "audit: head" from when the file was full.
+
+  postern audit verify audit-000000004711.jsonl audit.jsonl --after 51d0...
 
 The exit status is 0 if the log verifies, 1 if it does not or cannot be read, 2 if the command line is wrong.`
 }
 
 // Run reads the files.
 func (c auditVerify) Run(w world) error {
-	v := audit.VerifyConfig{Files: c.Files, Head: c.Head}
+	v := audit.VerifyConfig{Files: c.Files, Head: c.Head, After: c.After}
 	if c.KeyFile != "" {
 		if err := ownersAlone(c.KeyFile, "make it private (chmod 600), and begin a new log with a new key"); err != nil {
 			return fmt.Errorf("--key-file: %w", err)
@@ -48,7 +51,7 @@ func (c auditVerify) Run(w world) error {
 		}
 	}
 	report, err := audit.Verify(v)
-	if c.JSON && (err == nil || errors.Is(err, audit.ErrChain) || errors.Is(err, audit.ErrHead)) {
+	if c.JSON && (err == nil || errors.Is(err, audit.ErrChain) || errors.Is(err, audit.ErrHead) || errors.Is(err, audit.ErrStart)) {
 		return printAuditJSON(w, report, err)
 	}
 	if err != nil {
@@ -87,7 +90,7 @@ func printAuditJSON(w world, r audit.Report, refused error) error {
 // auditNotes are what a log that verifies does not prove, and what is unusual in it.
 func auditNotes(r audit.Report) (notes []string) {
 	if r.First > 1 {
-		notes = append(notes, fmt.Sprintf("The records before %d are in files that were not given.", r.First))
+		notes = append(notes, fmt.Sprintf("The records before %d are in files that were not given: this log begins after the head of --after.", r.First))
 	}
 	if r.Lost > 0 {
 		notes = append(notes, fmt.Sprintf("%d records state that events could not be written: look for \"audit lost\".", r.Lost))

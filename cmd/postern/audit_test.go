@@ -59,6 +59,16 @@ func TestAuditVerify(t *testing.T) {
 	if err := os.WriteFile(forged, bytes.Replace(text, []byte("u1"), []byte("u2"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	cut, _ := auditLog(t, key)
+	text, err = os.ReadFile(cut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := bytes.SplitAfter(text, []byte("\n"))
+	before := string(bytes.Split(all[1], []byte(`"hash":"`))[1][:64])
+	if err := os.WriteFile(cut, bytes.Join(all[2:], nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		args   []string
 		status int
@@ -74,6 +84,9 @@ func TestAuditVerify(t *testing.T) {
 		"key for all":     {[]string{keyed, "--key-file", open}, statusNo, []string{"can be read by others"}},
 		"no file":         {[]string{plain + "x"}, statusNo, []string{"no such file"}},
 		"no argument":     {nil, statusUsage, []string{"Try: postern audit verify --help"}},
+		"cut off":         {[]string{cut, "--key-file", keyFile}, statusNo, []string{"records are missing at the start", "begins with record 3", "older files"}},
+		"from a head on":  {[]string{cut, "--key-file", keyFile, "--after", before}, statusOK, []string{"records  2 (3 to 4)", "The records before 3"}},
+		"another head":    {[]string{cut, "--key-file", keyFile, "--after", keyedHead}, statusNo, []string{"record 3 does not come after"}},
 		"two logs as one": {[]string{plain, forged}, statusNo, []string{"broken"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +101,7 @@ func TestAuditVerify(t *testing.T) {
 			}
 		})
 	}
-	for path, valid := range map[string]bool{plain: true, forged: false} {
+	for path, valid := range map[string]bool{plain: true, forged: false, cut: false} {
 		out, errs, status := call(t, "", "audit", "verify", "--json", path)
 		var got struct {
 			Valid   bool
