@@ -47,8 +47,9 @@ func (c serveCommand) Run(ctx context.Context, w world) error {
 	defer signal.Stop(reload)
 	sinks := &auditSinks{}
 	err := serving.Run(ctx, serving.Config{
-		Load:   func(context.Context) (serving.Plan, error) { return c.load(w, sinks) },
-		Reload: reload, Log: w.err, Version: strings.TrimPrefix(version(), "postern "), LookupEnv: os.LookupEnv, Now: w.now,
+		Load:       func(context.Context) (serving.Plan, error) { return c.load(w, sinks) },
+		LostEvents: sinks.lostEvents,
+		Reload:     reload, Log: w.err, Version: strings.TrimPrefix(version(), "postern "), LookupEnv: os.LookupEnv, Now: w.now,
 		Started: func(s serving.Settings, public, local net.Addr) { c.introduce(w, s, public, local) },
 	})
 	var invalid *server.Invalid

@@ -20,6 +20,9 @@ import (
 type auditSinks struct {
 	mu    sync.Mutex
 	files map[string]*sharedFile
+	hooks map[*audit.Webhook]bool // those of houses that are open
+
+	lostInFiles, lostInHooks uint64 // by sinks that are closed
 
 	memory server.Memory // what else a reload keeps
 }
@@ -71,7 +74,8 @@ func (s *auditSinks) open(a server.AuditRequest, logger *slog.Logger, now func()
 		}
 		sinks = append(sinks, hook)
 		running.Go(func() { _ = hook.Run(ctx) }) // nil: it reports to the logger
-		closers = append(closers, hook.Close)
+		s.addHook(hook)
+		closers = append(closers, hook.Close, func() error { s.removeHook(hook); return nil })
 	}
 	return audit.All(sinks...).Event, done, nil
 }
@@ -120,5 +124,43 @@ func (s *auditSinks) release(path string) error {
 	delete(s.files, path)
 	f.stop()
 	f.running.Wait()
+	s.lostInFiles += f.Stats().Lost
 	return f.Close()
+}
+
+func (s *auditSinks) addHook(hook *audit.Webhook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hooks == nil {
+		s.hooks = map[*audit.Webhook]bool{}
+	}
+	s.hooks[hook] = true
+}
+
+// removeHook keeps the count of a webhook that is done.
+func (s *auditSinks) removeHook(hook *audit.Webhook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.hooks, hook)
+	s.lostInHooks += lostBy(hook)
+}
+
+// lostBy returns the events that came to nobody: those that were not queued, and those that were given up.
+func lostBy(hook *audit.Webhook) uint64 {
+	stats := hook.Stats()
+	return uint64(stats.Lost + stats.GivenUp)
+}
+
+// lostEvents returns the events that the sinks of this process have lost, also those of houses that are closed.
+func (s *auditSinks) lostEvents() map[string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	files, hooks := s.lostInFiles, s.lostInHooks
+	for _, f := range s.files {
+		files += f.Stats().Lost
+	}
+	for hook := range s.hooks {
+		hooks += lostBy(hook)
+	}
+	return map[string]uint64{"file": files, "webhook": hooks}
 }

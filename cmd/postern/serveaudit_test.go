@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"encoding/base64"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 	"github.com/posternauth/postern/audit"
 	server "github.com/posternauth/postern/internal/serve"
 	"github.com/posternauth/postern/session"
+	"github.com/posternauth/postern/store"
 )
 
 // TestServeAudit_Key: with audit.file_key, only a holder of the key can make the hashes of the file.
@@ -54,5 +58,52 @@ func TestServeAudit_Key(t *testing.T) {
 	}
 	if _, _, err := sinks.open(server.AuditRequest{Audit: server.Audit{File: path}, Key: "short"}, logger, time.Now); err == nil || !strings.Contains(err.Error(), "file_key") {
 		t.Errorf("a short key: %v", err)
+	}
+}
+
+// brokenStore takes no writes.
+type brokenStore struct{ store.Memory }
+
+func (*brokenStore) Write(context.Context, ...store.Change) error { return errors.New("no space left") }
+
+// TestServeAudit_Lost: what a webhook and a file lost is counted once, before and after they are closed.
+func TestServeAudit_Lost(t *testing.T) {
+	logger := slog.New(slog.DiscardHandler)
+	folder := filepath.Join(t.TempDir(), "log")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	now := noon
+	var sinks auditSinks
+	request := server.AuditRequest{Store: &brokenStore{}, Secrets: []string{"whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32))},
+		Audit: server.Audit{File: filepath.Join(folder, "audit.jsonl"), Webhook: "https://events.example.com/"}}
+	lost := func(file, webhook uint64) {
+		t.Helper()
+		if got := sinks.lostEvents(); len(got) != 2 || got["file"] != file || got["webhook"] != webhook {
+			t.Errorf("lost: %v, want %d and %d", got, file, webhook)
+		}
+	}
+	lost(0, 0)
+	for round := range uint64(2) {
+		emit, done, err := sinks.open(request, logger, func() time.Time { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		emit(t.Context(), session.Event{Name: "sign-in", Time: noon})
+		lost(round*2, round*3+1)
+		if err := os.RemoveAll(folder); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Minute)
+		emit(t.Context(), session.Event{Name: "sign-in", Time: noon})
+		emit(t.Context(), session.Event{Name: "sign-in", Time: noon})
+		lost(round*2+2, round*3+3)
+		if err := done(); err != nil {
+			t.Fatal(err)
+		}
+		lost(round*2+2, round*3+3)
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

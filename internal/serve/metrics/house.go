@@ -22,12 +22,14 @@ type house struct {
 
 var (
 	storeUp = prometheus.NewDesc("postern_store_up", "1 if the store answers and takes writes, else 0.", nil, nil)
+	lost    = prometheus.NewDesc("postern_audit_lost_total", "Events that a sink of the audit log lost.", []string{"sink"}, nil)
 	keyAge  = prometheus.NewDesc("postern_key_age_seconds", "Age of the newest signing key.", nil, nil)
 )
 
 // Describe is for the registry.
 func (h *house) Describe(out chan<- *prometheus.Desc) {
 	out <- storeUp
+	out <- lost
 	out <- keyAge
 }
 
@@ -43,6 +45,11 @@ func (h *house) Collect(out chan<- prometheus.Metric) {
 			up = 1
 		}
 		out <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, up)
+	}
+	if h.cfg.Lost != nil {
+		for sink, n := range h.cfg.Lost() {
+			out <- prometheus.MustNewConstMetric(lost, prometheus.CounterValue, float64(n), sink)
+		}
 	}
 	if h.cfg.KeyCreated == nil {
 		return

@@ -50,6 +50,12 @@ type Config struct {
 	// none.
 	Started func(settings Settings, public, local net.Addr)
 
+	// LostEvents returns how many events each sink of the audit log has lost since the start of the process, by the name
+	// of the sink, for the metrics.
+	//
+	// Defaults to none.
+	LostEvents func() map[string]uint64
+
 	// Version is that of the program, for the metrics.
 	Version string
 
@@ -94,7 +100,7 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg.LookupEnv = func(string) (string, bool) { return "", false }
 	}
 	s := &server{cfg: cfg, now: cfg.Now}
-	s.metrics = metrics.New(metrics.Config{Version: cfg.Version, Now: cfg.Now,
+	s.metrics = metrics.New(metrics.Config{Version: cfg.Version, Now: cfg.Now, Lost: cfg.LostEvents,
 		StoreUp: func(ctx context.Context) error {
 			g := s.generations.enter()
 			defer g.requests.Done()
