@@ -174,6 +174,10 @@ func (d *decoder) text(n *node, path string, v reflect.Value) bool {
 			d.problems.add(n.line, path, "the URL has a password in it", nextOf(v.Type()))
 			return true
 		}
+		if path == "redirects" && ambiguousComma(value) {
+			d.problems.add(n.line, path, "has a comma behind a query, which could be a part of it or separate two addresses", `write ["https://app.example.com/?a=1,2"], also in a variable, or a space after each comma that separates`)
+			return true
+		}
 		if err := setText(v, value, len(from) == 0); err != nil {
 			text := err.Error()
 			if len(from) > 0 { // the value of a variable may be a secret
@@ -269,13 +273,9 @@ func setText(v reflect.Value, text string, literal bool) error {
 		}
 		v.SetInt(n)
 	case isList(v.Type()):
-		parts := strings.Split(text, ",")
-		for i := range parts {
-			if parts[i] = strings.TrimSpace(parts[i]); parts[i] == "" {
-				return fmt.Errorf("the list has an empty entry")
-			}
-		}
+		parts, err := splitList(text)
 		v.Set(reflect.ValueOf(parts))
+		return err
 	default:
 		v.SetString(text)
 	}
@@ -322,7 +322,7 @@ func nextOf(t reflect.Type) string {
 	case t.Kind() == reflect.Int:
 		return "write a whole number, without quotes"
 	case isList(t):
-		return `write ["a", "b"], or "a, b"`
+		return `write ["a", "b"], or "a, b"; a variable may hold either`
 	case t.Kind() == reflect.Slice || t.Kind() == reflect.Map || t.Kind() == reflect.Struct:
 		return "write a table; postern config docs shows it"
 	}

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -147,4 +149,37 @@ func duration(text string) (time.Duration, error) {
 		return 0, bad
 	}
 	return d, nil
+}
+
+// splitList reads the entries of a list that is one text: with commas, or as a JSON array, where an entry may have a
+// comma in it.
+func splitList(text string) ([]string, error) {
+	var entries []string
+	if !strings.HasPrefix(text, "[") {
+		entries = strings.Split(text, ",")
+	} else if err := json.Unmarshal([]byte(text), &entries); err != nil || len(entries) == 0 {
+		return nil, errors.New("the list begins with [ and is not a JSON array of texts")
+	}
+	for i := range entries {
+		if entries[i] = strings.TrimSpace(entries[i]); entries[i] == "" {
+			return nil, errors.New("the list has an empty entry")
+		}
+	}
+	return entries, nil
+}
+
+// ambiguousComma reports whether a list of addresses with commas can be read in two ways: a comma may stand in a query
+// or a fragment, and only white space beside it, which no address has, shows that it separates.
+func ambiguousComma(text string) bool {
+	if strings.HasPrefix(text, "[") {
+		return false
+	}
+	entries := strings.Split(text, ",")
+	for i := range len(entries) - 1 {
+		spaced := strings.TrimRight(entries[i], " \t\r\n") != entries[i] || strings.TrimLeft(entries[i+1], " \t\r\n") != entries[i+1]
+		if strings.ContainsAny(entries[i], "?#") && !spaced {
+			return true
+		}
+	}
+	return false
 }
