@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +20,11 @@ import (
 
 // socketMode is the mode of a unix socket: the owner and the group, in which the proxy is.
 const socketMode fs.FileMode = 0o660
+
+const (
+	maxSocket   = 103                    // sun_path of unix(7) has 108 bytes on Linux and 104 on macOS, with a zero at its end
+	privateName = len("/.p4294967295/s") // of a socket while it is made: the folder is one of os.MkdirTemp
+)
 
 // An Address is where to listen.
 type Address struct {
@@ -55,9 +61,8 @@ func parseSocket(text string) (Address, error) {
 	if path == "" || strings.ContainsRune(path, 0) || path[0] == '@' {
 		return Address{}, fmt.Errorf("unix:%s names no file: write unix:/run/postern/postern.sock", text)
 	}
-	// sun_path of unix(7) has 108 bytes on Linux and 104 on macOS; the socket has another ending while it is made.
-	if len(path) > 98 {
-		return Address{}, fmt.Errorf("unix:%s is longer than the 98 bytes that systems allow for a socket: use a shorter path", text)
+	if max(len(path), len(filepath.Dir(path))+privateName) > maxSocket {
+		return Address{}, fmt.Errorf("unix:%s is too long: systems allow %d bytes for a socket, and %d for its folder: use a shorter path", text, maxSocket, maxSocket-privateName)
 	}
 	if !has {
 		return a, nil
@@ -108,8 +113,8 @@ func (a Address) Open(ctx context.Context, lookup func(string) (string, bool)) (
 	return l, nil
 }
 
-// listenUnix makes the socket beside its place and moves it there, so that it has its mode from the first moment and
-// takes the place of one that a killed process left.
+// listenUnix makes the socket in a private folder beside its place, where nobody can connect while it has the mode of
+// the umask, and moves it to its place. There it replaces one that a killed process left.
 func listenUnix(ctx context.Context, a Address) (net.Listener, error) {
 	info, err := os.Lstat(a.Name)
 	switch {
@@ -128,13 +133,26 @@ func listenUnix(ctx context.Context, a Address) (net.Listener, error) {
 			return nil, fmt.Errorf("the socket %s: %w", a.Name, err)
 		}
 	}
-	fresh := a.Name + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the socket %s: %w", a.Name, err)
-	}
-	l, err := new(net.ListenConfig).Listen(ctx, "unix", fresh)
+	folder, err := os.MkdirTemp(filepath.Dir(a.Name), ".p") // 0700
 	if err != nil {
 		return nil, fmt.Errorf("the socket %s: %w", a.Name, err)
+	}
+	l, err := bind(ctx, filepath.Join(folder, "s"), a)
+	if rerr := os.RemoveAll(folder); err == nil && rerr != nil {
+		l.Close()
+		err = errors.Join(rerr, os.Remove(a.Name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the socket %s: %w", a.Name, err)
+	}
+	return &unixListener{l, a.Name}, nil
+}
+
+// bind listens on a fresh path, and moves the socket to its place with its mode.
+func bind(ctx context.Context, fresh string, a Address) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", fresh)
+	if err != nil {
+		return nil, err
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	if err = os.Chmod(fresh, a.Mode); err == nil {
@@ -142,16 +160,19 @@ func listenUnix(ctx context.Context, a Address) (net.Listener, error) {
 	}
 	if err != nil {
 		l.Close()
-		return nil, errors.Join(fmt.Errorf("the socket %s: %w", a.Name, err), os.Remove(fresh))
+		return nil, err
 	}
-	return &unixListener{l, a.Name}, nil
+	return l, nil
 }
 
-// unixListener removes its socket when it is closed.
+// unixListener has the name of its place, and removes its socket when it is closed.
 type unixListener struct {
 	net.Listener
 	path string
 }
+
+// Addr returns the place of the socket.
+func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 func (l *unixListener) Close() error {
 	err := os.Remove(l.path)
