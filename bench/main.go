@@ -5,6 +5,7 @@
 //	go run . cache    a token that was checked before
 //	go run . http     a server at saturation behind the middleware
 //	go run . whole    whole authorization servers, each in a separate process
+//	go run . flat     the memory of one of them over an hour
 //	go run . sessions sessions created, checked and refreshed in each store
 //	go run . growth   the same sessions among a thousand and among ten million
 //	go run . adapters an http.Handler served by the events of Lambda
@@ -52,6 +53,9 @@ func run(args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == "whole" {
 		return whole(args[1:], out)
 	}
+	if len(args) > 0 && args[0] == "flat" {
+		return flat(args[1:], out)
+	}
 	if len(args) > 0 && args[0] == "growth" {
 		return growth(args[1:], out)
 	}
@@ -62,7 +66,7 @@ func run(args []string, out io.Writer) error {
 		return adaptersCommand(args[1:], out)
 	}
 	benches := map[string]func(options) ([]result, error){"verify": verify, "sign": sign, "cache": cache, "http": overHTTP}
-	usage := errors.New("say what to measure: verify, sign, cache, http, whole, sessions, growth, adapters or coldstart; -h shows the flags")
+	usage := errors.New("say what to measure: verify, sign, cache, http, whole, flat, sessions, growth, adapters or coldstart; -h shows the flags")
 	if len(args) == 0 {
 		return usage
 	}
