@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 //go:embed page.css
@@ -22,8 +23,8 @@ var passwordJS []byte
 type file struct {
 	kind       string // media type
 	content    []byte
-	sum        string // of the content, for its tag
-	compressed []byte // by gzip; nil if that is not shorter
+	sum        string        // of the content, for its tag
+	compressed func() []byte // by gzip, made when it is asked for first: a start needs none; nil if it is not shorter
 }
 
 // add keeps a file under a name that holds the hash of its content, and returns the name.
@@ -31,7 +32,7 @@ func (p *Pages) add(name, extension, kind string, content []byte) string {
 	sum := sha256.Sum256(content)
 	hash := hex.EncodeToString(sum[:8])
 	name += "." + hash + extension
-	p.files[name] = file{kind, content, hash, compressed(content)}
+	p.files[name] = file{kind, content, hash, sync.OnceValue(func() []byte { return compressed(content) })}
 	return name
 }
 
@@ -119,9 +120,13 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h, content, tag := w.Header(), f.content, `"`+f.sum+`"`
 	h.Add("Vary", "Accept-Encoding")
-	packed := f.compressed != nil && takesGzip(r.Header.Get("Accept-Encoding"))
+	packed := takesGzip(r.Header.Get("Accept-Encoding"))
 	if packed {
-		content, tag = f.compressed, `"`+f.sum+`-gzip"`
+		if short := f.compressed(); short != nil {
+			content, tag = short, `"`+f.sum+`-gzip"`
+		} else {
+			packed = false
+		}
 	}
 	h.Set("ETag", tag)
 	if matches(r.Header.Get("If-None-Match"), tag) {
