@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
@@ -16,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -105,6 +108,80 @@ func TestBootstrap(t *testing.T) {
 			}
 			out.Find(t, `"KeyAgeSeconds":\d+.*"RotatorFailures":0,"RotatorRuns":1`)
 		})
+	}
+}
+
+// TestE4_BootstrapSigner: the auth function publishes the key of KMS that its configuration pins, and not that of the
+// ring. With another public key it does not start, and the rotator runs all the same.
+func TestE4_BootstrapSigner(t *testing.T) {
+	moto := testserver.Moto(t)
+	bootstrap := functiontest.Build(t, ".")
+	env := environment(t, moto.URL())
+	c := awsConfig(lookup(env))
+	if err := dynamostore.CreateTable(t.Context(), dynamodb.NewFromConfig(c), "auth"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ssm.NewFromConfig(c).GetParametersByPath(t.Context(), &ssm.GetParametersByPathInput{Path: aws.String("/nothing")}); err != nil {
+		t.Fatal(err)
+	}
+	api := kms.NewFromConfig(c)
+	made, err := api.CreateKey(t.Context(), &kms.CreateKeyInput{KeySpec: types.KeySpecRsa2048, KeyUsage: types.KeyUsageTypeSignVerify})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := api.GetPublicKey(t.Context(), &kms.GetPublicKeyInput{KeyId: made.KeyMetadata.Arn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: out.PublicKey})
+	key, err := keys.ParsePublicPEM(public, keys.RS256, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kid, err := keys.Thumbprint(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(env["POSTERN_CONFIG"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	env["POSTERN_CONFIG"], env["POSTERN_SIGNER"] = filepath.Join(folder, "postern.toml"), "kms:"+*made.KeyMetadata.Arn
+	text = append(text, "\n[[keys.signers]]\nkey = \"${POSTERN_SIGNER}\"\npublic_key = \"signer.pem\"\n"...)
+	write := func(name string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("postern.toml", text)
+	write("signer.pem", public)
+	begin(t, bootstrap, env)
+	auth, _ := functiontest.Start(t, bootstrap, list(env)...)
+	w := httptest.NewRecorder()
+	lambdatest.Handler(lambdatest.HTTPAPI, auth).ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:8080/auth/.well-known/jwks.json", nil))
+	if set, err := keys.ParseJWKS(w.Body.Bytes()); err != nil || len(set) != 1 || set[0].ID() != kid || set[0].Algorithm() != keys.RS256 {
+		t.Errorf("%v is published, want %s: %v", set, kid, err)
+	}
+
+	other, err := keys.Generate(keys.RS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(other.Public().Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("signer.pem", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	var log strings.Builder
+	refused := world{lookup(env), os.ReadFile, io.Discard, slog.New(slog.NewTextHandler(&log, nil))}
+	if _, err := open(t.Context(), refused); err == nil || !strings.Contains(err.Error(), "keys.signers[0]: ") || !strings.Contains(log.String(), "a key of KMS is not the one of the configuration") {
+		t.Errorf("another public key: %v; the log has %s", err, log.String())
+	}
+	env["_HANDLER"] = "rotator"
+	if _, err := open(t.Context(), refused); err != nil {
+		t.Errorf("the rotator: %v", err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/posternauth/postern/internal/serve"
 	"github.com/posternauth/postern/internal/serve/emf"
 	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/keys/kmskeys"
 	"github.com/posternauth/postern/secrets"
 	"github.com/posternauth/postern/secrets/smsecrets"
 	"github.com/posternauth/postern/secrets/ssmsecrets"
@@ -42,6 +43,13 @@ func parts(w world, metrics *emf.Metrics) serve.Parts {
 		OpenVault: func(ctx context.Context, v serve.VaultRequest) (keys.Vault, error) {
 			return awsvault.Open(ctx, awsvault.Request{URL: v.URL, Ring: v.Ring, Store: v.Store, Key: v.Key, KMS: v.KMS,
 				AWS: func(context.Context) (aws.Config, error) { return c, nil }})
+		},
+		OpenSigner: func(ctx context.Context, s serve.SignerRequest) (keys.Signer, error) {
+			signer := kmskeys.SignerConfig{Report: s.Report, Now: s.Now}
+			for _, k := range s.Keys {
+				signer.Keys = append(signer.Keys, kmskeys.Key(k))
+			}
+			return awsvault.OpenSigner(ctx, signer, func(context.Context) (aws.Config, error) { return c, nil })
 		},
 		OpenSecrets: func(_ context.Context, s serve.SourceRequest) (secrets.Source, error) {
 			switch s.Name {

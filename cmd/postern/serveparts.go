@@ -21,6 +21,7 @@ import (
 	server "github.com/posternauth/postern/internal/serve"
 	serving "github.com/posternauth/postern/internal/serve/run"
 	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/keys/kmskeys"
 	"github.com/posternauth/postern/secrets"
 	"github.com/posternauth/postern/secrets/smsecrets"
 	"github.com/posternauth/postern/secrets/ssmsecrets"
@@ -40,6 +41,13 @@ func serveParts(w world, c server.Config, t serving.Tools, sinks *auditSinks) se
 		},
 		OpenVault: func(ctx context.Context, v server.VaultRequest) (keys.Vault, error) {
 			return awsvault.Open(ctx, awsvault.Request{URL: v.URL, Ring: v.Ring, Store: v.Store, Key: v.Key, KMS: v.KMS, AWS: loadAWS})
+		},
+		OpenSigner: func(ctx context.Context, s server.SignerRequest) (keys.Signer, error) {
+			c := kmskeys.SignerConfig{Report: s.Report, Now: s.Now}
+			for _, k := range s.Keys {
+				c.Keys = append(c.Keys, kmskeys.Key(k))
+			}
+			return awsvault.OpenSigner(ctx, c, loadAWS)
 		},
 		OpenSecrets: openSource,
 		OpenMail:    openSES,

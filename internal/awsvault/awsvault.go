@@ -38,6 +38,21 @@ func Named(url string) bool {
 	return url == "store" || ok && (scheme == "file" || scheme == "ssm" || scheme == "secrets-manager")
 }
 
+// OpenSigner opens keys of KMS that sign. load returns the configuration of AWS, as Request.AWS. The error is
+// keys.ErrUnavailable if KMS does not answer.
+func OpenSigner(ctx context.Context, c kmskeys.SignerConfig, load func(context.Context) (aws.Config, error)) (keys.Signer, error) {
+	loaded, err := load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: finding AWS credentials: %w", keys.ErrUnavailable, err)
+	}
+	c.Client = kms.NewFromConfig(loaded)
+	signer, err := kmskeys.NewSigner(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return signer, nil
+}
+
 // ErrUnsealed is the error for a ring in a store or a file without something to seal it with.
 var ErrUnsealed = errors.New("keys in a store or a file are sealed")
 

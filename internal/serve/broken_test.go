@@ -49,6 +49,12 @@ seal = "secret:POSTERN_VAULT_KEY"
 algorithm = "ES256"
 rotate = "60d"
 
+[[keys.signers]]
+key = "kms:arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+public_key = "testdata/signer.pem"
+algorithm = "RS512"
+from = 2026-01-01T00:00:00Z
+
 [session]
 kind = "user"
 access = "5m"

@@ -46,6 +46,7 @@ func Check(ctx context.Context, c Config, p Parts) error {
 	b := builder{Config: &c, Parts: p, house: h, ctx: ctx, dry: true, found: slices.Clone(c.problems)}
 	if len(b.found) > 0 { // nothing is built of it, but the files can be looked at
 		b.pages()
+		b.signerKeys()
 		b.past()
 		return b.found.err(c.file)
 	}
@@ -66,7 +67,7 @@ func (b *builder) open() error {
 		return nil
 	}
 	secrets := func() error { return b.openSecrets(b.references()) }
-	if err := b.steps(secrets, b.openStore, b.openKeys, b.openAudit); err != nil || len(b.found) > 0 {
+	if err := b.steps(secrets, b.openStore, b.openKeys, b.openSigner, b.openAudit); err != nil || len(b.found) > 0 {
 		return err
 	}
 	if !b.openSessions() || !b.openUsers() {
@@ -207,7 +208,7 @@ const kmsPrefix = "kms:"
 
 func (b *builder) openSessions() bool {
 	c := session.Config{
-		Issuer: b.Issuer, Audience: b.Audience, ClientID: b.ClientID, Keys: b.house.ring, Store: b.house.store,
+		Issuer: b.Issuer, Audience: b.Audience, ClientID: b.ClientID, Keys: b.house.signer, Secrets: b.house.ring, Store: b.house.store,
 		Origins: b.Origins, Site: b.Site, NotBefore: b.NotBefore, DevelopmentHosts: b.DevelopmentHosts,
 		Now: b.Now, Logger: b.Logger,
 	}

@@ -105,6 +105,7 @@ func (k *checker) checkKeys() {
 	if c.Rotate != 0 {
 		k.between("keys.rotate", c.Rotate, day, 400*day)
 	}
+	k.checkSigners()
 }
 
 func (k *checker) checkSession() {

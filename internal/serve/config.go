@@ -77,6 +77,15 @@ type Keys struct {
 	Seal      string        `toml:"seal" otherwise:"none: ssm and secrets-manager encrypt by themselves" example:"secret:POSTERN_VAULT_KEY" help:"What the keys are sealed with: secret:NAME (32 bytes in base64) or kms:ARN. Required for store and file."`
 	Algorithm string        `toml:"algorithm" default:"RS256" example:"ES256" help:"The algorithm of new keys: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA. RS256 is what every gateway accepts."`
 	Rotate    time.Duration `toml:"rotate" default:"30d" example:"90d" help:"How old the newest key may become before another one is made. 0: keys are rotated by postern keys rotate or by a schedule."`
+	Signers   []Signer      `toml:"signers" otherwise:"none" help:"Keys of AWS KMS that sign the tokens, so that no process and no vault has their private keys; one [[keys.signers]] for each. The one with the latest from that has come signs, and all are published. The ring stays, with the master secrets. Before the first of them begins the ring signs; the keys of the ring verify until the last token that they signed is dead, and never where a key of KMS has no from."`
+}
+
+// Signer is a key of KMS.
+type Signer struct {
+	Key       string    `toml:"key" need:"always" example:"kms:arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" help:"kms:ARN of an asymmetric key to sign and verify. An alias is refused, because it can be moved to another key."`
+	PublicKey string    `toml:"public_key" need:"always" example:"signer.pem" help:"Its public key in PEM: a file beside the configuration, or the text itself. If KMS has another one under the ARN, the server does not start."`
+	Algorithm string    `toml:"algorithm" otherwise:"RS256 for RSA; for a curve ES256, ES384 or ES512" example:"PS256" help:"The one algorithm of its tokens: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512."`
+	From      time.Time `toml:"from" otherwise:"from the beginning" example:"2026-12-01T06:00:00Z" help:"When it begins to sign. It is published before, so leave at least three hours after the start of all servers with this entry: caches of the public keys then have it. One entry may have none."`
 }
 
 // Session is the kind of session of people.

@@ -11,6 +11,7 @@ import (
 type Look struct {
 	StoreURL string // empty: memory
 	Vault    VaultRequest
+	Signers  []SignerKey
 	MailAddr string // HOST:PORT of the mail server; empty: none, or Amazon SES
 	MailTLS  bool   // TLS from the beginning
 }
@@ -39,6 +40,7 @@ func Examine(ctx context.Context, c Config, p Parts) (Look, error) {
 	} else {
 		look.Vault.KMS, _ = strings.CutPrefix(c.Keys.Seal, kmsPrefix)
 	}
+	look.Signers = b.signerKeys()
 	b.checkAudit()
 	if addr, implicit, err := mailServer(c.Mail.URL); err == nil {
 		look.MailAddr, look.MailTLS = addr, implicit

@@ -19,6 +19,7 @@ type House struct {
 	handler  http.Handler
 	store    store.Store
 	ring     *keys.Ring
+	signer   keys.Signer // the ring, or keys of KMS
 	sessions *session.Sessions
 	people   *users.Directory
 	now      func() time.Time

@@ -40,6 +40,12 @@ type Parts struct {
 	// Defaults to nil: there are no others.
 	OpenVault func(ctx context.Context, v VaultRequest) (keys.Vault, error)
 
+	// OpenSigner opens the keys of KMS of the list keys.signers. Its error is keys.ErrUnavailable if KMS does not
+	// answer; any other one says that a key is not the one of the configuration.
+	//
+	// Defaults to nil: there are none, and a configuration that has some is refused.
+	OpenSigner func(ctx context.Context, s SignerRequest) (keys.Signer, error)
+
 	// OpenSecrets opens a source of secrets besides env.
 	//
 	// Defaults to nil: there are no others.

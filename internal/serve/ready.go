@@ -30,7 +30,7 @@ func (h *House) Ready(ctx context.Context) error {
 	if err := h.StoreUp(ctx); err != nil {
 		return err
 	}
-	if _, err := h.ring.SigningKey(ctx, h.config.Session.Access); err != nil {
+	if _, err := h.signer.SigningKey(ctx, h.config.Session.Access); err != nil {
 		return fmt.Errorf("serve: the keys cannot sign: %w", err)
 	}
 	return nil

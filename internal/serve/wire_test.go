@@ -94,18 +94,15 @@ func onStores(t *testing.T, test func(*wire)) {
 	}
 }
 
-func newWire(t *testing.T, engine, file string) *wire {
+// newWire opens a House. change changes its parts and the variables of its file.
+func newWire(t *testing.T, engine, file string, change ...func(*Parts, environment)) *wire {
 	t.Helper()
 	w := &wire{t: t, clock: posterntest.NewClock(time.Time{})}
 	server := httptest.NewUnstartedServer(nil)
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	w.origin = "http://localhost:" + port
 	env := environment{"ISSUER": w.origin + "/auth", "POSTERN_VAULT_KEY": vaultKey()}
-	c, err := Parse("postern.toml", []byte(file), env.lookup)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.house, err = Open(t.Context(), c, Parts{
+	p := Parts{
 		LookupEnv: env.lookup, ReadFile: os.ReadFile, Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler),
 		OnEvent: func(_ context.Context, e session.Event) { w.events = append(w.events, e.Name) },
 		OpenStore: func(ctx context.Context, url string) (store.Store, func(), error) {
@@ -122,8 +119,15 @@ func newWire(t *testing.T, engine, file string) *wire {
 		OpenMail: func(context.Context, Mail) (func(context.Context, postern.Mail) error, error) {
 			return w.mails.Send, nil
 		},
-	})
+	}
+	for _, f := range change {
+		f(&p, env)
+	}
+	c, err := Parse("postern.toml", []byte(file), env.lookup)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if w.house, err = Open(t.Context(), c, p); err != nil {
 		t.Fatal(err)
 	}
 	server.Config.Handler = w.house.Handler()

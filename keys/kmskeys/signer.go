@@ -140,7 +140,7 @@ func (s *Signer) read(ctx context.Context, k Key) (*signingKey, error) {
 	}
 	thumb, err := keys.Thumbprint(raw)
 	if err != nil || thumb != k.Thumbprint {
-		return nil, fmt.Errorf("%w: the public key of %s has the thumbprint %s, and Thumbprint is %s", ErrPinned, k.ARN, thumb, k.Thumbprint)
+		return nil, fmt.Errorf("%w: the public key of %s has the thumbprint %s, and %s is pinned", ErrPinned, k.ARN, thumb, k.Thumbprint)
 	}
 	public, err := keys.NewPublicKey(raw, k.Algorithm, thumb)
 	if err != nil {
