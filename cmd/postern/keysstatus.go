@@ -17,8 +17,9 @@ const gatewayCache = 2 * time.Hour
 
 type keysStatus struct {
 	vaultFlags
-	MaxAge span `name:"max-age" placeholder:"AGE" help:"Exit with status 1 if the newest key is older, such as 1080h for 45 days. Default: any age is right."`
-	JSON   bool `name:"json" help:"Print JSON."`
+	Config string `placeholder:"FILE" help:"A configuration of postern serve, in place of --vault: it names the vault, and the keys of KMS that sign."`
+	MaxAge span   `name:"max-age" placeholder:"AGE" help:"Exit with status 1 if the newest key is older, such as 1080h for 45 days. Default: any age is right."`
+	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
 // A keyStatus is what keys status prints.
@@ -26,6 +27,7 @@ type keyStatus struct {
 	rotator.Report
 	Changes  []keyChange `json:"changes,omitempty"`  // what comes by time alone, the next first
 	Accepted []lateKey   `json:"accepted,omitempty"` // keys that ended, and that a gateway may still accept
+	Signers  []kmsStatus `json:"signers,omitempty"`  // keys of KMS, the one that signs first first
 	TooOld   bool        `json:"too_old"`
 }
 
@@ -43,7 +45,7 @@ type lateKey struct {
 
 // Run prints the status.
 func (c keysStatus) Run(ctx context.Context, w world) error {
-	ring, done, err := c.ring(ctx, w)
+	ring, kms, done, err := c.rings(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -58,9 +60,13 @@ func (c keysStatus) Run(ctx context.Context, w world) error {
 	}
 	now := w.now()
 	s := keyStatus{Report: report, TooOld: c.MaxAge > 0 && time.Duration(report.Age) > time.Duration(c.MaxAge)}
+	s.Signers = kms.status(now)
 	for _, k := range list {
 		switch ended := k.Retires; k.State {
 		case keys.StatePending:
+			if kms.sign(k.Activates) {
+				continue
+			}
 			s.Changes = append(s.Changes, keyChange{k.ID, "signs", k.Activates.UTC()})
 		case keys.StatePassive:
 			s.Changes = append(s.Changes, keyChange{k.ID, "retires", k.Retires.UTC()})
@@ -78,6 +84,9 @@ func (c keysStatus) Run(ctx context.Context, w world) error {
 	} else {
 		err = s.print(w.out, now)
 	}
+	if err == nil {
+		err = kms.check(ctx, now)
+	}
 	if err == nil && s.TooOld {
 		err = fmt.Errorf("the newest key is %s old, and at most %s is allowed: run postern keys rotate, and look why the rotator does not", days(time.Duration(report.Age)), days(time.Duration(c.MaxAge)))
 	}
@@ -86,7 +95,19 @@ func (c keysStatus) Run(ctx context.Context, w world) error {
 
 func (s keyStatus) print(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "Newest key:   %s, %s old\n", s.Newest, days(time.Duration(s.Age)))
-	fmt.Fprintf(out, "Signing key:  %s, %s old\n", s.Signing, days(time.Duration(s.SigningAge)))
+	if len(s.Signers) == 0 || s.Signers[0].State == keys.StatePending {
+		fmt.Fprintf(out, "Signing key:  %s, %s old\n", s.Signing, days(time.Duration(s.SigningAge)))
+	}
+	for _, k := range s.Signers {
+		switch k.State {
+		case keys.StateSigning:
+			fmt.Fprintf(out, "Signing key:  %s, %s in KMS: %s\n", k.Key, k.Algorithm, k.ARN)
+		case keys.StatePassive:
+			fmt.Fprintf(out, "Before:       %s, %s in KMS: %s\n", k.Key, k.Algorithm, k.ARN)
+		case keys.StatePending:
+			fmt.Fprintf(out, "Next:         %s, %s in KMS, signs %s (%s): %s\n", k.Key, k.Algorithm, inWords(k.From, now), stamp(k.From), k.ARN)
+		}
+	}
 	for _, c := range s.Changes {
 		fmt.Fprintf(out, "Next:         %s %s %s (%s)\n", c.Key, c.What, inWords(c.At, now), stamp(c.At))
 	}

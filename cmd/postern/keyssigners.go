@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/posternauth/postern/internal/awsvault"
+	server "github.com/posternauth/postern/internal/serve"
+	serving "github.com/posternauth/postern/internal/serve/run"
+	"github.com/posternauth/postern/keys"
+)
+
+// A kmsStatus is a key of KMS as keys status prints it.
+type kmsStatus struct {
+	Key       string         `json:"key"`
+	ARN       string         `json:"arn"`
+	Algorithm keys.Algorithm `json:"algorithm"`
+	State     keys.State     `json:"state"` // pending, signing, or passive
+	From      time.Time      `json:"from,omitzero"`
+}
+
+// kmsKeys are the keys of KMS of a configuration, the one that signs first first.
+type kmsKeys struct {
+	list []server.SignerKey
+	open func(context.Context, server.SignerRequest) (keys.Signer, error)
+}
+
+// sign reports whether a key of KMS signs at a time.
+func (k kmsKeys) sign(at time.Time) bool { return len(k.list) > 0 && !k.list[0].From.After(at) }
+
+func (k kmsKeys) status(now time.Time) (all []kmsStatus) {
+	for i, key := range k.list {
+		s := kmsStatus{key.Thumbprint, key.ARN, key.Algorithm, keys.StateSigning, key.From.UTC()}
+		switch {
+		case key.From.After(now):
+			s.State = keys.StatePending
+		case i+1 < len(k.list) && !k.list[i+1].From.After(now):
+			s.State = keys.StatePassive
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// check asks KMS whether the keys are those of the configuration.
+func (k kmsKeys) check(ctx context.Context, now time.Time) error {
+	if len(k.list) == 0 {
+		return nil
+	}
+	list := append([]server.SignerKey{}, k.list...)
+	list[0].From = time.Time{} // an earlier one need not sign
+	_, err := k.open(ctx, server.SignerRequest{
+		Keys: list, Now: func() time.Time { return now }, Report: func(context.Context, string, error) {}, // the error is printed
+	})
+	return err
+}
+
+// rings opens the ring of --config or of the other flags.
+func (c keysStatus) rings(ctx context.Context, w world) (*keys.Ring, kmsKeys, func(), error) {
+	if c.Config == "" {
+		ring, done, err := c.ring(ctx, w)
+		return ring, kmsKeys{}, done, err
+	}
+	if c.Vault != "" {
+		return nil, kmsKeys{}, nil, usagef("--config names the vault: leave out --vault and POSTERN_VAULT")
+	}
+	data, err := readRegular(c.Config)
+	if err != nil {
+		return nil, kmsKeys{}, nil, fmt.Errorf("--config: %w", err)
+	}
+	config, err := server.Parse(c.Config, data, os.LookupEnv)
+	if err != nil {
+		return nil, kmsKeys{}, nil, err
+	}
+	parts := serveParts(w, config, serving.Tools{}, &auditSinks{})
+	look, err := server.Examine(ctx, config, parts)
+	if err != nil {
+		return nil, kmsKeys{}, nil, err
+	}
+	ring, done, err := examinedRing(ctx, w, look)
+	return ring, kmsKeys{look.Signers, parts.OpenSigner}, done, err
+}
+
+// examinedRing opens the ring of a configuration that is there already.
+func examinedRing(ctx context.Context, w world, look server.Look) (*keys.Ring, func(), error) {
+	if look.Vault.URL == "memory" || look.Vault.URL == "store" && look.StoreURL == "" {
+		return nil, nil, errors.New("[keys] vault: the keys are in the memory of the server, where no command can see them")
+	}
+	v := look.Vault
+	request := awsvault.Request{URL: v.URL, Ring: v.Ring, Key: v.Key, KMS: v.KMS, AWS: loadAWS}
+	done := func() {}
+	if v.URL == "store" {
+		var err error
+		if request.Store, done, err = openStore(ctx, w, "[store] url", look.StoreURL); err != nil {
+			return nil, nil, err
+		}
+	}
+	vault, err := awsvault.Open(ctx, request)
+	if err != nil {
+		done()
+		return nil, nil, fmt.Errorf("[keys] vault: %w", err)
+	}
+	ring, has, err := namedVault{Vault: vault}.ring(ctx, keys.RingConfig{Now: w.now}, false)
+	if err == nil && !has {
+		err = errors.New("[keys] vault: there are no keys yet; the first start of the server makes them")
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return ring, done, nil
+}
