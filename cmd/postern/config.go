@@ -47,7 +47,7 @@ func (c configCheck) Run(ctx context.Context, w world) error {
 		return fmt.Errorf("%w; postern config example > %s makes one", err, c.File)
 	}
 	config, _ := server.Parse(c.File, data, os.LookupEnv) // Check returns its problems too
-	err = server.Check(ctx, config, server.Parts{LookupEnv: os.LookupEnv, ReadFile: readRegular, Now: w.now, Logger: slog.New(slog.DiscardHandler)})
+	err = server.Check(ctx, config, server.Parts{LookupEnv: os.LookupEnv, ReadFile: readRegular, Now: w.now, Logger: slog.New(slog.DiscardHandler), Offline: offlineRules()})
 	var invalid *server.Invalid
 	if err != nil && !errors.As(err, &invalid) {
 		return err

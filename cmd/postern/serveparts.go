@@ -35,7 +35,7 @@ import (
 func serveParts(w world, c server.Config, t serving.Tools, sinks *auditSinks) server.Parts {
 	return server.Parts{
 		LookupEnv: os.LookupEnv, ReadFile: readRegular, Now: w.now, Logger: t.Logger, OnEvent: t.Event,
-		Memory: &sinks.memory,
+		Memory: &sinks.memory, Offline: offlineRules(),
 		OpenStore: func(ctx context.Context, url string) (store.Store, func(), error) {
 			return openServed(ctx, w, url, c.Store.Migrate)
 		},

@@ -86,32 +86,41 @@ func checkStoreURL(flag, where string) error {
 
 // openRedis opens the store at a URL of go-redis, which may have the parameter prefix besides.
 func openRedis(w world, flag, where string) (store.Store, func(), error) {
-	// No error of url or redis is passed on: they repeat the password.
-	const noURL = "%s: not a URL of Redis: want redis://USER:PASSWORD@HOST:PORT/DATABASE, with ?prefix= or options of go-redis behind it"
-	u, err := url.Parse(where)
+	options, prefix, err := redisOptions(flag, where)
 	if err != nil {
-		return nil, nil, usagef(noURL, flag)
+		return nil, nil, err
 	}
-	parameters := u.Query()
-	prefix, given := parameters["prefix"]
-	if given && (len(prefix) != 1 || prefix[0] == "" || strings.ContainsAny(prefix[0], "{}")) {
-		return nil, nil, usagef("%s: prefix is redisstore.Config.Prefix of the program: give it once, not empty and without braces, or leave it out", flag)
-	}
-	parameters.Del("prefix")
-	u.RawQuery = parameters.Encode()
-	options, err := redis.ParseURL(u.String())
-	if err != nil {
-		return nil, nil, usagef(noURL, flag)
-	}
-	options.ContextTimeoutEnabled = true // or Ctrl-C waits for a server that hangs
-	redislog.Disable()                   // what goes wrong is in the errors
+	redislog.Disable() // what goes wrong is in the errors
 	client := redis.NewClient(options)
-	st, err := redisstore.New(redisstore.Config{Client: client, Prefix: strings.Join(prefix, ""), Now: w.now})
+	st, err := redisstore.New(redisstore.Config{Client: client, Prefix: prefix, Now: w.now})
 	if err != nil {
 		client.Close()
 		return nil, nil, err
 	}
 	return st, func() { client.Close() }, nil
+}
+
+// redisOptions reads a URL of Redis.
+func redisOptions(flag, where string) (*redis.Options, string, error) {
+	// No error of url or redis is passed on: they repeat the password.
+	const noURL = "%s: not a URL of Redis: want redis://USER:PASSWORD@HOST:PORT/DATABASE, with ?prefix= or options of go-redis behind it"
+	u, err := url.Parse(where)
+	if err != nil {
+		return nil, "", usagef(noURL, flag)
+	}
+	parameters := u.Query()
+	prefix, given := parameters["prefix"]
+	if given && (len(prefix) != 1 || prefix[0] == "" || strings.ContainsAny(prefix[0], "{}")) {
+		return nil, "", usagef("%s: prefix is redisstore.Config.Prefix of the program: give it once, not empty and without braces, or leave it out", flag)
+	}
+	parameters.Del("prefix")
+	u.RawQuery = parameters.Encode()
+	options, err := redis.ParseURL(u.String())
+	if err != nil {
+		return nil, "", usagef(noURL, flag)
+	}
+	options.ContextTimeoutEnabled = true // or Ctrl-C waits for a server that hangs
+	return options, strings.Join(prefix, ""), nil
 }
 
 // openPostgres opens the store at a URL of Postgres.

@@ -47,7 +47,7 @@ func (b *builder) checkAudit() {
 	if len(b.webhookSecrets()) == 0 {
 		return
 	}
-	_, err := audit.NewWebhook(audit.WebhookConfig{URL: b.Audit.Webhook, Secrets: b.webhookSecrets(), Store: &store.Memory{}})
+	err := webhook(b.Audit.Webhook, b.webhookSecrets()...)
 	switch {
 	case err == nil:
 	case strings.Contains(err.Error(), "the field URL"):
@@ -56,6 +56,12 @@ func (b *builder) checkAudit() {
 		b.problem("audit.webhook_secret", "the secret "+b.Audit.WebhookSecret.Name+" is not whsec_ and base64 of 24 to 64 bytes, or up to 5 such with spaces between",
 			"make what comes after whsec_ with: openssl rand -base64 32")
 	}
+}
+
+// webhook returns what the sink of a webhook refuses.
+func webhook(url string, secrets ...string) error {
+	_, err := audit.NewWebhook(audit.WebhookConfig{URL: url, Secrets: secrets, Store: &store.Memory{}})
+	return err
 }
 
 func (b *builder) webhookSecrets() []string {

@@ -189,8 +189,10 @@ type setting struct {
 	key, value string
 }
 
-func settingsOfFull() (all []setting, lines []string) {
-	lines = strings.Split(full, "\n")
+func settingsOfFull() (all []setting, lines []string) { return settingsIn(full) }
+
+func settingsIn(text string) (all []setting, lines []string) {
+	lines = strings.Split(text, "\n")
 	table, count := "", map[string]int{}
 	for i, line := range lines {
 		if header, ok := strings.CutPrefix(line, "[["); ok {

@@ -67,7 +67,7 @@ func (b *builder) open() error {
 		return nil
 	}
 	secrets := func() error { return b.openSecrets(b.references()) }
-	if err := b.steps(secrets, b.openStore, b.openKeys, b.openSigner, b.openAudit); err != nil || len(b.found) > 0 {
+	if err := b.steps(secrets, b.openStore, b.openKeys, b.openSigner, b.openAudit); err != nil || len(b.found) > 0 && !b.dry {
 		return err
 	}
 	if !b.openSessions() || !b.openUsers() {
@@ -113,10 +113,10 @@ func (b *builder) openRing() error {
 	return b.steps(secrets, b.openKeys)
 }
 
-// steps runs steps until one of them has an error or finds a problem.
+// steps runs steps until one of them has an error or finds a problem. A dry run goes on after a problem, to find more.
 func (b *builder) steps(all ...func() error) error {
 	for _, step := range all {
-		if err := step(); err != nil || len(b.found) > 0 {
+		if err := step(); err != nil || len(b.found) > 0 && !b.dry {
 			return err
 		}
 	}
@@ -138,6 +138,9 @@ func (b *builder) past() bool {
 
 func (b *builder) openStore() error {
 	scheme := b.Store.URL.Scheme()
+	if b.dry && scheme != memory && b.Store.URL.Secret.IsZero() {
+		offline(b, b.Offline.Store, b.Store.URL.url, "store.url", "postern config docs explains the setting")
+	}
 	switch {
 	case b.dry || scheme == memory:
 		b.house.store, _ = b.Memory.open(b.Now)
@@ -180,6 +183,12 @@ func (b *builder) openKeys() error {
 	path, inFile := strings.CutPrefix(b.Keys.Vault, "file:")
 	switch {
 	case b.dry:
+		if sealed {
+			request.Key = make([]byte, 32)
+		}
+		if b.Keys.Vault != memory {
+			offline(b, b.Offline.Vault, request, "keys.vault", "postern config docs explains the setting")
+		}
 		ring.Vault, ring.Algorithm = &keys.MemoryVault{}, keys.ES256
 	case b.Keys.Vault == memory:
 		_, ring.Vault = b.Memory.open(b.Now)

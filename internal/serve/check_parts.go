@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/posternauth/postern/internal/mailaddr"
 	"github.com/posternauth/postern/secrets"
@@ -99,8 +100,8 @@ func (k *checker) checkKeys() {
 	case isFile && c.Ring != "main":
 		k.bad("keys.ring", "has no effect: a file has one ring", "remove it, or write vault = \"store\"")
 	}
-	if c.Ring == "" || len(c.Ring) > 64 {
-		k.bad("keys.ring", "is not a name of 1 to 64 characters", "remove it, for main")
+	if c.Ring == "" || len(c.Ring) > 64 || strings.ContainsFunc(c.Ring, unicode.IsControl) {
+		k.bad("keys.ring", "is not a name of 1 to 64 bytes without control characters", "remove it, for main")
 	}
 	if c.Rotate != 0 {
 		k.between("keys.rotate", c.Rotate, day, 400*day)
@@ -338,7 +339,12 @@ func (k *checker) checkRest() {
 	if k.Pages.Radius < 0 || k.Pages.Radius > 24 {
 		k.bad("pages.radius", "is out of range", "give 0 to 24")
 	}
-	k.httpsURL("audit.webhook", k.Audit.Webhook, k.local)
+	k.httpsURL("audit.webhook", k.Audit.Webhook, false)
+	if k.Audit.Webhook != "" {
+		if err := webhook(k.Audit.Webhook, "whsec_"+strings.Repeat("A", 32)); err != nil { // with a secret of the right form
+			k.bad("audit.webhook", packagePrefix.ReplaceAllString(err.Error(), ""), "write an https URL at a public address")
+		}
+	}
 	if k.Audit.File == "" && !k.Audit.FileKey.IsZero() {
 		k.bad("audit.file_key", "has no effect without file", "remove it, or name a file")
 	}

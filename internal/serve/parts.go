@@ -66,6 +66,11 @@ type Parts struct {
 	// Defaults to nil.
 	OnEvent func(context.Context, session.Event)
 
+	// Offline has the rules of what the functions above open, for Check.
+	//
+	// Defaults to none: Check looks at the form of these settings alone.
+	Offline Offline
+
 	// Now is the clock.
 	//
 	// Defaults to time.Now.
@@ -112,4 +117,23 @@ type AuditRequest struct {
 	Key     string      // audit.file_key, in hex; empty: none
 	Secrets []string    // those of the webhook, each of the form whsec_...
 	Store   store.Store // where a webhook keeps what it could not send yet
+}
+
+// An Offline has the rules of the engines and services that a program links. Each function returns an error for values
+// with which it could never open anything, and calls nobody. Errors have no piece of a URL.
+type Offline struct {
+	Store   func(url string) error
+	Vault   func(v VaultRequest) error
+	Secrets func(s SourceRequest) error
+	Mail    func(m Mail) error
+}
+
+// offline notes what a rule of Offline refuses, in a dry run.
+func offline[T any](b *builder, rule func(T) error, value T, key, next string) {
+	if rule == nil {
+		return
+	}
+	if err := rule(value); err != nil {
+		b.problem(key, packagePrefix.ReplaceAllString(err.Error(), ""), next)
+	}
 }

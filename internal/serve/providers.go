@@ -1,6 +1,9 @@
 package serve
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"strings"
 
 	"github.com/posternauth/postern"
@@ -111,10 +114,14 @@ func (b *builder) oauth(p Provider) oauth.Config {
 	return c
 }
 
-// appleKey returns the key that signs for Apple. A dry run has none.
+// appleKey returns the key that signs for Apple. A dry run makes one with the id of the configuration.
 func (b *builder) appleKey(p Provider) (keys.SigningKey, error) {
 	if b.dry {
-		return keys.Generate(keys.ES256)
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		return keys.NewSigningKey(key, keys.ES256, p.KeyID)
 	}
 	return keys.ParsePrivatePEM([]byte(b.values[p.PrivateKey.Name]), keys.ES256, p.KeyID)
 }

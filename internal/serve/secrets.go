@@ -53,6 +53,12 @@ func (b *builder) openSecrets(names map[string]string) error {
 		for _, name := range names {
 			b.values[name] = "a secret that was not read"
 		}
+		for i, source := range b.Secrets.Sources {
+			if source != "env" && len(names) > 0 {
+				request := SourceRequest{Name: source, Prefix: b.Secrets.Prefix, Plain: b.Secrets.Plain}
+				offline(b, b.Offline.Secrets, request, fmt.Sprintf("secrets.sources[%d]", i), "postern config docs explains secrets.prefix")
+			}
+		}
 		return nil
 	}
 	if len(names) == 0 {

@@ -20,6 +20,7 @@ func (b *builder) mail() func(context.Context, postern.Mail) error {
 	case m.URL == "":
 		return nil
 	case m.URL == "ses:" && b.dry:
+		offline(b, b.Offline.Mail, m, "mail.from", "postern config docs explains the setting")
 		return func(context.Context, postern.Mail) error { return postern.ErrMailUnavailable }
 	case m.URL == "ses:" && b.OpenMail == nil:
 		b.problem("mail.url", "this program does not send by Amazon SES", "use smtp://HOST:PORT or smtps://HOST:PORT, or another program")
