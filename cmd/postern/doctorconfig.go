@@ -113,7 +113,8 @@ func (k *settingsCheck) store(ctx context.Context, where string) (store.Store, f
 	switch {
 	case errors.Is(err, sqlstore.ErrSchema) || err != nil && strings.Contains(err.Error(), "no tables of Postern") || err != nil && strings.Contains(err.Error(), "there is no database"):
 		k.report.Ran("store-tables")
-		if !k.config.Store.Migrate {
+		// With migrate, serve makes and upgrades tables. Those of another program, or too new for it, it refuses.
+		if refused := errors.Is(err, sqlstore.ErrSchema) && !strings.Contains(err.Error(), "postern migrate"); refused || !k.config.Store.Migrate {
 			k.report.Found("store-tables", at, err.Error())
 		}
 		return nil, none

@@ -155,6 +155,15 @@ func TestMigrate(t *testing.T) {
 			if got := migrate(statusNo); !strings.Contains(got, "upgrade it") {
 				t.Errorf("tables for newer programs: %s", got)
 			}
+			if _, err := db.Exec("DROP TABLE postern_schema; CREATE TABLE postern_schema (app TEXT, version TEXT)"); err != nil {
+				t.Fatal(err)
+			}
+			serves("not those of Postern")
+			for _, args := range [][]string{nil, {"--dry-run"}} {
+				if got := migrate(statusNo, args...); !strings.Contains(got, "not those of Postern (look at postern_schema): use another database") {
+					t.Errorf("%v with a table of another program: %s", args, got)
+				}
+			}
 		})
 	}
 }

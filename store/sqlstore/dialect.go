@@ -29,6 +29,7 @@ type dialect struct {
 	busy          func(error) bool // another is in the way: nothing was done, try again
 	lost          func(error) bool // the connection broke, so that a read may be tried on another; nil: it cannot
 	missing       func(error) bool // there is no such table
+	otherShape    func(error) bool // there is no such column
 	server        bool             // many write at once, each for itself; else they queue here
 	migrationLock string           // keeps other processes from migrating until the transaction ends; empty: begin does
 	queries       queries

@@ -141,7 +141,10 @@ func Migrate(ctx context.Context, c Config) (from int, err error) {
 // migrate brings the tables to the current version, in one transaction: of several processes one does it, and the
 // others wait and find it done. It leaves tables of a newer version alone.
 func (s *Store) migrate(ctx context.Context) (from int, err error) {
-	if version, _, err := s.version(ctx, autocommit{s}); err == nil && version >= current {
+	switch version, _, err := s.version(ctx, autocommit{s}); {
+	case errors.Is(err, errForeign):
+		return 0, err
+	case err == nil && version >= current:
 		return version, nil // without taking the write lock at every start
 	}
 	err = s.transact(ctx, func(on runner) error {
@@ -196,17 +199,46 @@ func (s *Store) tables(ctx context.Context) (Tables, error) {
 		found.Version, found.Oldest, err = s.version(ctx, autocommit{s})
 		return err
 	})
+	if errors.Is(err, errForeign) {
+		return Tables{}, err
+	}
 	if err != nil && (ctx.Err() != nil || !s.dialect.missing(err)) {
 		return Tables{}, failed("reading the version of the tables", err)
 	}
 	return found, nil
 }
 
+// errForeign is the ErrSchema of tables that have Postern's names and not its columns, or of which some are gone.
+var errForeign = fmt.Errorf("%w: there is a table postern_schema, but the tables that it stands for are not those of Postern", ErrSchema)
+
+func foreign(table string) error {
+	return fmt.Errorf("%w (look at %s): use another database or schema, or restore the tables from a backup", errForeign, table)
+}
+
 // version returns the version of the tables, 0 when there are none yet, and the oldest version of the code that works
-// with them.
+// with them. It believes the number only if the tables are there. The error is errForeign if they are not.
 func (s *Store) version(ctx context.Context, on runner) (version, needs int, err error) {
-	err = s.rows(ctx, on, "SELECT version, oldest FROM postern_schema WHERE id = 1", nil, func(rows *sql.Rows) error {
-		return rows.Scan(&version, &needs)
+	const table = "postern_schema"
+	var scanned error
+	err = s.rows(ctx, on, "SELECT version, oldest FROM "+table+" WHERE id = 1", nil, func(rows *sql.Rows) error {
+		scanned = rows.Scan(&version, &needs)
+		return scanned
 	})
-	return version, needs, err
+	switch {
+	case scanned != nil, err != nil && s.dialect.otherShape(err):
+		return 0, 0, foreign(table)
+	case err != nil || version == 0 && needs == 0:
+		return 0, 0, err
+	case version < 1 || needs < 1 || needs > version:
+		return 0, 0, foreign(table)
+	case needs > current: // they may have columns that this code does not know
+		return version, needs, nil
+	}
+	for table, columns := range map[string]string{"postern_items": "part, id, value, expires_ms, version", "postern_counters": "part, id, n, expires_ms"} {
+		err := s.rows(ctx, on, "SELECT "+columns+" FROM "+table+" WHERE 1 = 0", nil, func(*sql.Rows) error { return nil })
+		if err != nil && (s.dialect.missing(err) || s.dialect.otherShape(err)) { // another error, such as no right to read, shows nothing
+			return 0, 0, foreign(table)
+		}
+	}
+	return version, needs, nil
 }

@@ -32,7 +32,9 @@ func postgresDialect() *dialect {
 		busy:    postgresBusy,
 		lost:    postgresLost,
 		missing: func(err error) bool { return sqlState(err) == "42P01" }, // undefined_table
-		server:  true,
+
+		otherShape: func(err error) bool { return sqlState(err) == "42703" }, // undefined_column
+		server:     true,
 		// The number is of no meaning but to be always the same.
 		migrationLock: "SELECT pg_advisory_xact_lock(7815462302591804411)",
 		queries: queries{

@@ -21,7 +21,8 @@ func sqliteDialect() *dialect {
 		begin: "BEGIN IMMEDIATE",
 		busy:  sqliteBusy,
 		// SQLite has no separate code for this, and every driver passes its text on.
-		missing: func(err error) bool { return strings.Contains(err.Error(), "no such table") },
+		missing:    func(err error) bool { return strings.Contains(err.Error(), "no such table") },
+		otherShape: func(err error) bool { return strings.Contains(err.Error(), "no such column") },
 		queries: queries{
 			one: selectOne, page: selectPage,
 			many:       many,
