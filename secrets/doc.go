@@ -1,9 +1,8 @@
 // Package secrets reads the named secrets and parameters of an application and a stage, such as the client secret of a
 // provider.
 //
-//	s, err := secrets.Open(secrets.Config{App: "shop", Stage: "prod", Sources: []secrets.Source{
-//		ssmsecrets.New(ssmsecrets.Config{Client: client}),
-//	}})
+//	source, err := ssmsecrets.New(ssmsecrets.Config{Client: client})
+//	s, err := secrets.Open(secrets.Config{App: "shop", Stage: "prod", Sources: []secrets.Source{source}})
 //	id, err := s.Get(ctx, "GOOGLE_CLIENT_ID")
 //
 // A value is fetched once and kept. A source that fails is an error, and never looks like a value that is missing: a
