@@ -14,7 +14,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as route53 from 'aws-cdk-lib/aws-route53';
 
-import { Auth } from '../lib';
+import { Auth, KeyStore } from '../lib';
 import { bootstrap } from '../lib/functions';
 
 const app = new App();
@@ -36,7 +36,7 @@ const auth = new Auth(authStack, 'auth', {
   },
   audience: 'api',
   origins: [`https://app.${site}`],
-  keys: setting('keys', 'ssm') as 'ssm' | 'kms' | 'secrets',
+  keys: setting('keys', 'ssm') as KeyStore,
   mail: { from: `sign-in@${site}`, identity: site },
 });
 

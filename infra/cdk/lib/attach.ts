@@ -10,6 +10,17 @@ import { addHttpRoutes, addRestMethods, issuerPaths } from './issuer';
 
 export type AttachedApi = apigateway.RestApi | apigatewayv2.HttpApi | apigatewayv2.WebSocketApi | appsync.GraphqlApi;
 
+/** What checks the sessions of an HTTP API. */
+export enum AuthorizerType {
+  /** The authorizer function. */
+  LAMBDA = 'lambda',
+  /**
+   * API Gateway itself, without a function. It refuses no session that ended, lets in every kind of session of the
+   * issuer, and takes at most one scope.
+   */
+  JWT = 'jwt',
+}
+
 export interface AttachProps {
   /** Serves the issuer by this API as well, below this path, which must be the base path of the issuer. @default not */
   readonly prefix?: string;
@@ -27,11 +38,8 @@ export interface AttachProps {
   readonly policies?: boolean;
   /** HTTP APIs: your authorizer has Routes (gateway.Config), so an answer counts for one route. @default false */
   readonly routes?: boolean;
-  /**
-   * HTTP APIs: `jwt` lets API Gateway check tokens without a function. It refuses no session that ended, lets in every
-   * kind of session of the issuer, and takes at most one scope. @default lambda
-   */
-  readonly authorizer?: 'lambda' | 'jwt';
+  /** HTTP APIs: what checks the sessions. @default AuthorizerType.LAMBDA */
+  readonly authorizer?: AuthorizerType;
   /** WebSocket APIs: where the token is. @default route.request.header.Authorization */
   readonly socketSource?: string;
   /** REST APIs: the origin that may read refusals of the API, one of `origins`. A refusal can name one. @default the first */
@@ -43,7 +51,7 @@ export interface AttachProps {
 export interface Attachment {
   /** The id of the authorizer. Undefined for GraphQL. */
   readonly authorizerId?: string;
-  /** The function of the authorizer. Undefined for `jwt`. */
+  /** The function of the authorizer. Undefined for AuthorizerType.JWT. */
   readonly function?: lambda.Function;
 }
 
@@ -77,17 +85,17 @@ export function attach(auth: Auth, api: AttachedApi, p: AttachProps): Attachment
     fail(`origin is ${JSON.stringify(p.origin)}: write one of the origins of the Auth`);
   }
   const http = api instanceof apigatewayv2.HttpApi;
-  if (!http && (p.authorizer === 'jwt' || p.policies || p.routes)) {
-    fail("authorizer 'jwt', policies and routes are for HTTP APIs");
+  if (!http && (p.authorizer === AuthorizerType.JWT || p.policies || p.routes)) {
+    fail('AuthorizerType.JWT, policies and routes are for HTTP APIs');
   }
-  if (p.authorizer === 'jwt') {
+  if (p.authorizer === AuthorizerType.JWT) {
     // API Gateway checks the signature, issuer, audience and time of a token, and that it has one of the scopes.
     const ignored = (['kind', 'ttl', 'policies', 'routes', 'cookies'] as const).filter((name) => p[name] !== undefined && p[name] !== false);
     if (ignored.length > 0) {
-      fail(`authorizer 'jwt' cannot check ${ignored.join(', ')}: leave it out, or leave out authorizer, so that the function checks it`);
+      fail(`AuthorizerType.JWT cannot check ${ignored.join(', ')}: leave it out, or leave out authorizer, so that the function checks it`);
     }
     if ((p.scopes?.length ?? 0) > 1) {
-      fail(`authorizer 'jwt' lets in sessions that have one of ${(p.scopes ?? []).join(', ')}, not all: give one scope, or leave out authorizer, so that the function checks all`);
+      fail(`AuthorizerType.JWT lets in sessions that have one of ${(p.scopes ?? []).join(', ')}, not all: give one scope, or leave out authorizer, so that the function checks all`);
     }
   }
   const settings: Record<string, string> = {
@@ -132,7 +140,7 @@ function executeArn(scope: Construct, apiId: string, rest: string): string {
 
 function attachRest(auth: Auth, api: apigateway.RestApi, p: AttachProps, settings: Record<string, string>, ttl: Duration): Attachment {
   // TOKEN sees the one header, and API Gateway refuses what is no token without an invocation.
-  const fn = auth.authorizerFunction(settings, p.cookies ? [] : [gateway.restSource]);
+  const fn = auth._authorizerFunction(settings, p.cookies ? [] : [gateway.restSource]);
   const authorizer = new apigateway.CfnAuthorizer(api, 'PosternAuthorizer', {
     name: `postern-${p.kind ?? 'user'}`,
     restApiId: api.restApiId,
@@ -176,7 +184,7 @@ function attachHttp(auth: Auth, api: apigatewayv2.HttpApi, p: AttachProps, setti
   if (p.prefix !== undefined) {
     addHttpRoutes(api, api, auth.authFunction, p.prefix);
   }
-  if (p.authorizer === 'jwt') {
+  if (p.authorizer === AuthorizerType.JWT) {
     const authorizer = new apigatewayv2.CfnAuthorizer(api, 'PosternAuthorizer', {
       apiId: api.apiId, name: `postern-${p.kind ?? 'user'}`, authorizerType: 'JWT', identitySource: [gateway.httpSource],
       jwtConfiguration: { issuer: auth.issuer, audience: [auth.audience] },
@@ -187,7 +195,7 @@ function attachHttp(auth: Auth, api: apigatewayv2.HttpApi, p: AttachProps, setti
     return { authorizerId: authorizer.ref };
   }
   const sources: string[] = p.cookies ? [] : [gateway.httpSource, ...(p.routes ? [gateway.httpRouteSource] : [])];
-  const fn = auth.authorizerFunction(settings, sources);
+  const fn = auth._authorizerFunction(settings, sources);
   const authorizer = new apigatewayv2.CfnAuthorizer(api, 'PosternAuthorizer', {
     apiId: api.apiId, name: `postern-${p.kind ?? 'user'}`, authorizerType: 'REQUEST', authorizerUri: invocationUri(api, fn),
     authorizerPayloadFormatVersion: '2.0', enableSimpleResponses: !p.policies, authorizerResultTtlInSeconds: ttl.toSeconds(),
@@ -201,7 +209,7 @@ function attachHttp(auth: Auth, api: apigatewayv2.HttpApi, p: AttachProps, setti
 function attachWebSocket(auth: Auth, api: apigatewayv2.WebSocketApi, p: AttachProps, settings: Record<string, string>): Attachment {
   const source = p.socketSource ?? 'route.request.header.Authorization';
   // The place of the token is a setting of the function, so it is not shared with other APIs.
-  const fn = auth.authorizerFunction({ ...settings, POSTERN_IDENTITY_SOURCES: source, ...(/cookie$/i.test(source) ? { POSTERN_ORIGINS: auth.origins.join(',') } : {}) }, []);
+  const fn = auth._authorizerFunction({ ...settings, POSTERN_IDENTITY_SOURCES: source, ...(/cookie$/i.test(source) ? { POSTERN_ORIGINS: auth.origins.join(',') } : {}) }, []);
   const authorizer = new apigatewayv2.CfnAuthorizer(api, 'PosternAuthorizer', {
     apiId: api.apiId, name: `postern-${p.kind ?? 'user'}`, authorizerType: 'REQUEST', authorizerUri: invocationUri(api, fn), identitySource: [source],
   });
@@ -211,7 +219,7 @@ function attachWebSocket(auth: Auth, api: apigatewayv2.WebSocketApi, p: AttachPr
 }
 
 function attachGraphql(auth: Auth, api: appsync.GraphqlApi, settings: Record<string, string>, ttl: Duration): Attachment {
-  const fn = auth.authorizerFunction(settings, []);
+  const fn = auth._authorizerFunction(settings, []);
   const graph = api.node.findAll().find((c): c is appsync.CfnGraphQLApi => c instanceof appsync.CfnGraphQLApi) as appsync.CfnGraphQLApi;
   const lambdaAuthorizerConfig = {
     authorizerUri: fn.functionArn, authorizerResultTtlInSeconds: ttl.toSeconds(),

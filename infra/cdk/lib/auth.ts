@@ -38,6 +38,16 @@ export interface MailProps {
   readonly identity: string;
 }
 
+/** Where the signing keys are. */
+export enum KeyStore {
+  /** The Parameter Store of AWS Systems Manager, as SecureString. */
+  SSM = 'ssm',
+  /** The Parameter Store, and each key is sealed by a KMS key first. */
+  KMS = 'kms',
+  /** AWS Secrets Manager. */
+  SECRETS = 'secrets',
+}
+
 export interface AuthProps {
   /** Name of the application, a part of the paths of keys and secrets. */
   readonly app: string;
@@ -56,12 +66,9 @@ export interface AuthProps {
   readonly redirects?: string[];
   /** The table. @default a new one, which survives the stack */
   readonly table?: dynamodb.ITableV2;
-  /**
-   * Where the signing keys are: `ssm`, the Parameter Store; `kms`, the same, and sealed by a KMS key; `secrets`, AWS
-   * Secrets Manager. @default ssm
-   */
-  readonly keys?: 'ssm' | 'kms' | 'secrets';
-  /** The symmetric key that seals the signing keys. For `kms`. @default a new one, which survives the stack */
+  /** Where the signing keys are. @default KeyStore.SSM */
+  readonly keys?: KeyStore;
+  /** The symmetric key that seals the signing keys. For KeyStore.KMS. @default a new one, which survives the stack */
   readonly sealKey?: kms.IKey;
   /** The longest life of an access token. @default 1 hour */
   readonly accessLifetime?: Duration;
@@ -98,7 +105,7 @@ export class Auth extends Construct {
   readonly authFunction: lambda.Function;
   readonly rotator: lambda.Function;
   readonly deadLetterQueue: sqs.Queue;
-  readonly api: IssuerApi | undefined;
+  readonly api?: IssuerApi;
   private readonly authorizers = new Map<string, { fn: lambda.Function; sources: Set<string> }>();
   private readonly retention: logs.RetentionDays;
 
@@ -121,7 +128,7 @@ export class Auth extends Construct {
       deletionProtection: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });
-    const sealKey = props.keys === 'kms' ? props.sealKey ?? new kms.Key(this, 'SealKey', {
+    const sealKey = props.keys === KeyStore.KMS ? props.sealKey ?? new kms.Key(this, 'SealKey', {
       description: `Seals the signing keys of ${this.issuer}`, enableKeyRotation: true, removalPolicy: RemovalPolicy.RETAIN,
     }) : undefined;
     const environment = this.environment(sealKey);
@@ -195,7 +202,7 @@ export class Auth extends Construct {
   }
 
   private get sealKey(): kms.IKey | undefined {
-    return this.props.keys === 'kms' ? this.props.sealKey ?? this.node.findChild('SealKey') as kms.Key : undefined;
+    return this.props.keys === KeyStore.KMS ? this.props.sealKey ?? this.node.findChild('SealKey') as kms.Key : undefined;
   }
 
   private environment(sealKey?: kms.IKey): Record<string, string> {
@@ -208,14 +215,14 @@ export class Auth extends Construct {
       POSTERN_ORIGINS: this.origins.join(','),
       POSTERN_REDIRECTS: (this.props.redirects ?? this.origins.map((o) => `${o}/`)).join(','),
       POSTERN_STORE: `dynamodb:${this.table.tableName}`,
-      POSTERN_VAULT: this.props.keys === 'secrets' ? `secrets-manager:${app}/${stage}/auth/keys` : `ssm:/${app}/${stage}/auth/keys`,
+      POSTERN_VAULT: this.props.keys === KeyStore.SECRETS ? `secrets-manager:${app}/${stage}/auth/keys` : `ssm:/${app}/${stage}/auth/keys`,
       POSTERN_SEAL: sealKey ? `kms:${sealKey.keyArn}` : '',
       POSTERN_MAIL_FROM: this.props.mail?.from ?? '',
     };
   }
 
-  /** The authorizer function for some settings. APIs with the same settings share it. */
-  authorizerFunction(settings: Record<string, string>, sources: string[]): lambda.Function {
+  /** The authorizer function for some settings. APIs with the same settings share it. @internal */
+  _authorizerFunction(settings: Record<string, string>, sources: string[]): lambda.Function {
     const key = JSON.stringify(Object.entries(settings).sort());
     const known = this.authorizers.get(key);
     if (known) {
@@ -267,7 +274,7 @@ export class Auth extends Construct {
     acknowledge(this.deadLetterQueue, 'deadLetters', 'redrive');
     for (const fn of [this.authFunction, this.rotator]) {
       acknowledgeWildcards(fn.role as iam.Role, `ssm parameter/postern/${app}/${stage}/*`,
-        this.props.keys === 'secrets' ? `secretsmanager secret:${app}/${stage}/auth/keys-??????` : `ssm parameter/${app}/${stage}/auth/keys/*`);
+        this.props.keys === KeyStore.SECRETS ? `secretsmanager secret:${app}/${stage}/auth/keys-??????` : `ssm parameter/${app}/${stage}/auth/keys/*`);
     }
   }
 
@@ -289,7 +296,7 @@ export class Auth extends Construct {
   /** The first boot makes the keys, and the rotator replaces them: a template never has one. */
   private grantKeys(fn: lambda.Function, sealKey: kms.IKey | undefined, write = true): void {
     const { app, stage } = this.props;
-    if (this.props.keys === 'secrets') {
+    if (this.props.keys === KeyStore.SECRETS) {
       fn.addToRolePolicy(new iam.PolicyStatement({
         sid: 'Keys',
         actions: ['secretsmanager:GetSecretValue',
@@ -337,8 +344,8 @@ function check(p: AuthProps): void {
       fail(`${field} is ${JSON.stringify(value)}: begin with a letter, then letters, digits and hyphens, at most 31`);
     }
   }
-  if (/^(aws|ssm)/i.test(p.app) && p.keys !== 'secrets') {
-    fail(`app is ${JSON.stringify(p.app)}: SSM keeps names that begin with aws or ssm for itself; use another, or keys: 'secrets'`);
+  if (/^(aws|ssm)/i.test(p.app) && p.keys !== KeyStore.SECRETS) {
+    fail(`app is ${JSON.stringify(p.app)}: SSM keeps names that begin with aws or ssm for itself; use another, or keys: KeyStore.SECRETS`);
   }
   if (!/^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/.test(p.issuer.domainName)) {
     fail(`issuer.domainName is ${JSON.stringify(p.issuer.domainName)}: write the host alone, such as auth.example.com`);
@@ -368,8 +375,8 @@ function check(p: AuthProps): void {
   if (p.memory !== undefined && (p.memory < 512 || p.memory > 10240)) {
     fail(`memory is ${p.memory}: hashes of passwords and signatures need 512 MB or more`);
   }
-  if (p.sealKey && p.keys !== 'kms') {
-    fail("sealKey is for keys: 'kms'");
+  if (p.sealKey && p.keys !== KeyStore.KMS) {
+    fail('sealKey is for keys: KeyStore.KMS');
   }
   const rotate = p.rotateAfter?.toHours() ?? 720;
   if (rotate < 24) {

@@ -1,3 +1,4 @@
-export { AttachProps, Attachment } from './attach';
-export { Auth, AuthProps, IssuerProps, MailProps } from './auth';
+export { AttachProps, Attachment, AuthorizerType } from './attach';
+export { Auth, AuthProps, IssuerProps, KeyStore, MailProps } from './auth';
 export { findings } from './acknowledge';
+export { IssuerApi } from './issuer';

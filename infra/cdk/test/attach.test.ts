@@ -7,6 +7,7 @@ import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import * as appsync from 'aws-cdk-lib/aws-appsync';
 
+import { AuthorizerType } from '../lib';
 import { gateway } from '../lib/attach';
 import { env, graphqlApi, handler, httpApi, restApi, schema, webSocketApi, world } from './world';
 
@@ -84,7 +85,7 @@ test('HTTP API: policies, scopes, routes, cookies, kinds', () => {
 
 test('HTTP API: a JWT authorizer waits for the issuer', () => {
   const w = world();
-  w.auth.attach(httpApi(w.stack, handler(w.stack)), { authorizer: 'jwt', scopes: ['orders:read'] });
+  w.auth.attach(httpApi(w.stack, handler(w.stack)), { authorizer: AuthorizerType.JWT, scopes: ['orders:read'] });
   const t = Template.fromStack(w.stack);
   const [authorizer] = Object.values(t.findResources('AWS::ApiGatewayV2::Authorizer'));
   assert.deepEqual(authorizer?.['Properties'].JwtConfiguration, { Audience: ['api'], Issuer: 'https://auth.example.com/auth' });
@@ -100,10 +101,10 @@ test('HTTP API: a JWT authorizer refuses what API Gateway cannot check', () => {
   const w = world();
   const api = httpApi(w.apis, handler(w.apis));
   for (const props of [{ kind: 'staff' }, { kind: 'user' }, { ttl: Duration.seconds(30) }, { cookies: true }, { policies: true }, { routes: true }]) {
-    assert.throws(() => w.auth.attach(api, { authorizer: 'jwt', ...props }), new RegExp(`'jwt' cannot check ${Object.keys(props)[0]}: .*leave out authorizer`), JSON.stringify(props));
+    assert.throws(() => w.auth.attach(api, { authorizer: AuthorizerType.JWT, ...props }), new RegExp(`JWT cannot check ${Object.keys(props)[0]}: .*leave out authorizer`), JSON.stringify(props));
   }
-  assert.throws(() => w.auth.attach(api, { authorizer: 'jwt', scopes: ['orders:read', 'orders:write'] }), /one of orders:read, orders:write, not all: give one scope/);
-  w.auth.attach(api, { authorizer: 'jwt', scopes: ['orders:read'], cookies: false });
+  assert.throws(() => w.auth.attach(api, { authorizer: AuthorizerType.JWT, scopes: ['orders:read', 'orders:write'] }), /one of orders:read, orders:write, not all: give one scope/);
+  w.auth.attach(api, { authorizer: AuthorizerType.JWT, scopes: ['orders:read'], cookies: false });
   const [route] = Object.values(Template.fromStack(w.apis).findResources('AWS::ApiGatewayV2::Route', { Properties: { RouteKey: 'GET /orders' } }));
   assert.deepEqual(route?.['Properties'].AuthorizationScopes, ['orders:read']);
 });
@@ -170,5 +171,5 @@ test('mistakes are refused', () => {
   assert.throws(() => w.auth.attach(http, { prefix: '/login' }), /its path is "\/auth"/);
   assert.throws(() => w.auth.attach(http, { kind: 'User' }), /name of a kind/);
   assert.throws(() => w.auth.attach(rest, { origin: 'https://evil.example' }), /one of the origins/);
-  assert.throws(() => w.auth.attach(rest, { authorizer: 'jwt' }), /for HTTP APIs/);
+  assert.throws(() => w.auth.attach(rest, { authorizer: AuthorizerType.JWT }), /for HTTP APIs/);
 });

@@ -6,6 +6,7 @@ import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 
+import { KeyStore } from '../lib';
 import { code, handler, world } from './world';
 
 const standard = world();
@@ -132,13 +133,13 @@ test('WAF: a REST API with a rule on the rate of an address', () => {
 });
 
 test('keys: ssm, kms and secrets, and never one in the template', () => {
-  const kms = Template.fromStack(world({ keys: 'kms' }).stack);
+  const kms = Template.fromStack(world({ keys: KeyStore.KMS }).stack);
   kms.hasResource('AWS::KMS::Key', { DeletionPolicy: 'Retain', Properties: { EnableKeyRotation: true } });
   kms.hasResourceProperties('AWS::Lambda::Function', {
     Handler: 'auth', Environment: { Variables: { POSTERN_VAULT: 'ssm:/shop/prod/auth/keys', POSTERN_SEAL: { 'Fn::Join': ['', ['kms:', Match.anyValue()]] } } },
   });
   assert.deepEqual(actions(kms, 'rotator').filter((a) => a.startsWith('kms:')), ['kms:Decrypt', 'kms:GenerateDataKey']);
-  const secrets = Template.fromStack(world({ keys: 'secrets' }).stack);
+  const secrets = Template.fromStack(world({ keys: KeyStore.SECRETS }).stack);
   secrets.hasResourceProperties('AWS::Lambda::Function', { Handler: 'auth', Environment: { Variables: { POSTERN_VAULT: 'secrets-manager:shop/prod/auth/keys' } } });
   for (const name of ['auth', 'rotator']) { // as infra/iam.md lists them
     assert.deepEqual(actions(secrets, name).filter((a) => /^(ssm|secretsmanager|kms):/.test(a)), [

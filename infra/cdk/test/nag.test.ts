@@ -7,13 +7,13 @@ import { Validations } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 
-import { AuthProps } from '../lib';
+import { AuthProps, KeyStore } from '../lib';
 import { world } from './world';
 
 /** The findings of both packs, in the stack of the Auth. */
 function findings(props: Partial<AuthProps>, spoil?: (w: ReturnType<typeof world>) => void): string[] {
   const w = world(props);
-  w.auth.authorizerFunction({ POSTERN_KIND: 'user' }, []);
+  w.auth._authorizerFunction({ POSTERN_KIND: 'user' }, []);
   spoil?.(w);
   Validations.of(w.app).addPlugins(new AwsSolutionsChecks(w.app), new ServerlessChecks(w.app));
   try {
@@ -26,7 +26,7 @@ function findings(props: Partial<AuthProps>, spoil?: (w: ReturnType<typeof world
   return plugins.flatMap((p) => p.violations ?? []).flatMap((v) => (v.violatingConstructs ?? []).map((c) => `${v.ruleName} ${c.constructPath}`));
 }
 
-for (const [name, props] of Object.entries({ standard: {}, kms: { keys: 'kms' }, secrets: { keys: 'secrets' }, waf: { waf: true } } satisfies Record<string, Partial<AuthProps>>)) {
+for (const [name, props] of Object.entries({ standard: {}, kms: { keys: KeyStore.KMS }, secrets: { keys: KeyStore.SECRETS }, waf: { waf: true } } satisfies Record<string, Partial<AuthProps>>)) {
   test(`cdk-nag has no finding: ${name}`, () => assert.deepEqual(findings(props), []));
 }
 

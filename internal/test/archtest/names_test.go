@@ -98,7 +98,7 @@ func (r *repository) used(w string) bool {
 
 // properNames are words with an inner capital that are not identifiers of this repository.
 var properNames = []string{
-	"GraphQL", "OpenAuth", "TikTok", "W3C", "PgBouncer", "CloudFormation", "OpenTelemetry", "JSONTestSuite", "AuthKey_ABC123DEFG", // products, and a file as Apple names it
+	"GraphQL", "TypeScript", "OpenAuth", "TikTok", "W3C", "PgBouncer", "CloudFormation", "OpenTelemetry", "JSONTestSuite", "AuthKey_ABC123DEFG", // products, and a file as Apple names it
 	"apiKeySource", "binaryMediaTypes", "identityValidationExpression", "NotAction", "AuthType", "Runtime.ExitError", // of AWS
 	"FlushStageAuthorizersCache", "ResetAuthorizersCache",
 	"ResponseController", // of net/http

@@ -14,7 +14,7 @@ import (
 
 // repository is every Go file and document of the repository, read once.
 type repository struct {
-	files     []*file
+	files     []*file // without generated ones
 	documents map[string]string
 	scopes    map[string]*scope   // by folder; the files of one folder, tests included
 	byName    map[string][]string // package name to folders of this module
@@ -86,7 +86,9 @@ func (r *repository) read(t *testing.T, fset *token.FileSet, name string, source
 		}
 		f.imports[local] = imported
 	}
-	r.files = append(r.files, f)
+	if !ast.IsGenerated(syntax) { // its words are not ours
+		r.files = append(r.files, f)
+	}
 	r.add(f)
 }
 
