@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/mail"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -257,26 +259,56 @@ func (k *settingsCheck) surrounding(look server.Look) doctor.Surrounding {
 	c := k.config
 	s := doctor.Surrounding{
 		MailAddr: look.MailAddr, MailTLS: look.MailTLS, MailAuth: c.Mail.Username != "", MailPlain: c.Mail.AllowPlaintext,
-		Proxies: c.Server.TrustedProxies, Issuers: map[string]string{},
+		Proxies: c.Server.TrustedProxies, Providers: map[string]doctor.OpenID{},
 	}
 	if from, err := mail.ParseAddress(c.Mail.From); err == nil {
 		_, s.From, _ = strings.Cut(from.Address, "@")
 	}
-	presets := map[string]string{"google": "https://accounts.google.com", "apple": "https://appleid.apple.com", "gitlab": "https://gitlab.com", "slack": "https://slack.com", "twitch": "https://id.twitch.tv/oauth2"}
 	for name, p := range c.Providers {
-		issuer := p.Issuer
-		switch {
-		case p.MetadataURL != "" || p.Type == "oauth" || p.Type == "github" || p.Type == "microsoft":
-			continue // no document, or one at another address
-		case p.Type == "keycloak":
-			issuer = strings.TrimSuffix(p.Server, "/") + "/realms/" + p.Realm
-		case issuer == "":
-			issuer = presets[p.Type]
-		}
-		if issuer != "" {
-			s.Issuers[name] = issuer
+		if found, ok := openIDOf(p); ok {
+			s.Providers[name] = found
 			s.Private = s.Private || p.AllowPrivate || p.AllowLocal
 		}
 	}
 	return s
+}
+
+// openIDOf returns what is read of a provider before somebody can sign in with it. ok is false for one without metadata.
+func openIDOf(p server.Provider) (found doctor.OpenID, ok bool) {
+	if p.AuthURL != "" && p.TokenURL != "" && p.JWKSURL != "" {
+		return doctor.OpenID{}, false
+	}
+	found = doctor.OpenID{Issuer: p.Issuer, URL: p.MetadataURL}
+	preset := ""
+	switch p.Type {
+	case "apple":
+		preset = "https://appleid.apple.com"
+	case "cognito":
+		region, _, _ := strings.Cut(p.Pool, "_")
+		preset = "https://cognito-idp." + region + ".amazonaws.com/" + p.Pool
+	case "gitlab":
+		preset = "https://gitlab.com"
+	case "google":
+		preset = "https://accounts.google.com"
+	case "keycloak":
+		preset = strings.TrimSuffix(p.Server, "/") + "/realms/" + url.PathEscape(p.Realm)
+	case "microsoft":
+		preset = "https://login.microsoftonline.com/" + p.Tenant + "/v2.0"
+		// The metadata of several directories name a template, those of a domain the id of its directory.
+		cloud := strings.TrimSuffix(cmp.Or(p.Issuer, preset), p.Tenant+"/v2.0")
+		found.IssuerOK = func(issuer string) bool {
+			return strings.HasPrefix(issuer, cloud) && strings.HasSuffix(issuer, "/v2.0")
+		}
+	case "oidc":
+	case "slack":
+		preset = "https://slack.com"
+	case "twitch":
+		preset = "https://id.twitch.tv/oauth2"
+	case "yahoo":
+		preset = "https://api.login.yahoo.com"
+	default:
+		return doctor.OpenID{}, false
+	}
+	found.Issuer = cmp.Or(found.Issuer, preset)
+	return found, true
 }

@@ -4,6 +4,9 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -142,5 +145,48 @@ func TestDoctor_IssuerDiffers(t *testing.T) {
 	out, errs, status := call(t, "", "doctor", "--config", file, "--issuer", "http://127.0.0.1:1/auth")
 	if status != statusNo || !strings.Contains(out, "error "+"issuer-differs"+"\n") || !strings.Contains(out, "error unreachable\n") {
 		t.Errorf("%d %s%s", status, out, errs)
+	}
+}
+
+// TestDoctor_Providers: the metadata of each OpenID provider are read where the program reads them.
+func TestDoctor_Providers(t *testing.T) {
+	const directory = "3aa4a235-b6e2-48d5-9195-7fcf05b459b0"
+	asked := make(chan string, 8)
+	var issuer string
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path
+		at := "http://" + r.Host
+		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"jwks_uri":%q}`, strings.Replace(issuer, "@", at, 1), at+"/a", at+"/t", at+"/k")
+	}))
+	defer provider.Close()
+	t.Setenv("POSTERN_ISSUER", "")
+	t.Setenv("GITHUB_SECRET", "0123456789")
+	const path = "/.well-known/openid-configuration"
+	for name, c := range map[string]struct{ settings, issuer, asked, want string }{
+		"oidc":                       {"type = \"oidc\"\nissuer = \"@\"", "@", path, ""},
+		"metadata_url":               {"type = \"oidc\"\nissuer = \"https://corp.example\"\nmetadata_url = \"@/metadata\"", "https://corp.example", "/metadata", ""},
+		"metadata_url of another":    {"type = \"oidc\"\nissuer = \"https://corp.example\"\nmetadata_url = \"@/metadata\"", "https://other.example", "/metadata", "provider-unreachable"},
+		"by hand":                    {"type = \"oidc\"\nissuer = \"https://corp.example\"\nauth_url = \"@/a\"\ntoken_url = \"@/t\"\njwks_url = \"@/k\"", "", "", ""},
+		"keycloak":                   {"type = \"keycloak\"\nserver = \"@\"\nrealm = \"staff\"", "@/realms/staff", "/realms/staff" + path, ""},
+		"keycloak, another realm":    {"type = \"keycloak\"\nserver = \"@\"\nrealm = \"staff\"", "@/realms/shop", "/realms/staff" + path, "provider-unreachable"},
+		"microsoft, any directory":   {"type = \"microsoft\"\ntenant = \"common\"\nissuer = \"@/common/v2.0\"", "@/{tenantid}/v2.0", "/common/v2.0" + path, ""},
+		"microsoft, one directory":   {"type = \"microsoft\"\ntenant = \"shop.example\"\nissuer = \"@/shop.example/v2.0\"", "@/" + directory + "/v2.0", "/shop.example/v2.0" + path, ""},
+		"microsoft, another service": {"type = \"microsoft\"\ntenant = \"common\"\nissuer = \"@/common/v2.0\"", "https://evil.example/v2.0", "/common/v2.0" + path, "provider-unreachable"},
+	} {
+		issuer = c.issuer
+		status := statusOK
+		if c.want != "" {
+			status = statusNo
+		}
+		got := doctorConfig(t, status, `issuer = "https://auth.example.com/auth"`, `issuer = "http://localhost:8080/auth"`, "@store", "memory", "@vault", "memory",
+			"seal = \"secret:VAULT_KEY\"\n", "", `type = "github"`, strings.ReplaceAll(c.settings, "@", provider.URL)+"\nallow_local = true")
+		at := ""
+		select {
+		case at = <-asked:
+		default:
+		}
+		if got != c.want || at != c.asked {
+			t.Errorf("%s: found %q, want %q; %q was asked for, want %q", name, got, c.want, at, c.asked)
+		}
 	}
 }

@@ -27,8 +27,8 @@ type Surrounding struct {
 	// From is the domain of the sender; empty: none is looked at.
 	From string
 
-	// Issuers are the OpenID providers by name, with their issuers.
-	Issuers map[string]string
+	// Providers are the OpenID providers by name.
+	Providers map[string]OpenID
 
 	// Private lets the calls go to this machine and to private networks.
 	Private bool
@@ -45,6 +45,21 @@ type Surrounding struct {
 	//
 	// Defaults to those of the system.
 	Roots *x509.CertPool
+}
+
+// An OpenID is a provider whose metadata are read.
+type OpenID struct {
+	Issuer string
+
+	// URL is the address of its metadata.
+	//
+	// Defaults to that of the issuer.
+	URL string
+
+	// IssuerOK reports whether the metadata may name an issuer.
+	//
+	// Defaults to Issuer alone.
+	IssuerOK func(string) bool
 }
 
 // Check adds the findings to a report.
@@ -208,7 +223,7 @@ func (s Surrounding) sender(ctx context.Context, to *Report) {
 
 // providers reads the metadata of each OpenID provider, as the program will.
 func (s Surrounding) providers(ctx context.Context, to *Report) {
-	for name, issuer := range s.Issuers {
+	for name, p := range s.Providers {
 		to.Ran("provider-unreachable")
 		options := fetch.Options{AllowLoopback: s.Private, AllowPrivate: s.Private, Timeout: callTimeout}
 		if s.Roots != nil {
@@ -217,7 +232,7 @@ func (s Surrounding) providers(ctx context.Context, to *Report) {
 			options.HTTPClient = clientOver(own)
 		}
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		source := discovery.New(discovery.Config{Issuer: issuer, Client: fetch.Client(options), AllowLoopback: s.Private})
+		source := discovery.New(discovery.Config{Issuer: p.Issuer, URL: p.URL, IssuerOK: p.IssuerOK, Client: fetch.Client(options), AllowLoopback: s.Private})
 		if _, err := source.Get(ctx, time.Now()); err != nil {
 			to.find("provider-unreachable", "providers."+name, "%v", err)
 		}

@@ -96,9 +96,13 @@ func TestSurrounding(t *testing.T) {
 		want string
 	}{
 		"sound":             {Surrounding{MailAddr: addr, MailAuth: true, Roots: roots, From: "mail.example.com", LookupTXT: records(sound), Private: true, Proxies: []string{"10.0.0.0/8", "fc00::/7", "203.0.113.0/24"}}, ""},
-		"a good provider":   {Surrounding{Issuers: map[string]string{"corp": provider.URL}, Private: true}, ""},
-		"not private":       {Surrounding{Issuers: map[string]string{"corp": provider.URL}}, "provider-unreachable"},
-		"with a slash":      {Surrounding{Issuers: map[string]string{"corp": provider.URL + "/"}, Private: true}, "provider-unreachable"},
+		"a good provider":   {Surrounding{Providers: map[string]OpenID{"corp": {Issuer: provider.URL}}, Private: true}, ""},
+		"not private":       {Surrounding{Providers: map[string]OpenID{"corp": {Issuer: provider.URL}}}, "provider-unreachable"},
+		"at an address":     {Surrounding{Providers: map[string]OpenID{"corp": {Issuer: provider.URL, URL: provider.URL + "/x"}}, Private: true}, ""},
+		"of another issuer": {Surrounding{Providers: map[string]OpenID{"corp": {Issuer: "https://corp.example", URL: provider.URL + "/x"}}, Private: true}, "provider-unreachable"},
+		"nobody at it":      {Surrounding{Providers: map[string]OpenID{"corp": {Issuer: provider.URL, URL: "http://127.0.0.1:1/x"}}, Private: true}, "provider-unreachable"},
+		"of a directory":    {Surrounding{Providers: map[string]OpenID{"corp": {Issuer: "https://corp.example", URL: provider.URL, IssuerOK: func(i string) bool { return i == provider.URL }}}, Private: true}, ""},
+		"with a slash":      {Surrounding{Providers: map[string]OpenID{"corp": {Issuer: provider.URL + "/"}}, Private: true}, "provider-unreachable"},
 		"nobody there":      {Surrounding{MailAddr: "127.0.0.1:1"}, "mail-unreachable"},
 		"no port":           {Surrounding{MailAddr: "127.0.0.1"}, "mail-unreachable"},
 		"busy":              {Surrounding{MailAddr: busy}, "mail-unreachable"},
