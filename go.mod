@@ -2,6 +2,9 @@ module github.com/posternauth/postern
 
 go 1.26.0
 
+// Packages of npm have files that end in .go and are not Go.
+ignore ./infra/cdk/node_modules
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/anishathalye/porcupine v1.3.1
