@@ -1,15 +1,15 @@
 -- one
 SELECT value, expires_ms, version FROM postern_items
-WHERE part = ? AND id = ? AND (expires_ms IS NULL OR expires_ms > ?);
+WHERE part = +? AND id = +? AND (expires_ms IS NULL OR expires_ms > +?);
 
 -- page
 SELECT id, value, expires_ms, version FROM postern_items
-WHERE part = ? AND id > ? AND (expires_ms IS NULL OR expires_ms > ?) ORDER BY id LIMIT ?;
+WHERE part = +? AND id > +? AND (expires_ms IS NULL OR expires_ms > +?) ORDER BY id LIMIT +?;
 
 -- many
-WITH wanted (place, part, id) AS (VALUES (0, ?, ?), (1, ?, ?))
+WITH wanted (place, part, id) AS (VALUES (0, +?, +?), (1, +?, +?))
 SELECT place, value, expires_ms, version FROM wanted CROSS JOIN postern_items AS i ON i.part = wanted.part AND i.id = wanted.id
-WHERE expires_ms IS NULL OR expires_ms > ?;
+WHERE expires_ms IS NULL OR expires_ms > +?;
 
 -- putAbsent
 INSERT INTO postern_items (part, id, value, expires_ms, version) VALUES (?, ?, ?, ?, ?)
@@ -17,20 +17,20 @@ ON CONFLICT (part, id) DO UPDATE SET value = excluded.value, expires_ms = exclud
 WHERE postern_items.expires_ms <= ?;
 
 -- putVersion
-UPDATE postern_items SET value = ?, expires_ms = ?, version = ?
-WHERE part = ? AND id = ? AND version = ? AND (expires_ms IS NULL OR expires_ms > ?);
+UPDATE postern_items SET value = +?, expires_ms = +?, version = +?
+WHERE part = +? AND id = +? AND version = +? AND (expires_ms IS NULL OR expires_ms > +?);
 
 -- deleteVersion
 DELETE FROM postern_items
-WHERE part = ? AND id = ? AND version = ? AND (expires_ms IS NULL OR expires_ms > ?);
+WHERE part = +? AND id = +? AND version = +? AND (expires_ms IS NULL OR expires_ms > +?);
 
 -- selectVersion
 SELECT version FROM postern_items
-WHERE part = ? AND id = ? AND (expires_ms IS NULL OR expires_ms > ?);
+WHERE part = +? AND id = +? AND (expires_ms IS NULL OR expires_ms > +?);
 
 -- holdVersion
 SELECT version FROM postern_items
-WHERE part = ? AND id = ? AND (expires_ms IS NULL OR expires_ms > ?);
+WHERE part = +? AND id = +? AND (expires_ms IS NULL OR expires_ms > +?);
 
 -- addCounter
 INSERT INTO postern_counters (part, id, n, expires_ms) VALUES (?, ?, ?, ?)
