@@ -135,63 +135,79 @@ func newGrown(e *engine, dialect string, n int) (*grown, error) {
 		return nil, err
 	}
 	ctx := context.Background()
+	f := filler{db: e.db, dialect: dialect, n: n - crowd}
 	for i := range crowd {
 		tokens, err := g.user.Create(ctx, g.grant(i))
 		if err != nil {
 			return nil, err
 		}
 		g.tokens = append(g.tokens, tokens)
-	}
-	if n == crowd {
-		return g, nil
-	}
-	id := g.tokens[0].SessionID
-	part := "session:" + id[:16]
-	rows, err := e.store.Get(ctx, store.Key{Part: part, ID: id[17:]}, store.Key{Part: part, ID: "*"})
-	if err != nil || len(rows) != 2 {
-		return nil, fmt.Errorf("the rows of a session: %d, %w", len(rows), err)
-	}
-	return g, fillUp(ctx, e.db, dialect, n-crowd, rows[0], rows[1])
-}
-
-// fillerBits is how many bits of a number are in the name of a filler.
-const fillerBits = 30
-
-// fillUp writes the two rows of n more sessions, each of another person. Their parts begin with the digits of base64url
-// that count up, so that they are spread evenly over the parts of real sessions, which are hashes.
-func fillUp(ctx context.Context, db *sql.DB, dialect string, n int, one, index store.Item) error {
-	const digits = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz" // in the order of their bytes
-	step := (int64(1)<<fillerBits - 1) / int64(n)
-	var part []string
-	for shift := fillerBits - 6; shift >= 0; shift -= 6 {
-		part = append(part, fmt.Sprintf("substr('%s', ((i * %d) >> %d & 63)::int + 1, 1)", digits, step, shift))
-	}
-	numbers := "(SELECT generate_series($1::bigint, $2::bigint - 1) AS i) AS n"
-	name := "'session:' || " + strings.Join(part, " || ") + " || 'fillerfille'"
-	if dialect == "sqlite" {
-		numbers = "(WITH RECURSIVE c(i) AS (SELECT $1 UNION ALL SELECT i + 1 FROM c WHERE i < $2 - 1) SELECT i FROM c) AS n"
-		name = strings.ReplaceAll(name, "::int", "")
-	}
-	query := fmt.Sprintf("INSERT INTO postern_items (part, id, value, expires_ms, version) SELECT %s, $3, $4, $5, $6 FROM %s", name, numbers)
-	if dialect == "postgres" {
-		query = strings.NewReplacer("$3", "$3::text", "$4", "$4::bytea", "$5", "$5::bigint", "$6", "$6::text").Replace(query)
-	}
-	const batch = 100_000
-	for from := 0; from < n; from += batch {
-		to := min(from+batch, n)
-		for _, row := range []store.Item{one, index} {
-			expires := row.Expires.UnixMilli() + int64(from)
-			if _, err := db.ExecContext(ctx, query, from, to, row.Key.ID, row.Value, expires, row.Version); err != nil {
-				return fmt.Errorf("filling up: %w", err)
+		if _, err := g.user.Verify(ctx, tokens.Access); err != nil { // the signature is checked once, and remembered
+			return nil, err
+		}
+		if i == 0 {
+			id := tokens.SessionID
+			part := "session:" + id[:16]
+			if f.rows, err = e.store.Get(ctx, store.Key{Part: part, ID: id[17:]}, store.Key{Part: part, ID: "*"}); err != nil || len(f.rows) != 2 {
+				return nil, fmt.Errorf("the rows of a session: %d, %w", len(f.rows), err)
 			}
+		}
+		if err := f.fill(ctx, int(int64(f.n)*int64(i+1)/crowd)); err != nil {
+			return nil, fmt.Errorf("filling up: %w", err)
 		}
 	}
 	analyze := "ANALYZE"
 	if dialect == "postgres" {
 		analyze = "VACUUM ANALYZE"
 	}
-	_, err := db.ExecContext(ctx, analyze)
-	return err
+	_, err = e.db.ExecContext(ctx, analyze)
+	return g, err
+}
+
+// fillerBits is how many bits of a number are in the name of a filler.
+const fillerBits = 30
+
+// A filler writes the rows of n more sessions, each of another person, between those that are used. Their parts begin
+// with the digits of base64url that count up, so that they are spread evenly over the parts of real sessions, which are
+// hashes. Where the order in which rows were written is that on the disk, as on Postgres, they are spread evenly too.
+type filler struct {
+	db      *sql.DB
+	dialect string
+	n       int
+	rows    []store.Item // of a session, and the index of its person
+	written int
+}
+
+// fill writes until there are n, in large batches.
+func (f *filler) fill(ctx context.Context, n int) error {
+	const batch = 10_000
+	if f.written == n || n-f.written < batch && n < f.n {
+		return nil
+	}
+	const digits = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz" // in the order of their bytes
+	step := (int64(1)<<fillerBits - 1) / int64(f.n)
+	var part []string
+	for shift := fillerBits - 6; shift >= 0; shift -= 6 {
+		part = append(part, fmt.Sprintf("substr('%s', ((i * %d) >> %d & 63)::int + 1, 1)", digits, step, shift))
+	}
+	numbers := "(SELECT generate_series($1::bigint, $2::bigint - 1) AS i) AS n"
+	name := "'session:' || " + strings.Join(part, " || ") + " || 'fillerfille'"
+	if f.dialect == "sqlite" {
+		numbers = "(WITH RECURSIVE c(i) AS (SELECT $1 UNION ALL SELECT i + 1 FROM c WHERE i < $2 - 1) SELECT i FROM c) AS n"
+		name = strings.ReplaceAll(name, "::int", "")
+	}
+	query := fmt.Sprintf("INSERT INTO postern_items (part, id, value, expires_ms, version) SELECT %s, $3, $4, $5, $6 FROM %s", name, numbers)
+	if f.dialect == "postgres" {
+		query = strings.NewReplacer("$3", "$3::text", "$4", "$4::bytea", "$5", "$5::bigint", "$6", "$6::text").Replace(query)
+	}
+	for _, row := range f.rows {
+		expires := row.Expires.UnixMilli() + int64(f.written)
+		if _, err := f.db.ExecContext(ctx, query, f.written, n, row.Key.ID, row.Value, expires, row.Version); err != nil {
+			return err
+		}
+	}
+	f.written = n
+	return nil
 }
 
 // median returns the median time of a task.
