@@ -2,16 +2,18 @@ package standalone
 
 import (
 	"database/sql"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/redis/go-redis/v9"
+	_ "modernc.org/sqlite"
 
 	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/store/sqlstore"
-	_ "modernc.org/sqlite"
 )
 
 // notReady waits until a server is not ready, for its writes, and until mended has made it ready again.
@@ -90,4 +92,22 @@ func TestServe_SQLiteWithoutWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestServe_RedisWithoutWrites: a Redis that refuses writes, as one without its replicas does, is not ready.
+func TestServe_RedisWithoutWrites(t *testing.T) {
+	at := testserver.Redis(t).Addr()
+	s := newSite(t, "redis://"+at)
+	s.writeText(strings.Replace(fmt.Sprintf(configuration, "Example"), "migrate = true", "", 1))
+	server := s.start()
+	client := redis.NewClient(&redis.Options{Addr: at})
+	defer client.Close()
+	set := func(replicas string) {
+		t.Helper()
+		if err := client.ConfigSet(t.Context(), "min-replicas-to-write", replicas).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("1")
+	s.notReady(server, func() { set("0") })
 }
