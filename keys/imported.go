@@ -75,6 +75,22 @@ func (r *Ring) Import(ctx context.Context, key *PublicKey, until time.Time) erro
 	})
 }
 
+// noteGone logs imported keys that this ring has and doc does not, before their time: another process revoked them, or
+// is of a version from before there were any, and dropped them with an edit. The caller holds the lock.
+func (r *Ring) noteGone(ctx context.Context, doc *document) {
+	old := r.cur.Load()
+	if old == nil {
+		return
+	}
+	now := r.now()
+	for _, e := range old.doc.Imported {
+		still := slices.ContainsFunc(doc.Imported, func(o importedEntry) bool { return o.ID == e.ID })
+		if !still && e.Until.After(now) {
+			r.log.WarnContext(ctx, "keys: an imported key has left the ring before its time; if nobody revoked it, a program of an older version dropped it: replace that program, and import the key again", "kid", e.ID, "until", e.Until)
+		}
+	}
+}
+
 // Imported returns a [Verifier] with the imported keys whose time has not come. A token without kid, such as one of SST
 // Auth, is checked with the only one.
 func (r *Ring) Imported() Verifier { return importedKeys{r} }

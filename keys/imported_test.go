@@ -1,8 +1,12 @@
 package keys_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +82,59 @@ func TestRing_Import(t *testing.T) {
 	}
 	if err := ring.Import(t.Context(), signingKey(t, ring, 0).Public(), c.Now().Add(time.Hour)); !errors.Is(err, keys.ErrWeakKey) {
 		t.Errorf("a key of the ring: %v", err)
+	}
+}
+
+// TestRing_ImportDropped: a program from before imported keys reads the ring as it is, and drops them with an edit. One
+// that runs meanwhile says so once, and not of a key that it revoked itself or whose day has come.
+func TestRing_ImportDropped(t *testing.T) {
+	c, vault := newClock(), new(keys.MemoryVault)
+	var log bytes.Buffer
+	ring := openRing(t, vault, func(r *keys.RingConfig) {
+		r.Now, r.Logger = c.Now, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	importOne := func(until time.Duration) string {
+		t.Helper()
+		key, err := keys.Generate(keys.ES256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ring.Import(t.Context(), key.Public(), c.Now().Add(until)); err != nil {
+			t.Fatal(err)
+		}
+		return key.Public().ID()
+	}
+	dropped, ended, revoked := importOne(time.Hour), importOne(time.Minute), importOne(time.Hour)
+	if err := ring.Revoke(t.Context(), revoked); err != nil {
+		t.Fatal(err)
+	}
+	data, version, err := vault.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What such a program writes: the members that it knows.
+	var doc struct {
+		Format  int               `json:"format"`
+		Keys    []json.RawMessage `json:"keys"`
+		Secrets []json.RawMessage `json:"secrets"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil || len(doc.Keys) != 1 || len(doc.Secrets) != 1 {
+		t.Fatalf("%v: %+v", err, doc)
+	}
+	if data, err = json.Marshal(doc); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := vault.Save(t.Context(), data, version); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c.Advance(6 * time.Minute)
+		if _, err := ring.Imported().PublicKey(t.Context(), dropped); !errors.Is(err, keys.ErrUnknownKey) {
+			t.Errorf("the dropped key: %v", err)
+		}
+	}
+	if text := log.String(); strings.Count(text, "left the ring before its time") != 1 || !strings.Contains(text, "kid="+dropped) || strings.Contains(text, ended) || strings.Contains(text, revoked) {
+		t.Errorf("%s", text)
 	}
 }
 

@@ -45,6 +45,7 @@ func (r *Ring) load(ctx context.Context) error {
 	doc, version, err := r.fetch(ctx)
 	if err == nil && doc != nil {
 		r.keepRevoked(ctx, doc)
+		r.noteGone(ctx, doc)
 		err = r.install(doc, version)
 	}
 	h := &health{tried: tried, due: tried.Add(r.cfg.ReloadEvery)}
@@ -137,6 +138,9 @@ func (r *Ring) edit(ctx context.Context, change func(doc *document, now time.Tim
 			return fmt.Errorf("keys: writing the ring: %w", err)
 		}
 		r.keepRevoked(ctx, doc)
+		if attempt == 0 {
+			r.noteGone(ctx, doc)
+		}
 		now := r.now()
 		if err := change(doc, now); err != nil {
 			return err
