@@ -8,8 +8,8 @@ locals {
   }
   alarms = {
     server-errors = merge(local.minute5, {
-      description = "The issuer answers with 5xx.", namespace = "AWS/ApiGateway", metric = "5xx", threshold = 5
-      dimensions  = { ApiId = aws_apigatewayv2_api.issuer.id }
+      description = "The issuer answers with 5xx.", namespace = "AWS/ApiGateway", metric = local.http == 1 ? "5xx" : "5XXError", threshold = 5
+      dimensions  = local.http == 1 ? { ApiId = aws_apigatewayv2_api.issuer[0].id } : { ApiName = "${local.name}-auth" }
     })
     auth-errors = merge(local.minute5, {
       description = "The auth function fails or reaches its time limit.", namespace = "AWS/Lambda", metric = "Errors", threshold = 5

@@ -9,7 +9,15 @@ resource "aws_ssm_parameter" "secret" {
   name     = "/postern/${local.scope}/${each.key}/value"
   type     = "SecureString"
   value_wo = join("", [
-    "{\"postern\":1,\"for\":${jsonencode("${local.scope}/${each.key}")},\"value\":", jsonencode(var.secrets[each.key]), "}",
+    "{\"postern\":1,\"for\":${jsonencode("${local.scope}/${each.key}")},\"value\":", jsonencode(try(var.secrets[each.key], null)), "}",
   ])
   value_wo_version = var.secrets_version
+
+  lifecycle {
+    # Whether this run writes the value is not known here, so each run needs it.
+    precondition {
+      condition     = try(trimspace(var.secrets[each.key]) != "", false)
+      error_message = "The secret ${each.key} has no value: give secrets one for each name of secret_names, at each plan and apply. To set it elsewhere (postern secrets set), take it out of secret_names."
+    }
+  }
 }

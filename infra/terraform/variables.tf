@@ -119,6 +119,16 @@ variable "failed_sign_ins" {
   default     = 200
 }
 
+variable "waf_limit" {
+  description = "Requests of one address in five minutes that WAF lets through, 10 or more. The issuer then has a REST API. 0: an HTTP API, which has no WAF."
+  type        = number
+  default     = 0
+  validation {
+    condition     = var.waf_limit == 0 || var.waf_limit >= 10
+    error_message = "Write 10 or more, such as 1000, or 0 for no WAF."
+  }
+}
+
 variable "deletion_protection" {
   description = "Whether DynamoDB refuses to delete the table. Set it to false, and apply, before you destroy."
   type        = bool

@@ -84,6 +84,6 @@ output "id" {
 }
 
 output "responses" {
-  description = "A text that changes with the gateway responses, for the triggers of a deployment."
-  value       = sha256(jsonencode([local.responses, local.cors]))
+  description = "A text that changes with the gateway responses and the authorizer, for the triggers of a deployment."
+  value       = sha256(jsonencode([filesha256("${path.module}/main.tf"), var.origin, var.authorizer.invoke_arn]))
 }

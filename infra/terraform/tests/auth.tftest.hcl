@@ -64,3 +64,37 @@ run "origins_are_exact" {
   }
   expect_failures = [var.origins]
 }
+
+run "a_secret_has_a_value" {
+  command = plan
+  variables {
+    secret_names = ["GOOGLE_CLIENT_SECRET"]
+    secrets      = { GOOGLE_CLIENT_SECRET = "x" }
+  }
+}
+
+run "a_secret_that_is_null_is_refused" {
+  command = plan
+  variables {
+    secret_names = ["GOOGLE_CLIENT_SECRET"]
+    secrets      = { GOOGLE_CLIENT_SECRET = null }
+  }
+  expect_failures = [aws_ssm_parameter.secret["GOOGLE_CLIENT_SECRET"]]
+}
+
+run "a_secret_that_is_empty_is_refused" {
+  command = plan
+  variables {
+    secret_names = ["GOOGLE_CLIENT_SECRET"]
+    secrets      = { GOOGLE_CLIENT_SECRET = " " }
+  }
+  expect_failures = [aws_ssm_parameter.secret["GOOGLE_CLIENT_SECRET"]]
+}
+
+run "a_name_without_a_secret_is_refused" {
+  command = plan
+  variables {
+    secret_names = ["GOOGLE_CLIENT_SECRET"]
+  }
+  expect_failures = [aws_ssm_parameter.secret["GOOGLE_CLIENT_SECRET"]]
+}

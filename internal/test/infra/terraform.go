@@ -90,6 +90,16 @@ func (tf *Terraform) Run(t testing.TB, folder string, args ...string) []byte {
 	return out.Bytes()
 }
 
+// Refused runs a command that must fail, and returns what it printed.
+func (tf *Terraform) Refused(t testing.TB, folder string, args ...string) []byte {
+	t.Helper()
+	out, err := tf.command(t, folder, args...).CombinedOutput()
+	if err == nil {
+		t.Errorf("terraform %s is not refused:\n%s", strings.Join(args, " "), out)
+	}
+	return out
+}
+
 // A module is a module of the JSON of a plan or a state.
 type module struct {
 	Resources []struct {
