@@ -15,7 +15,7 @@ locals {
   queue_arn   = "arn:${local.partition}:sqs:${local.place}:${local.name}-rotator-failures"
   rotator_arn = "arn:${local.partition}:lambda:${local.place}:function:${local.name}-rotator"
   keys_arn    = "arn:${local.partition}:ssm:${local.place}:parameter/${var.app}/${var.stage}/auth/keys"
-  secrets_arn = "arn:${local.partition}:ssm:${local.place}:parameter/postern/${var.app}/${var.stage}/*"
+  secrets_arn = "arn:${local.partition}:ssm:${local.place}:parameter/postern/${var.app}/${var.stage}"
 
   environment = {
     POSTERN_APP       = var.app

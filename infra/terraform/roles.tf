@@ -11,14 +11,15 @@ locals {
       Resource = local.table_arn
     }
     list_keys = { Sid = "ListKeys", Effect = "Allow", Action = "ssm:GetParametersByPath", Resource = local.keys_arn }
-    keys = {
-      Sid      = "Keys"
-      Effect   = "Allow"
-      Action   = ["ssm:GetParametersByPath", "ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters"]
-      Resource = "${local.keys_arn}/*"
+    keys      = { Sid = "Keys", Effect = "Allow", Action = ["ssm:GetParameters", "ssm:PutParameter"], Resource = "${local.keys_arn}/*" }
+    old_keys = { # the rotator alone removes versions that are out of use
+      Sid = "OldKeys", Effect = "Allow", Action = ["ssm:GetParametersByPath", "ssm:DeleteParameters"], Resource = "${local.keys_arn}/*"
     }
-    secrets = { Sid = "Secrets", Effect = "Allow", Action = "ssm:GetParameters", Resource = local.secrets_arn }
-    seal    = { Sid = "Seal", Effect = "Allow", Action = ["kms:GenerateDataKey", "kms:Decrypt"], Resource = trimprefix(var.seal, "kms:") }
+    secrets = { Sid = "Secrets", Effect = "Allow", Action = "ssm:GetParameters", Resource = "${local.secrets_arn}/*" }
+    seal_secret = { # the one secret that the rotator reads
+      Sid = "SealSecret", Effect = "Allow", Action = "ssm:GetParameters", Resource = "${local.secrets_arn}/Secret/${trimprefix(var.seal, "secret:")}/value"
+    }
+    seal = { Sid = "Seal", Effect = "Allow", Action = ["kms:GenerateDataKey", "kms:Decrypt"], Resource = trimprefix(var.seal, "kms:") }
     mail = {
       Sid       = "Mail"
       Effect    = "Allow"
@@ -32,7 +33,7 @@ locals {
   grants = {
     auth       = concat(["table", "list_keys", "keys", "secrets", "mail"], local.sealed)
     authorizer = []
-    rotator    = concat(["list_keys", "keys", "secrets", "failures"], local.sealed)
+    rotator    = concat(["list_keys", "keys", "old_keys", "failures"], local.sealed, startswith(var.seal, "secret:") ? ["seal_secret"] : [])
   }
 }
 

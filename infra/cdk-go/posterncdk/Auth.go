@@ -37,6 +37,10 @@ type Auth interface {
 	// RestApi, HttpApi, WebSocketApi ($connect) and GraphqlApi, also of other stacks, and for several APIs.
 	Attach(api interface{}, props *AttachProps) *Attachment
 	// Lets a function of yours issue sessions, as the auth function does: with the table, and reading the keys.
+	//
+	// It may
+	// write them only if accessLifetime is more than an hour: a ring is ready for an hour, and notes a longer one before
+	// a key signs for it. The auth function makes the keys at its first start, so call it before.
 	GrantIssue(fn awslambda.Function)
 	// Lets a function check sessions by itself: it gets the address of the issuer and the audience.
 	//

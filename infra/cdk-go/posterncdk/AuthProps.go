@@ -68,6 +68,13 @@ type AuthProps struct {
 	// Default: a new one, which survives the stack.
 	//
 	SealKey awskms.IKey `field:"optional" json:"sealKey" yaml:"sealKey"`
+	// Name of the secret that seals the signing keys, 32 bytes in base64, such as POSTERN_VAULT_KEY.
+	//
+	// `postern secrets set`
+	// writes it. Not for KeyStore.KMS.
+	// Default: none: the service that keeps the keys encrypts them.
+	//
+	SealSecret *string `field:"optional" json:"sealSecret" yaml:"sealSecret"`
 	// The table.
 	// Default: a new one, which survives the stack.
 	//

@@ -37,6 +37,7 @@ const auth = new Auth(authStack, 'auth', {
   audience: 'api',
   origins: [`https://app.${site}`],
   keys: setting('keys', 'ssm') as KeyStore,
+  ...(setting('seal', '') === '' ? {} : { sealSecret: setting('seal', '') }),
   mail: { from: `sign-in@${site}`, identity: site },
 });
 

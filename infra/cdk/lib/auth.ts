@@ -70,6 +70,11 @@ export interface AuthProps {
   readonly keys?: KeyStore;
   /** The symmetric key that seals the signing keys. For KeyStore.KMS. @default a new one, which survives the stack */
   readonly sealKey?: kms.IKey;
+  /**
+   * Name of the secret that seals the signing keys, 32 bytes in base64, such as POSTERN_VAULT_KEY. `postern secrets set`
+   * writes it. Not for KeyStore.KMS. @default none: the service that keeps the keys encrypts them
+   */
+  readonly sealSecret?: string;
   /** The longest life of an access token. @default 1 hour */
   readonly accessLifetime?: Duration;
   /** Age at which a signing key is replaced. @default 30 days */
@@ -146,10 +151,10 @@ export class Auth extends Construct {
       description: `Replaces signing keys of ${this.issuer}`,
     });
     this.schedule();
-    for (const fn of [this.authFunction, this.rotator]) {
-      this.grantKeys(fn, sealKey);
-      this.grantSecrets(fn);
-    }
+    this.grantKeys(this.authFunction, sealKey, 'make');
+    this.grantSecrets(this.authFunction);
+    this.grantKeys(this.rotator, sealKey, 'rotate');
+    this.grantSealSecret(this.rotator);
     this.grantTable(this.authFunction);
     if (props.mail) {
       this.grantMail(this.authFunction, props.mail);
@@ -187,13 +192,18 @@ export class Auth extends Construct {
     fn.addEnvironment('POSTERN_AUDIENCE', this.audience);
   }
 
-  /** Lets a function of yours issue sessions, as the auth function does: with the table, and reading the keys. */
+  /**
+   * Lets a function of yours issue sessions, as the auth function does: with the table, and reading the keys. It may
+   * write them only if accessLifetime is more than an hour: a ring is ready for an hour, and notes a longer one before
+   * a key signs for it. The auth function makes the keys at its first start, so call it before.
+   */
   grantIssue(fn: lambda.Function): void {
     for (const [variable, value] of Object.entries(this.environment(this.sealKey))) {
       fn.addEnvironment(variable, value);
     }
     this.grantTable(fn);
-    this.grantKeys(fn, this.sealKey, false);
+    this.grantKeys(fn, this.sealKey, this.accessLifetime.toSeconds() > 3600 ? 'make' : 'sign');
+    this.grantSealSecret(fn);
   }
 
   /** The variables of a program that issues sessions. */
@@ -216,8 +226,9 @@ export class Auth extends Construct {
       POSTERN_REDIRECTS: (this.props.redirects ?? this.origins.map((o) => `${o}/`)).join(','),
       POSTERN_STORE: `dynamodb:${this.table.tableName}`,
       POSTERN_VAULT: this.props.keys === KeyStore.SECRETS ? `secrets-manager:${app}/${stage}/auth/keys` : `ssm:/${app}/${stage}/auth/keys`,
-      POSTERN_SEAL: sealKey ? `kms:${sealKey.keyArn}` : '',
-      POSTERN_MAIL_FROM: this.props.mail?.from ?? '',
+      POSTERN_SEAL: sealKey ? `kms:${sealKey.keyArn}` : this.props.sealSecret ? `secret:${this.props.sealSecret}` : '',
+      // Without mail there is no variable, so that a configuration that has mail all the same says what is missing.
+      ...(this.props.mail ? { POSTERN_MAIL_FROM: this.props.mail.from } : {}),
     };
   }
 
@@ -272,10 +283,9 @@ export class Auth extends Construct {
     acknowledge(this.authFunction, 'synchronous', 'tracing');
     acknowledge(this.rotator, 'destination', 'tracing');
     acknowledge(this.deadLetterQueue, 'deadLetters', 'redrive');
-    for (const fn of [this.authFunction, this.rotator]) {
-      acknowledgeWildcards(fn.role as iam.Role, `ssm parameter/postern/${app}/${stage}/*`,
-        this.props.keys === KeyStore.SECRETS ? `secretsmanager secret:${app}/${stage}/auth/keys-??????` : `ssm parameter/${app}/${stage}/auth/keys/*`);
-    }
+    const keys = this.props.keys === KeyStore.SECRETS ? `secretsmanager secret:${app}/${stage}/auth/keys-??????` : `ssm parameter/${app}/${stage}/auth/keys/*`;
+    acknowledgeWildcards(this.authFunction.role as iam.Role, keys, `ssm parameter/postern/${app}/${stage}/*`);
+    acknowledgeWildcards(this.rotator.role as iam.Role, keys);
   }
 
   private arn(service: string, resource: string, resourceName: string): string {
@@ -293,9 +303,13 @@ export class Auth extends Construct {
     }
   }
 
-  /** The first boot makes the keys, and the rotator replaces them: a template never has one. */
-  private grantKeys(fn: lambda.Function, sealKey: kms.IKey | undefined, write = true): void {
+  /**
+   * The first boot makes the keys, and the rotator replaces them and removes old versions: a template never has one.
+   * `sign` reads the keys alone.
+   */
+  private grantKeys(fn: lambda.Function, sealKey: kms.IKey | undefined, use: 'sign' | 'make' | 'rotate'): void {
     const { app, stage } = this.props;
+    const write = use !== 'sign';
     if (this.props.keys === KeyStore.SECRETS) {
       fn.addToRolePolicy(new iam.PolicyStatement({
         sid: 'Keys',
@@ -310,7 +324,7 @@ export class Auth extends Construct {
       }));
       fn.addToRolePolicy(new iam.PolicyStatement({
         sid: 'Keys',
-        actions: ['ssm:GetParameters', ...(write ? ['ssm:GetParametersByPath', 'ssm:PutParameter', 'ssm:DeleteParameters'] : [])],
+        actions: ['ssm:GetParameters', ...(write ? ['ssm:PutParameter'] : []), ...(use === 'rotate' ? ['ssm:GetParametersByPath', 'ssm:DeleteParameters'] : [])],
         resources: [this.arn('ssm', 'parameter', `${app}/${stage}/auth/keys/*`)],
       }));
     }
@@ -326,6 +340,16 @@ export class Auth extends Construct {
     fn.addToRolePolicy(new iam.PolicyStatement({
       sid: 'Secrets', actions: ['ssm:GetParameters'], resources: [this.arn('ssm', 'parameter', `postern/${this.props.app}/${this.props.stage}/*`)],
     }));
+  }
+
+  /** The one secret that a program needs which opens the keys alone. */
+  private grantSealSecret(fn: lambda.Function): void {
+    const { app, stage, sealSecret } = this.props;
+    if (sealSecret) {
+      fn.addToRolePolicy(new iam.PolicyStatement({
+        sid: 'SealSecret', actions: ['ssm:GetParameters'], resources: [this.arn('ssm', 'parameter', `postern/${app}/${stage}/Secret/${sealSecret}/value`)],
+      }));
+    }
   }
 
   private grantMail(fn: lambda.Function, mail: MailProps): void {
@@ -377,6 +401,9 @@ function check(p: AuthProps): void {
   }
   if (p.sealKey && p.keys !== KeyStore.KMS) {
     fail('sealKey is for keys: KeyStore.KMS');
+  }
+  if (p.sealSecret !== undefined && (p.keys === KeyStore.KMS || !/^[A-Za-z][A-Za-z0-9_]{0,127}$/.test(p.sealSecret))) {
+    fail(`sealSecret is ${JSON.stringify(p.sealSecret)}: write the name of a secret, such as POSTERN_VAULT_KEY, and not with keys: KeyStore.KMS`);
   }
   const rotate = p.rotateAfter?.toHours() ?? 720;
   if (rotate < 24) {

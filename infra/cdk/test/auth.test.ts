@@ -6,7 +6,7 @@ import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 
-import { KeyStore } from '../lib';
+import { AuthProps, KeyStore } from '../lib';
 import { code, handler, world } from './world';
 
 const standard = world();
@@ -53,12 +53,15 @@ test('authorizer function: no key, no table, only its log', () => {
 });
 
 test('rights of the auth function and the rotator', () => {
-  const keys = ['ssm:DeleteParameters', 'ssm:GetParameters', 'ssm:GetParameters', 'ssm:GetParametersByPath', 'ssm:GetParametersByPath', 'ssm:PutParameter'];
   assert.deepEqual(actions(template, 'auth'), [
     'dynamodb:BatchGetItem', 'dynamodb:ConditionCheckItem', 'dynamodb:DeleteItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem',
-    'logs:CreateLogStream', 'logs:PutLogEvents', 'ses:SendEmail', 'ses:SendRawEmail', ...keys,
+    'logs:CreateLogStream', 'logs:PutLogEvents', 'ses:SendEmail', 'ses:SendRawEmail',
+    'ssm:GetParameters', 'ssm:GetParameters', 'ssm:GetParametersByPath', 'ssm:PutParameter',
   ]);
-  assert.deepEqual(actions(template, 'rotator'), ['logs:CreateLogStream', 'logs:PutLogEvents', 'sqs:SendMessage', ...keys]);
+  assert.deepEqual(actions(template, 'rotator'), [
+    'logs:CreateLogStream', 'logs:PutLogEvents', 'sqs:SendMessage',
+    'ssm:DeleteParameters', 'ssm:GetParameters', 'ssm:GetParametersByPath', 'ssm:GetParametersByPath', 'ssm:PutParameter',
+  ]);
   for (const name of ['auth', 'rotator', 'authorizer']) {
     for (const s of statements(template, name)) {
       assert.notEqual(JSON.stringify(s.Resource), '"*"', `${name}: ${JSON.stringify(s)}`);
@@ -67,6 +70,19 @@ test('rights of the auth function and the rotator', () => {
   const mail = statements(template, 'auth').find((s) => s.Sid === 'Mail');
   assert.deepEqual(mail?.Condition, { StringEquals: { 'ses:FromAddress': 'sign-in@example.com' } });
   assert.match(JSON.stringify(mail?.Resource), /ses:eu-west-1:123456789012:identity\/example\.com/);
+});
+
+test('the rotator reads no secret but the one that seals the keys', () => {
+  const secrets = (t: Template, name: string) => JSON.stringify(statements(t, name)).match(/parameter\/postern\/[^"]*/g);
+  assert.equal(secrets(template, 'rotator'), null);
+  const sealed = Template.fromStack(world({ sealSecret: 'POSTERN_VAULT_KEY' }).stack);
+  assert.deepEqual(secrets(sealed, 'rotator'), ['parameter/postern/shop/prod/Secret/POSTERN_VAULT_KEY/value']);
+  assert.deepEqual(secrets(sealed, 'auth'), ['parameter/postern/shop/prod/*']);
+  for (const Handler of ['auth', 'rotator']) {
+    sealed.hasResourceProperties('AWS::Lambda::Function', { Handler, Environment: { Variables: Match.objectLike({ POSTERN_SEAL: 'secret:POSTERN_VAULT_KEY' }) } });
+  }
+  assert.throws(() => world({ sealSecret: 'secret:X' }), /write the name of a secret/);
+  assert.throws(() => world({ sealSecret: 'X', keys: KeyStore.KMS }), /not with keys: KeyStore.KMS/);
 });
 
 test('rotator and schedule', () => {
@@ -144,7 +160,7 @@ test('keys: ssm, kms and secrets, and never one in the template', () => {
   for (const name of ['auth', 'rotator']) { // as infra/iam.md lists them
     assert.deepEqual(actions(secrets, name).filter((a) => /^(ssm|secretsmanager|kms):/.test(a)), [
       'secretsmanager:CreateSecret', 'secretsmanager:GetSecretValue', 'secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecretVersionStage',
-      'ssm:GetParameters', // the secrets of postern.toml
+      ...(name === 'auth' ? ['ssm:GetParameters'] : []), // the secrets of postern.toml
     ]);
   }
   for (const t of [template, kms, secrets]) {
@@ -180,19 +196,39 @@ test('outputs and tags', () => {
   Annotations.fromStack(standard.stack).hasNoError('*', Match.anyValue());
 });
 
-test('grantVerify and grantIssue', () => {
+test('grantVerify', () => {
   const w = world();
-  const verify = handler(w.apis);
-  w.auth.grantVerify(verify);
-  const issue = new lambda.Function(w.stack, 'Issue', { runtime: lambda.Runtime.PROVIDED_AL2023, handler: 'issue', code: code() });
-  w.auth.grantIssue(issue);
+  w.auth.grantVerify(handler(w.apis));
   Template.fromStack(w.apis).hasResourceProperties('AWS::Lambda::Function', { Handler: 'api', Environment: { Variables: { POSTERN_ISSUER: 'https://auth.example.com/auth', POSTERN_AUDIENCE: 'api' } } });
   Template.fromStack(w.apis).resourceCountIs('AWS::IAM::Policy', 0);
-  const t = Template.fromStack(w.stack);
-  const policies = JSON.stringify(Object.entries(t.findResources('AWS::IAM::Policy')).filter(([id]) => id.startsWith('Issue')));
-  assert.match(policies, /ssm:GetParametersByPath/);
-  assert.doesNotMatch(policies, /ssm:PutParameter|ssm:DeleteParameters/);
-  t.hasResourceProperties('AWS::Lambda::Function', { Handler: 'issue', Environment: { Variables: { POSTERN_VAULT: 'ssm:/shop/prod/auth/keys' } } });
+});
+
+test('grantIssue: the keys to read, and to write where tokens live longer than a new key is ready for', () => {
+  const issue = (props: Partial<AuthProps>) => {
+    const w = world(props);
+    w.auth.grantIssue(new lambda.Function(w.stack, 'Issue', { runtime: lambda.Runtime.PROVIDED_AL2023, handler: 'issue', code: code() }));
+    const [policy] = Object.entries(Template.fromStack(w.stack).findResources('AWS::IAM::Policy')).filter(([id]) => id.startsWith('Issue')).map(([, r]) => r);
+    const all = policy?.['Properties'].PolicyDocument.Statement as { Sid: string; Action: string | string[]; Resource: unknown }[];
+    return { t: Template.fromStack(w.stack), statements: all, actions: all.filter((s) => s.Sid !== 'Table').flatMap((s) => s.Action).sort() };
+  };
+  const hour = issue({}), longer = issue({ accessLifetime: Duration.hours(8) });
+  hour.t.hasResourceProperties('AWS::Lambda::Function', { Handler: 'issue', Environment: { Variables: { POSTERN_VAULT: 'ssm:/shop/prod/auth/keys' } } });
+  assert.deepEqual(hour.actions, ['ssm:GetParameters', 'ssm:GetParametersByPath']);
+  assert.deepEqual(longer.actions, ['ssm:GetParameters', 'ssm:GetParametersByPath', 'ssm:PutParameter']);
+  assert.deepEqual(issue({ sealSecret: 'POSTERN_VAULT_KEY' }).actions, ['ssm:GetParameters', 'ssm:GetParameters', 'ssm:GetParametersByPath']);
+  assert.deepEqual(issue({ keys: KeyStore.KMS }).actions, ['kms:Decrypt', 'ssm:GetParameters', 'ssm:GetParametersByPath']);
+  assert.deepEqual(issue({ keys: KeyStore.SECRETS }).actions, ['secretsmanager:GetSecretValue']);
+  // The Go test opens a ring with these rights, and signs.
+  const keys = (of: typeof hour) => ({ Type: 'AWS::IAM::Policy', Properties: { Statement: of.statements.filter((s) => s.Sid !== 'Table') } });
+  console.log(`issue ${JSON.stringify({ Resources: { Hour: keys(hour), Longer: keys(longer) } })}`);
+});
+
+test('without mail there is no variable of the sender, and no right to send', () => {
+  const t = Template.fromStack(world({ mail: undefined }).stack);
+  for (const Handler of ['auth', 'rotator']) {
+    t.hasResourceProperties('AWS::Lambda::Function', { Handler, Environment: { Variables: { POSTERN_MAIL_FROM: Match.absent(), POSTERN_APP: 'shop' } } });
+  }
+  assert.ok(actions(t, 'auth').every((a) => !a.startsWith('ses:')));
 });
 
 test('settings that would let in nobody, or too many, are refused', () => {

@@ -24,6 +24,7 @@ func TestCDK(t *testing.T) {
 			t.Errorf("node --test: %v\n%s", err, out)
 		}
 		checkGatewaySettings(t, string(out))
+		checkGrantIssue(t, string(out))
 	})
 	templates := infra.SynthCDK(t, folder, nil)
 	t.Run("cfn-lint", func(t *testing.T) {

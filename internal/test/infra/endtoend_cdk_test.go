@@ -28,8 +28,8 @@ import (
 
 // TestCDK_EndToEnd: a new person signs up at the routes of the synthesised template and calls both APIs of its
 // example, and the rotator runs. All functions are the programs that build.sh builds, with the handlers, the
-// variables and the settings of authorizers of the template; moto stands in for AWS. Only the issuer and its site
-// are of this machine.
+// variables and the settings of authorizers of the template, and with the rights of its roles alone; moto stands in for
+// AWS. Only the issuer and its site are of this machine.
 func TestCDK_EndToEnd(t *testing.T) {
 	stacks := infra.SynthCDK(t, infra.CompileCDK(t), nil)
 	auth, apis := infra.Resolve(t, stacks["Auth"], nil), infra.Resolve(t, stacks["Apis"], nil)
@@ -44,12 +44,16 @@ func TestCDK_EndToEnd(t *testing.T) {
 	bootstrap := functiontest.Build(t, filepath.Join(root, "cmd", "postern-lambda"))
 	beside(t, bootstrap)
 
+	policies := auth.Policies(t)
+	var roles []*infra.Rights
 	var h *house
 	var rotator lambdatest.Function
 	local := functiontest.Serve(t, func(url string) http.Handler {
 		h = &house{t: t, issuer: url + "/auth"}
 		start := func(handler string) lambdatest.Function {
-			f, _ := functiontest.Start(t, bootstrap, append(environment(functions[handler], h.issuer), append(backend.variables, "_HANDLER="+handler)...)...)
+			rights := infra.NewRights(t, backend.url, handler, policies)
+			roles = append(roles, rights)
+			f, _ := functiontest.Start(t, bootstrap, append(environment(functions[handler], h.issuer), append(awsVariables(rights.URL), "_HANDLER="+handler)...)...)
 			return f
 		}
 		function := start("auth")
@@ -103,6 +107,11 @@ func TestCDK_EndToEnd(t *testing.T) {
 	if err != nil || json.Unmarshal(answer, &report) != nil || report.Rotated || report.Keys != 1 {
 		t.Errorf("the rotator: %s %v", answer, err)
 	}
+	for _, r := range roles {
+		if refused := r.Refused(); len(refused) > 0 {
+			t.Errorf("a role does not allow what its function does: %q", refused)
+		}
+	}
 }
 
 // beside puts infra/postern.toml beside a bootstrap, as build.sh does, for an issuer of this machine.
@@ -120,8 +129,13 @@ func beside(t *testing.T, bootstrap string) {
 
 // cloud is moto, except for mails: those are kept here.
 type cloud struct {
-	variables []string // of a function that uses it
-	mails     chan []byte
+	url   string
+	mails chan []byte
+}
+
+// awsVariables are those of a function that calls AWS at a URL.
+func awsVariables(url string) []string {
+	return []string{"AWS_ENDPOINT_URL=" + url, "AWS_REGION=" + infra.Region, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
 }
 
 func newCloud(t *testing.T, table string) *cloud {
@@ -151,7 +165,7 @@ func newCloud(t *testing.T, table string) *cloud {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	c.variables = []string{"AWS_ENDPOINT_URL=" + server.URL, "AWS_REGION=" + infra.Region, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
+	c.url = server.URL
 	config := aws.Config{Region: infra.Region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	if err := dynamostore.CreateTable(t.Context(), dynamodb.NewFromConfig(config), table); err != nil {
 		t.Fatal(err)

@@ -98,8 +98,11 @@ func plain(arn, app, stage string) string {
 	case service == "ses" && strings.HasPrefix(resource, "identity/") && !strings.Contains(resource, "*"):
 		return "the mail identity"
 	}
-	return strings.ReplaceAll(resource, "/"+app+"/"+stage+"/", "/{app}/{stage}/")
+	return strings.NewReplacer("/"+app+"/"+stage+"/", "/{app}/{stage}/", "Secret/"+SealSecret+"/", "Secret/{seal}/").Replace(resource)
 }
+
+// SealSecret is the secret that seals the keys, where tests seal them by a secret.
+const SealSecret = "POSTERN_VAULT_KEY"
 
 // roleOf names the role of a function by its handler.
 func roleOf(handler string) string {

@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -34,8 +35,8 @@ func iamTable(t *testing.T) []infra.Grant {
 	return out
 }
 
-// checkIAM compares the grants of a tool with the table. unused are actions that its application does not need.
-func checkIAM(t *testing.T, grants []infra.Grant, unused ...string) {
+// checkIAM compares the grants of a tool, with each way to seal the keys, with the table.
+func checkIAM(t *testing.T, grants []infra.Grant) {
 	t.Helper()
 	table := iamTable(t)
 	for _, g := range grants {
@@ -51,36 +52,79 @@ func checkIAM(t *testing.T, grants []infra.Grant, unused ...string) {
 		}
 	}
 	for _, g := range table {
-		if !slices.Contains(grants, g) && !slices.Contains(unused, g.Action) {
+		if !slices.Contains(grants, g) {
 			t.Errorf("%s: in infra/iam.md, and in no role", g)
 		}
 	}
 }
 
+// sealedBySecret are the values of samValues, with keys that a secret seals.
+func sealedBySecret() map[string]string {
+	values := maps.Clone(samValues)
+	delete(values, "SealKey")
+	values["SealSecret"] = infra.SealSecret
+	return values
+}
+
+// checkSeal: the rotator of an application may read the one secret that seals the keys, and none where it is not one.
+func checkSeal(t *testing.T, name string, secret, others []infra.Policy) {
+	t.Helper()
+	for want, policies := range map[string][]infra.Policy{"parameter/postern/{app}/{stage}/Secret/{seal}/value": secret, "": others} {
+		got := ""
+		for _, g := range infra.Grants(t, name, stage, policies) {
+			if g.Role == "rotator" && strings.HasPrefix(g.Resource, "parameter/postern") {
+				got += g.Resource
+			}
+		}
+		if got != want {
+			t.Errorf("the rotator may read %q, want %q", got, want)
+		}
+	}
+}
+
 func TestIAM_SAM(t *testing.T) {
-	checkIAM(t, infra.Grants(t, app, stage, append(sam(t).Policies(t), samExample(t).Policies(t)...)))
+	document := infra.ExpandSAM(t, filepath.Join(infra.Root(t), "infra", "sam", "template.yaml"))
+	secret := infra.Resolve(t, document, sealedBySecret())
+	for _, f := range functions(t, secret, "auth", "authorizer", "rotator") {
+		if got := f.Text("Environment.Variables.POSTERN_SEAL"); f.Text("Handler") != "authorizer" && got != "secret:"+infra.SealSecret {
+			t.Errorf("%s: POSTERN_SEAL is %q", f.Text("Handler"), got)
+		}
+	}
+	kms := infra.Resolve(t, document, samValues).Policies(t)
+	checkSeal(t, app, secret.Policies(t), kms)
+	checkIAM(t, infra.Grants(t, app, stage, slices.Concat(kms, secret.Policies(t), samExample(t).Policies(t))))
 }
 
 func TestIAM_Serverless(t *testing.T) {
-	example := resolved(t, packaged(t, filepath.Join("serverless", "example")), nil)
-	checkIAM(t, infra.Grants(t, app, stage, append(serverless(t).Policies(t), example.Policies(t)...)))
+	path := packaged(t, "serverless")
+	kms, secret := resolved(t, path, samValues).Policies(t), resolved(t, path, sealedBySecret()).Policies(t)
+	checkSeal(t, app, secret, kms)
+	example := resolved(t, packaged(t, filepath.Join("serverless", "example")), nil).Policies(t)
+	checkIAM(t, infra.Grants(t, app, stage, slices.Concat(kms, secret, example)))
 }
 
 // TestIAM_Terraform: the roles of the plan, and those that the example adds.
 func TestIAM_Terraform(t *testing.T) {
-	policies := infra.TerraformPolicies(t, planned(t))
+	kms, secret := infra.TerraformPolicies(t, planned(t, "kms:"+sealKey)), infra.TerraformPolicies(t, planned(t, "secret:"+infra.SealSecret))
+	checkSeal(t, app, secret, kms)
 	log := []any{map[string]any{"Effect": "Allow", "Action": []any{"logs:CreateLogStream", "logs:PutLogEvents"}, "Resource": "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/shop-prod-api:*"}}
-	policies = append(policies, infra.Policy{Role: "application", Document: map[string]any{"Statement": log}})
-	checkIAM(t, infra.Grants(t, app, stage, policies))
+	application := infra.Policy{Role: "application", Document: map[string]any{"Statement": log}}
+	checkIAM(t, infra.Grants(t, app, stage, append(slices.Concat(kms, secret), application)))
 }
 
-// TestIAM_CDK: the roles of the synthesised application, which has no sealing key.
+// TestIAM_CDK: the roles of the synthesised application.
 func TestIAM_CDK(t *testing.T) {
-	var policies []infra.Policy
-	for _, template := range infra.SynthCDK(t, infra.CompileCDK(t), nil) {
-		policies = append(policies, infra.Resolve(t, template, map[string]string{}).Policies(t)...)
+	folder := infra.CompileCDK(t)
+	policies := func(context map[string]string) (out []infra.Policy) {
+		context["stage"] = stage
+		for _, template := range infra.SynthCDK(t, folder, context) {
+			out = append(out, infra.Resolve(t, template, map[string]string{}).Policies(t)...)
+		}
+		return out
 	}
-	checkIAM(t, infra.Grants(t, "example", stage, policies), "kms:GenerateDataKey", "kms:Decrypt")
+	none, kms, secret := policies(map[string]string{}), policies(map[string]string{"keys": "kms"}), policies(map[string]string{"seal": infra.SealSecret})
+	checkSeal(t, "example", secret, slices.Concat(none, kms))
+	checkIAM(t, infra.Grants(t, "example", stage, slices.Concat(none, kms, secret)))
 }
 
 // TestIAM_Finds: the comparison notices a new action, a wider resource, and a key in the reach of the authorizer.
@@ -106,6 +150,10 @@ func TestIAM_Finds(t *testing.T) {
 		{grant("auth", "logs:PutLogEvents", "*"), false},
 		{grant("auth", "ssm:PutParameter", "arn:aws:ssm:eu-west-1:123456789012:parameter/shop/prod/auth/keys/*"), true},
 		{grant("auth", "ssm:PutParameter", "arn:aws:ssm:eu-west-1:123456789012:parameter/shop/*"), false},
+		{grant("auth", "ssm:DeleteParameters", "arn:aws:ssm:eu-west-1:123456789012:parameter/shop/prod/auth/keys/*"), false},
+		{grant("rotator", "ssm:GetParameters", "arn:aws:ssm:eu-west-1:123456789012:parameter/postern/shop/prod/Secret/POSTERN_VAULT_KEY/value"), true},
+		{grant("rotator", "ssm:GetParameters", "arn:aws:ssm:eu-west-1:123456789012:parameter/postern/shop/prod/Secret/GOOGLE_CLIENT_SECRET/value"), false},
+		{grant("rotator", "ssm:GetParameters", "arn:aws:ssm:eu-west-1:123456789012:parameter/postern/shop/prod/*"), false},
 		{grant("authorizer", "ssm:GetParameters", "arn:aws:ssm:eu-west-1:123456789012:parameter/shop/prod/auth/keys/*"), false},
 		{grant("authorizer", "dynamodb:PutItem", "arn:aws:dynamodb:eu-west-1:123456789012:table/auth"), false},
 		{grant("schedule", "lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:123456789012:function:*"), false},

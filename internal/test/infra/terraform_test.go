@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -51,18 +52,18 @@ func TestTerraform_Mock(t *testing.T) {
 		tf.Run(t, folder, "validate", "-no-color")
 	}
 	tf.Run(t, ".", "fmt", "-check", "-recursive", "-no-color")
-	if out := tf.Run(t, ".", "test", "-no-color"); !bytes.Contains(out, []byte("4 passed, 0 failed")) {
+	if out := tf.Run(t, ".", "test", "-no-color"); !bytes.Contains(out, []byte("8 passed, 0 failed")) {
 		t.Errorf("terraform test:\n%s", out)
 	}
 }
 
-// planned returns the resources of a plan of the module, sealed by KMS.
-func planned(t *testing.T) []infra.Resource {
+// planned returns the resources of a plan of the module.
+func planned(t *testing.T, seal string, more ...string) []infra.Resource {
 	t.Helper()
 	tf := infra.NewTerraform(t, testserver.Moto(t).URL())
 	archives(t, tf.Dist)
 	tf.Init(t, ".")
-	args := []string{"plan", "-input=false", "-no-color", "-out=planned", "-var=app=" + app, "-var=dist=" + tf.Dist, "-var=seal=kms:" + sealKey}
+	args := append(more, "-input=false", "-no-color", "-out=planned", "-var=app="+app, "-var=dist="+tf.Dist, "-var=seal="+seal)
 	for name, value := range map[string]string{
 		"issuer": issuer, "certificate_arn": samValues["Certificate"], "hosted_zone_id": "Z1", "origins": fmt.Sprintf("[%q]", origin),
 		"redirects": fmt.Sprintf("[%q]", origin+"/"), "mail_from": samValues["MailFrom"], "mail_identity": samValues["MailIdentity"],
@@ -70,13 +71,13 @@ func planned(t *testing.T) []infra.Resource {
 	} {
 		args = append(args, "-var="+name+"="+value)
 	}
-	tf.Run(t, ".", args...)
+	tf.Run(t, ".", append([]string{"plan"}, args...)...)
 	return tf.PlannedOrMade(t, ".", "planned")
 }
 
 // TestTerraform_Plan: what Terraform would make is what the template of SAM has.
 func TestTerraform_Plan(t *testing.T) {
-	resources := planned(t)
+	resources := planned(t, "kms:"+sealKey)
 	byType := map[string][]infra.Resource{}
 	for _, r := range resources {
 		byType[r.Type] = append(byType[r.Type], r)
@@ -143,6 +144,61 @@ func TestTerraform_Plan(t *testing.T) {
 	checkTerraformAlarms(t, byType["aws_cloudwatch_metric_alarm"], handlers)
 }
 
+// TestTerraform_WAF: with a limit, the issuer has the same routes by a REST API with a rule on the rate of an address,
+// and no HTTP API beside it.
+func TestTerraform_WAF(t *testing.T) {
+	byType := map[string][]infra.Resource{}
+	for _, r := range planned(t, "", "-var=waf_limit=300") {
+		byType[r.Type] = append(byType[r.Type], r)
+	}
+	for _, kind := range []string{"aws_apigatewayv2_api", "aws_apigatewayv2_route", "aws_apigatewayv2_stage"} {
+		if len(byType[kind]) != 0 {
+			t.Errorf("%s beside the REST API", kind)
+		}
+	}
+	for _, c := range []struct{ kind, path, want string }{
+		{"aws_wafv2_web_acl", "scope", "REGIONAL"},
+		{"aws_wafv2_web_acl", "rule.0.statement.0.rate_based_statement.0.limit", "300"},
+		{"aws_wafv2_web_acl", "rule.0.statement.0.rate_based_statement.0.aggregate_key_type", "IP"},
+		{"aws_wafv2_web_acl", "rule.0.action.0.block.0.custom_response.0.response_code", "429"},
+		{"aws_wafv2_web_acl_association", "resource_arn", ""}, // of the stage, known when it is made
+		{"aws_api_gateway_rest_api", "disable_execute_api_endpoint", "true"},
+		{"aws_api_gateway_rest_api", "binary_media_types.0", "*/*"},
+		{"aws_api_gateway_method_settings", "settings.0.throttling_rate_limit", "200"},
+		{"aws_apigatewayv2_api_mapping", "stage", "auth"},
+	} {
+		if all := byType[c.kind]; len(all) != 1 || all[0].Text(c.path) != c.want {
+			t.Errorf("%s: %d, %s is not %q: %v", c.kind, len(all), c.path, c.want, all)
+		}
+	}
+	var api struct {
+		Paths map[string]map[string]map[string]any
+	}
+	if err := json.Unmarshal([]byte(byType["aws_api_gateway_rest_api"][0].Text("body")), &api); err != nil {
+		t.Fatal(err)
+	}
+	var routes []string
+	for path, methods := range api.Paths {
+		routes = append(routes, "ANY "+path)
+		integration, _ := methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"].(map[string]any)
+		if uri := fmt.Sprint(integration["uri"]); len(methods) != 1 || !strings.HasSuffix(uri, ":function:shop-prod-auth/invocations") || integration["type"] != "aws_proxy" {
+			t.Errorf("%s: %v", path, methods)
+		}
+	}
+	slices.Sort(routes)
+	if !slices.Equal(routes, wantRoutes) {
+		t.Errorf("routes\n%q, want\n%q", routes, wantRoutes)
+	}
+	if format := byType["aws_api_gateway_stage"][0].Text("access_log_settings.0.format"); !strings.Contains(format, `"route":"$context.resourcePath"`) || strings.Contains(format, "$context.path") {
+		t.Errorf("the access log: %s", format)
+	}
+	if alarms := byType["aws_cloudwatch_metric_alarm"]; !slices.ContainsFunc(alarms, func(a infra.Resource) bool {
+		return a.Text("metric_name") == "5XXError" && a.Text("dimensions.ApiName") == "shop-prod-auth"
+	}) {
+		t.Error("no alarm on errors of the REST API")
+	}
+}
+
 func checkTerraformAlarms(t *testing.T, alarms []infra.Resource, handlers map[string]string) {
 	t.Helper()
 	var got []string
@@ -187,8 +243,12 @@ func TestTerraform_Apply(t *testing.T) {
 	tf := infra.NewTerraform(t, moto)
 	archives(t, tf.Dist)
 	tf.Init(t, "example")
-	args := func(args ...string) []string {
-		return append(args, "-input=false", "-no-color", "-var=certificate_arn="+samValues["Certificate"], "-var=dist="+tf.Dist, "-var=google_client_secret="+canary)
+	noSecret := func(args ...string) []string {
+		return append(args, "-input=false", "-no-color", "-var=certificate_arn="+samValues["Certificate"], "-var=dist="+tf.Dist)
+	}
+	args := func(args ...string) []string { return append(noSecret(args...), "-var=google_client_secret="+canary) }
+	if out := tf.Refused(t, "example", noSecret("plan")...); !bytes.Contains(out, []byte("The secret GOOGLE_CLIENT_SECRET has no value")) {
+		t.Errorf("without a secret:\n%s", out)
 	}
 	tf.Run(t, "example", args("plan", "-out=planned")...)
 	// A plan file has no values of variables that are ephemeral, so they are given again.
@@ -227,10 +287,53 @@ func TestTerraform_Apply(t *testing.T) {
 	}
 	checkAttached(t, tf.PlannedOrMade(t, "example", ""))
 
+	before := deployment(t, tf)
+	extend(t, filepath.Join(tf.Folder, "example", "main.tf"), anotherMethod)
 	tf.Run(t, "example", args("apply", "-auto-approve", "-var=deletion_protection=false")...)
+	if after := deployment(t, tf); after == before {
+		t.Errorf("a method was added, and the stage has the deployment %s as before", after)
+	}
 	tf.Run(t, "example", args("destroy", "-auto-approve", "-var=deletion_protection=false")...)
 	if left := tf.Run(t, "example", "state", "list"); len(bytes.TrimSpace(left)) != 0 {
 		t.Errorf("left behind:\n%s", left)
+	}
+}
+
+// deployment returns what the stage of the REST API serves.
+func deployment(t *testing.T, tf *infra.Terraform) string {
+	t.Helper()
+	for _, r := range tf.PlannedOrMade(t, "example", "") {
+		if r.Type == "aws_api_gateway_stage" {
+			return r.Text("deployment_id")
+		}
+	}
+	t.Fatal("the example has no stage of a REST API")
+	return ""
+}
+
+// anotherMethod is what an application adds. moto cannot change a method that it has.
+const anotherMethod = `
+resource "aws_api_gateway_method" "more" {
+  rest_api_id   = aws_api_gateway_rest_api.api.id
+  resource_id   = aws_api_gateway_resource.me.id
+  http_method   = "DELETE"
+  authorization = "CUSTOM"
+  authorizer_id = module.rest.id
+}
+`
+
+// extend adds a text to a file.
+func extend(t *testing.T, path, more string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(more); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
