@@ -157,7 +157,7 @@ func (d *drill) revoke() {
 	d.fetch()
 }
 
-// TestK1_VaultsOfAWS: days of rotations by two rotators at once, over SSM and over Secrets Manager, which throttle, lose
+// TestK1_VaultsOfAWS: days of rotations by two rotators at once, over SSM and over Secrets Manager. They throttle, lose
 // answers, and are down while a new key takes over. One of the two rotates, and every token verifies until it ends.
 func TestK1_VaultsOfAWS(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T, c aws.Config, now func() time.Time) (keys.Vault, error){

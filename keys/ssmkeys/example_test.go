@@ -27,7 +27,7 @@ func (s shelf) GetParametersByPath(context.Context, *ssm.GetParametersByPathInpu
 }
 
 func (s shelf) PutParameter(_ context.Context, in *ssm.PutParameterInput, _ ...func(*ssm.Options)) (*ssm.PutParameterOutput, error) {
-	fmt.Println("saved", aws.ToString(in.Name), in.Type)
+	fmt.Println("saved", aws.ToString(in.Name))
 	s.parameters[aws.ToString(in.Name)] = types.Parameter{Name: in.Name, Value: in.Value, Type: in.Type}
 	return &ssm.PutParameterOutput{}, nil
 }
@@ -53,7 +53,7 @@ func Example() {
 	all, err := ring.PublicKeys(ctx)
 	fmt.Println(len(all), "keys", err)
 	// Output:
-	// saved /shop/prod/auth/keys/0000000001 SecureString
-	// saved /shop/prod/auth/keys/0000000002 SecureString
+	// saved /shop/prod/auth/keys/0000000001
+	// saved /shop/prod/auth/keys/0000000002
 	// 2 keys <nil>
 }

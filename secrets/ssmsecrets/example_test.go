@@ -32,7 +32,7 @@ func (s shelf) GetParameters(_ context.Context, in *ssm.GetParametersInput, _ ..
 }
 
 func (s shelf) PutParameter(_ context.Context, in *ssm.PutParameterInput, _ ...func(*ssm.Options)) (*ssm.PutParameterOutput, error) {
-	fmt.Println("set", aws.ToString(in.Name), in.Type)
+	fmt.Println("set", aws.ToString(in.Name))
 	s.parameters[aws.ToString(in.Name)] = types.Parameter{Name: in.Name, Value: in.Value, Type: in.Type}
 	return &ssm.PutParameterOutput{}, nil
 }
@@ -60,7 +60,7 @@ func Example() {
 	_, err = s.Get(ctx, "SMTP_PASSWORD")
 	fmt.Println(errors.Is(err, secrets.ErrMissing), err)
 	// Output:
-	// set /postern/shop/prod/Secret/GOOGLE_CLIENT_SECRET/value SecureString
+	// set /postern/shop/prod/Secret/GOOGLE_CLIENT_SECRET/value
 	// 6 <nil>
 	// true secrets: no value for SMTP_PASSWORD (shop/prod): set it with postern secrets set SMTP_PASSWORD --app shop --stage prod --in ssm:/postern
 }
