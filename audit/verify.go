@@ -44,9 +44,9 @@ type Report struct {
 	Lost        uint64    `json:"lost"`        // records that state that events could not be written
 }
 
-// Verify reads the files of a log and checks each record and their order. Errors: [ErrChain], [ErrStart], [ErrHead], and
-// those of the file system. It needs no more memory for a large log, and may run beside the program that writes the log, except
-// at the moment when a file becomes full.
+// Verify reads the files of a log and checks each record and their order. Errors: [ErrChain], [ErrStart], [ErrHead],
+// and those of the file system. It needs no more memory for a large log, and may run beside the program that writes the
+// log, except at the moment when a file becomes full.
 //
 // Without VerifyConfig.Key it proves that the records are those that were hashed together, but a forger who can write
 // the files can hash other ones. Without VerifyConfig.Head nobody can see that the newest records were removed.

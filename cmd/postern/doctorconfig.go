@@ -273,7 +273,8 @@ func (k *settingsCheck) surrounding(look server.Look) doctor.Surrounding {
 	return s
 }
 
-// openIDOf returns what is read of a provider before somebody can sign in with it. ok is false for one without metadata.
+// openIDOf returns what is read of a provider before somebody can sign in with it. ok is false for one without
+// metadata.
 func openIDOf(p server.Provider) (found doctor.OpenID, ok bool) {
 	if p.AuthURL != "" && p.TokenURL != "" && p.JWKSURL != "" {
 		return doctor.OpenID{}, false

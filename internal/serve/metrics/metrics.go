@@ -47,8 +47,8 @@ type Config struct {
 	// Defaults to none: the metric is absent.
 	KeyCreated func(ctx context.Context) (time.Time, error)
 
-	// Lost returns how many events each sink of the audit log has lost since the start of the process, by the name of the
-	// sink. It is called at each scrape, for postern_audit_lost_total.
+	// Lost returns how many events each sink of the audit log has lost since the start of the process, by the name of
+	// the sink. It is called at each scrape, for postern_audit_lost_total.
 	//
 	// Defaults to none: the metric is absent.
 	Lost func() map[string]uint64

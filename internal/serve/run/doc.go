@@ -19,7 +19,8 @@ type House interface {
 	// Handler serves the public routes.
 	Handler() http.Handler
 
-	// Ready returns nil if the house can sign people in now: its store answers and takes writes, and its keys are loaded.
+	// Ready returns nil if the house can sign people in now: its store answers and takes writes, and its keys are
+	// loaded.
 	Ready(ctx context.Context) error
 
 	// StoreUp returns nil if the store answers and takes writes.

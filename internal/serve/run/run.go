@@ -50,8 +50,8 @@ type Config struct {
 	// none.
 	Started func(settings Settings, public, local net.Addr)
 
-	// LostEvents returns how many events each sink of the audit log has lost since the start of the process, by the name
-	// of the sink, for the metrics.
+	// LostEvents returns how many events each sink of the audit log has lost since the start of the process, by the
+	// name of the sink, for the metrics.
 	//
 	// Defaults to none.
 	LostEvents func() map[string]uint64
