@@ -28,6 +28,7 @@ import (
 	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/keys/kmskeys"
+	"github.com/posternauth/postern/session"
 )
 
 // cloud is KMS.
@@ -173,6 +174,9 @@ func TestE4_Signers(t *testing.T) {
 			}
 			if _, err := keys.Verify(t.Context(), w.house.signer, forged.ID(), forged.Algorithm(), input, sig); !errors.Is(err, keys.ErrUnknownKey) {
 				t.Errorf("a key of the vault makes tokens: %v", err)
+			}
+			if err := w.house.Sessions().RotateKeys(t.Context()); !errors.Is(err, session.ErrNoSigner) {
+				t.Errorf("the administration rotates keys of KMS: %v", err)
 			}
 			c.net.SetDown(true)
 			defer c.net.SetDown(false)

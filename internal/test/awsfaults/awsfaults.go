@@ -21,6 +21,9 @@ var ErrDown = errors.New("awsfaults: the network is down")
 // A Transport is an http.RoundTripper to the stand-in. The zero value passes everything on. It is safe for concurrent
 // use.
 type Transport struct {
+	once sync.Once
+	base *http.Transport // not the default one, whose connections each httptest.Server closes at its end
+
 	mu     sync.Mutex
 	faults []*fault
 	calls  map[string]int
@@ -99,7 +102,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			Body: io.NopCloser(bytes.NewBufferString(body)), Request: r,
 		}, nil
 	}
-	res, err := http.DefaultTransport.RoundTrip(r)
+	t.once.Do(func() { t.base = &http.Transport{} })
+	res, err := t.base.RoundTrip(r)
 	if err == nil && hit.lost {
 		res.Body.Close()
 		return nil, ErrDown
