@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,8 +29,9 @@ type cold struct {
 	right   string // in each answer
 }
 
-// colds are the contenders: the least there can be, two functions of ours, and what others are written with.
-func colds(dir string) ([]cold, error) {
+// colds are the contenders: the least there can be, functions of ours, and what others are written with.
+// Those whose names only does not match are left out; the echo stays, because the others are compared with it.
+func colds(dir string, only *regexp.Regexp) ([]cold, error) {
 	m, err := newColdMaterial()
 	if err != nil {
 		return nil, err
@@ -41,8 +44,12 @@ func colds(dir string) ([]cold, error) {
 		{name: passkeysName, module: ".", pkg: "./coldstart/users", tags: ",passkey", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
 		{name: pagesName, module: ".", pkg: "./coldstart/users", tags: ",pages", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
 		{name: sesName, module: ".", pkg: "./coldstart/users", tags: ",ses", env: m.authEnv, event: m.authEvent, right: `"statusCode":200`},
+		{name: serverName, module: "..", pkg: "./cmd/postern-lambda", env: m.serverEnv, event: m.serverEvent, right: `"statusCode":200`},
+		{name: rotatorName, module: "..", pkg: "./cmd/postern-lambda", env: append(m.serverEnv, "_HANDLER=rotator"), event: []byte("{}"), right: `"rotated":false`},
 		{name: "golang-jwt authorizer", module: ".", pkg: "./coldstart/golangjwt", env: m.env, event: m.authorizerEvent, right: `"Allow"`},
 	}
+	chosen := func(c cold) bool { return c.name == echoName || only.MatchString(c.name) }
+	all = slices.DeleteFunc(all, func(c cold) bool { return !chosen(c) })
 	for i, c := range all {
 		path := filepath.Join(dir, fmt.Sprintf("function%d", i))
 		if err := buildCold(c, path); err != nil {
@@ -55,9 +62,12 @@ func colds(dir string) ([]cold, error) {
 		return all, nil
 	}
 	for _, lib := range []string{"jose", "aws-jwt-verify"} {
-		all = append(all, cold{
+		node := cold{
 			name: "Node, " + lib, command: []string{"node", "node/coldstart.mjs", lib}, env: m.env, event: m.authorizerEvent, right: `"Allow"`,
-		})
+		}
+		if chosen(node) {
+			all = append(all, node)
+		}
 	}
 	return all, nil
 }
@@ -70,6 +80,8 @@ const (
 	passkeysName   = "users and passkeys with DynamoDB"
 	pagesName      = "users and pages with DynamoDB"
 	sesName        = "users and SES with DynamoDB"
+	serverName     = "postern-lambda as auth"
+	rotatorName    = "postern-lambda as rotator"
 )
 
 // buildCold builds as for deployment; arch is that of this machine unless GOARCH says otherwise.
@@ -91,10 +103,13 @@ func buildCold(c cold, path string, env ...string) error {
 func coldstart(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench coldstart", flag.ContinueOnError)
 	starts := flags.Int("starts", 50, "how often each function is started")
+	only := flags.String("only", "", "a regular expression: functions with such names, and the echo")
+	least := flags.Bool("least", false, "prints the least of each figure in place of the median, for a machine that does other work")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 || *starts < 1 {
+	names, err := regexp.Compile(*only)
+	if flags.NArg() > 0 || *starts < 1 || err != nil {
 		return errors.New("coldstart takes flags only; -h shows them")
 	}
 	dir, err := os.MkdirTemp("", "bench")
@@ -102,7 +117,7 @@ func coldstart(args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	all, err := colds(dir)
+	all, err := colds(dir, names)
 	if err != nil {
 		return err
 	}
@@ -110,7 +125,7 @@ func coldstart(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return printStarts(out, all, measured)
+	return printStarts(out, all, measured, *least)
 }
 
 // starts is what was measured of one function, a figure for each start.
@@ -140,7 +155,11 @@ func startInTurns(all []cold, rounds int) ([]starts, error) {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func printStarts(out io.Writer, all []cold, measured []starts) error {
+func printStarts(out io.Writer, all []cold, measured []starts, least bool) error {
+	q, times := 0.5, ratio
+	if least {
+		q, times = 0, func(a, b []float64) float64 { return slices.Min(a) / slices.Min(b) }
+	}
 	var b bytes.Buffer
 	t := tabwriter.NewWriter(&b, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "cold start\tbinary MB\tto first poll ms\tx echo\tfirst call ms\twarm call ms\tmemory MiB\t\n")
@@ -150,7 +169,7 @@ func printStarts(out io.Writer, all []cold, measured []starts) error {
 		if info, err := os.Stat(c.command[0]); err == nil && c.pkg != "" {
 			size = fmt.Sprintf("%.2f", float64(info.Size())/1e6)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%.1f\t%.2f\t%.2f\t%.2f\t%.1f\t\n", c.name, size, quantile(m.poll, 0.5), ratio(m.poll, measured[0].poll), quantile(m.first, 0.5), quantile(m.warm, 0.5), quantile(m.memory, 0.5))
+		fmt.Fprintf(t, "%s\t%s\t%.1f\t%.2f\t%.2f\t%.2f\t%.1f\t\n", c.name, size, quantile(m.poll, q), times(m.poll, measured[0].poll), quantile(m.first, q), quantile(m.warm, q), quantile(m.memory, q))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -25,8 +26,8 @@ import (
 
 // coldMaterial is what the functions of coldstart are given: keys in their environment, and events with good tokens.
 type coldMaterial struct {
-	env, authEnv               []string
-	authorizerEvent, authEvent []byte
+	env, authEnv, serverEnv                 []string
+	authorizerEvent, authEvent, serverEvent []byte
 }
 
 func newColdMaterial() (coldMaterial, error) {
@@ -59,7 +60,35 @@ func newColdMaterial() (coldMaterial, error) {
 	}); err != nil {
 		return m, err
 	}
-	return m, m.auth()
+	if err := m.auth(); err != nil {
+		return m, err
+	}
+	return m, m.server()
+}
+
+// server prepares cmd/postern-lambda with infra/postern.toml. Its ring is in a stand-in for the Parameter Store, made by
+// the first start; the table is not touched. The event asks for the published keys.
+func (m *coldMaterial) server() error {
+	config, err := filepath.Abs(filepath.Join("..", "infra", "postern.toml"))
+	if err != nil {
+		return err
+	}
+	m.serverEnv = []string{
+		"POSTERN_CONFIG=" + config, "POSTERN_APP=shop", "POSTERN_STAGE=prod", "POSTERN_ISSUER=https://auth.example.com/auth", "POSTERN_AUDIENCE=api",
+		"POSTERN_ORIGINS=https://app.example.com", "POSTERN_REDIRECTS=https://app.example.com/", "POSTERN_STORE=dynamodb:auth",
+		"POSTERN_VAULT=ssm:/shop/prod/auth/keys", "POSTERN_SEAL=", "POSTERN_MAIL_FROM=sign-in@example.com",
+		"AWS_ACCESS_KEY_ID=any", "AWS_SECRET_ACCESS_KEY=any", "AWS_ENDPOINT_URL=" + httptest.NewServer(&oneParameter{}).URL, // until the process ends
+	}
+	m.serverEvent, err = json.Marshal(map[string]any{
+		"version": "2.0", "routeKey": "ANY /auth/{proxy+}", "rawPath": "/auth/.well-known/jwks.json", "rawQueryString": "",
+		"headers": map[string]string{"host": "auth.example.com", "accept": "*/*"},
+		"requestContext": map[string]any{
+			"accountId": "123456789012", "apiId": "a1b2c3d4e5", "domainName": "auth.example.com", "domainPrefix": "auth", "stage": "$default", "requestId": "r1", "routeKey": "ANY /auth/{proxy+}",
+			"http": map[string]string{"method": "GET", "path": "/auth/.well-known/jwks.json", "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "curl/8.7.1"},
+		},
+		"isBase64Encoded": false,
+	})
+	return err
 }
 
 // auth prepares examples/lambda-http. Its ring of keys is in a stand-in for DynamoDB, which the event does not touch
@@ -117,6 +146,32 @@ func coldToken(signing keys.SigningKey, c session.Config, kind string, life time
 	k := session.NewKindConfig(sessions, session.KindConfig[map[string]string]{Name: kind, Stateless: true, Access: life})
 	t, err := k.Create(context.Background(), session.Grant[map[string]string]{Subject: "ada", Properties: properties, Scopes: []string{"orders:read"}})
 	return t.Access, err
+}
+
+// oneParameter answers GetParametersByPath and PutParameter as SSM does, for one parameter.
+type oneParameter struct {
+	mu   sync.Mutex
+	made *struct{ Name, Value, Type string }
+}
+
+func (o *oneParameter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Name, Value, Type string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	switch {
+	case in.Value != "":
+		o.made = &in
+		io.WriteString(w, `{"Version":1}`)
+	case o.made == nil:
+		io.WriteString(w, `{"Parameters":[]}`)
+	default:
+		json.NewEncoder(w).Encode(map[string]any{"Parameters": []any{o.made}})
+	}
 }
 
 // oneItem answers PutItem and GetItem as DynamoDB does, for a table of one item.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -114,7 +115,7 @@ func TestColdstart_Start(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes for some seconds; run without -short")
 	}
-	all, err := colds(t.TempDir())
+	all, err := colds(t.TempDir(), regexp.MustCompile(""))
 	if err != nil {
 		t.Fatal(err)
 	}
