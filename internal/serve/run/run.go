@@ -224,14 +224,17 @@ func (s *server) serve(ctx context.Context, plan Plan, public, local net.Listene
 
 	maintenance := time.NewTicker(maintainEvery)
 	defer maintenance.Stop()
-	s.maintain(ctx)
 	var err error
 	var reloading <-chan reloaded // nil: no reload is under way
+	maintaining := s.beginMaintenance(ctx)
 wait:
 	for {
-		asked := s.cfg.Reload
+		asked, due := s.cfg.Reload, maintenance.C
 		if reloading != nil {
 			asked = nil // the next one waits
+		}
+		if maintaining != nil {
+			due = nil
 		}
 		select {
 		case err = <-failed:
@@ -243,8 +246,10 @@ wait:
 		case r := <-reloading:
 			reloading = nil
 			s.endReload(ctx, r)
-		case <-maintenance.C:
-			s.maintain(ctx)
+		case <-due:
+			maintaining = s.beginMaintenance(ctx)
+		case <-maintaining:
+			maintaining = nil
 		}
 	}
 	if reloading != nil {
@@ -255,15 +260,21 @@ wait:
 	return err
 }
 
-// maintain does what is due of the house that serves. It is bounded: reloads and signals wait for it.
-func (s *server) maintain(ctx context.Context) {
+// beginMaintenance does what is due of the house that serves, beside the server: a vault in a file system that hangs must
+// not hold up the signal to stop. The channel is closed at its end.
+func (s *server) beginMaintenance(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
 	g := s.generations.enter()
-	defer g.requests.Done()
-	bounded, cancel := context.WithTimeout(ctx, maintainTimeout)
-	defer cancel()
-	if err := g.house.Maintain(bounded); err != nil && ctx.Err() == nil {
-		s.log.ErrorContext(ctx, "postern: maintenance", "err", err)
-	}
+	go func() {
+		defer close(done)
+		defer g.requests.Done()
+		bounded, cancel := context.WithTimeout(ctx, maintainTimeout)
+		defer cancel()
+		if err := g.house.Maintain(bounded); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "postern: maintenance", "err", err)
+		}
+	}()
+	return done
 }
 
 // stop makes the server not ready, and then lets requests of the public listener end and closes the local one last.
@@ -316,14 +327,14 @@ func (s *server) closeHouse(g *generation) {
 }
 
 // waitForHouses waits until each house is closed. A request that does not end although its connection was closed, and
-// a reload that hangs, are not waited for long: the end of the process ends them.
+// a reload or maintenance that hangs, are not waited for long: the end of the process ends them.
 func (s *server) waitForHouses() {
 	closed := make(chan struct{})
 	go func() { s.closing.Wait(); close(closed) }()
 	select {
 	case <-closed:
 	case <-time.After(lastPatience):
-		s.log.Warn("postern: a request or a reload does not end; its database connections are given up")
+		s.log.Warn("postern: a request, a reload or maintenance does not end; its database connections are given up")
 	}
 }
 

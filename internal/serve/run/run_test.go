@@ -341,3 +341,21 @@ func TestE5_StopDuringReload(t *testing.T) {
 		t.Errorf("closed: %v, and the one that came late: %v", first.isClosed(), late.isClosed())
 	}
 }
+
+// TestE5_StopDuringMaintenance: maintenance that hangs holds up neither a reload nor the stop.
+func TestE5_StopDuringMaintenance(t *testing.T) {
+	h := newHouse("one")
+	h.maintain = make(chan struct{})
+	defer close(h.maintain)
+	w := start(t, planOf(h))
+	w.set(planOf(newHouse("two")), nil)
+	w.reload <- syscall.SIGHUP
+	w.log.wait(t, "postern: the configuration was reloaded", 1)
+	if h.isClosed() {
+		t.Error("the house was closed under its maintenance")
+	}
+	w.stop()
+	if err := w.end(); err != nil {
+		t.Error(err)
+	}
+}

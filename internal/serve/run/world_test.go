@@ -25,6 +25,7 @@ type house struct {
 	closed bool
 
 	maintained int
+	maintain   chan struct{} // Maintain ends when it is closed; nil: at once
 	gate       chan struct{} // /auth/refresh ends when it is closed
 	inside     chan struct{} // gets a value when /auth/refresh begins
 }
@@ -66,8 +67,11 @@ func (h *house) KeyCreated(context.Context) (time.Time, error) { return time.Now
 
 func (h *house) Maintain(context.Context) error {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.maintained++
+	h.mu.Unlock()
+	if h.maintain != nil {
+		<-h.maintain
+	}
 	return nil
 }
 
