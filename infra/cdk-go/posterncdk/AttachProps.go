@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 )
 
+// Settings of an API that is attached.
 type AttachProps struct {
 	// HTTP APIs: what checks the sessions.
 	// Default: AuthorizerType.LAMBDA
@@ -57,9 +58,9 @@ type AttachProps struct {
 	// Default: route.request.header.Authorization
 	//
 	SocketSource *string `field:"optional" json:"socketSource" yaml:"socketSource"`
-	// How long API Gateway keeps an answer, at most 5 minutes;
+	// How long API Gateway keeps an answer, at most 5 minutes.
 	//
-	// an ended session may be let in that long.
+	// An ended session may be let in that long.
 	// Default: 1 minute; 0 for cookies.
 	//
 	Ttl awscdk.Duration `field:"optional" json:"ttl" yaml:"ttl"`

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 )
 
+// What guards an attached API.
 type Attachment struct {
 	// The id of the authorizer.
 	//

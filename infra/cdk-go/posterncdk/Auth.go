@@ -17,17 +17,29 @@ import (
 // The auth server of an application: sign-in, sessions, keys that rotate, and authorizers for its APIs.
 type Auth interface {
 	constructs.Construct
+	// The longest life of an access token.
 	AccessLifetime() awscdk.Duration
+	// The API of the issuer.
+	//
+	// Undefined if issuer.api is false.
 	Api() *IssuerApi
+	// The audience of every session.
 	Audience() *string
+	// The function that serves the issuer.
 	AuthFunction() awslambda.Function
+	// The path of the issuer, such as /auth.
 	BasePath() *string
+	// The queue of invocations of the rotator that failed.
 	DeadLetterQueue() awssqs.Queue
+	// The address of the issuer, such as https://auth.example.com/auth.
 	Issuer() *string
 	// The tree node.
 	Node() constructs.Node
+	// The origins whose pages may call the issuer.
 	Origins() *[]*string
+	// The function that replaces signing keys.
 	Rotator() awslambda.Function
+	// The table of the auth function.
 	Table() awsdynamodb.ITableV2
 	// The variables of a program that issues sessions.
 	Variables() *map[string]*string

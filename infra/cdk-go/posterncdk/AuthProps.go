@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 )
 
+// Settings of an Auth.
 type AuthProps struct {
 	// Name of the application, a part of the paths of keys and secrets.
 	App *string `field:"required" json:"app" yaml:"app"`
@@ -20,7 +21,8 @@ type AuthProps struct {
 	AuthFunction awslambda.Code `field:"required" json:"authFunction" yaml:"authFunction"`
 	// A zip or a folder with cmd/postern-authorizer as `bootstrap`.
 	Authorizer awslambda.Code `field:"required" json:"authorizer" yaml:"authorizer"`
-	Issuer     *IssuerProps   `field:"required" json:"issuer" yaml:"issuer"`
+	// Where the issuer is.
+	Issuer *IssuerProps `field:"required" json:"issuer" yaml:"issuer"`
 	// The origins whose pages may call the issuer, each exactly as a browser sends it.
 	Origins *[]*string `field:"required" json:"origins" yaml:"origins"`
 	// Stage of the application, a part of the paths of keys and secrets.
@@ -37,10 +39,12 @@ type AuthProps struct {
 	// Default: KeyStore.SSM
 	//
 	Keys KeyStore `field:"optional" json:"keys" yaml:"keys"`
+	// How long logs are kept.
 	// Default: 3 months.
 	//
 	LogRetention awslogs.RetentionDays `field:"optional" json:"logRetention" yaml:"logRetention"`
-	// Default: no mails by Amazon SES: then leave the table mail, and providers that send mail, out of postern.toml
+	// The mails by Amazon SES.
+	// Default: no mails: then leave the table mail, and providers that send mail, out of postern.toml
 	//
 	Mail *MailProps `field:"optional" json:"mail" yaml:"mail"`
 	// Memory of the auth function, 512 to 1024 MB.
@@ -55,6 +59,7 @@ type AuthProps struct {
 	// Default: each origin, with a slash.
 	//
 	Redirects *[]*string `field:"optional" json:"redirects" yaml:"redirects"`
+	// Concurrent executions of the auth function that are reserved for it.
 	// Default: none.
 	//
 	ReservedConcurrency *float64 `field:"optional" json:"reservedConcurrency" yaml:"reservedConcurrency"`

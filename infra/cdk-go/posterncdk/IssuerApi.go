@@ -8,11 +8,14 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 )
 
+// The API of the issuer: an HTTP API, or with `waf` a REST API.
 type IssuerApi struct {
 	// What a DNS record of the host, or a domain made elsewhere, leads to.
 	Address *string `field:"required" json:"address" yaml:"address"`
 	// What must exist before the issuer answers at its address.
-	Ready   *[]constructs.IDependable `field:"required" json:"ready" yaml:"ready"`
-	HttpApi awsapigatewayv2.HttpApi   `field:"optional" json:"httpApi" yaml:"httpApi"`
-	RestApi awsapigateway.RestApi     `field:"optional" json:"restApi" yaml:"restApi"`
+	Ready *[]constructs.IDependable `field:"required" json:"ready" yaml:"ready"`
+	// Undefined with `waf`.
+	HttpApi awsapigatewayv2.HttpApi `field:"optional" json:"httpApi" yaml:"httpApi"`
+	// Undefined without `waf`.
+	RestApi awsapigateway.RestApi `field:"optional" json:"restApi" yaml:"restApi"`
 }

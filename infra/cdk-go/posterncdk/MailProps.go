@@ -2,6 +2,7 @@
 
 package posterncdk
 
+// Who sends the mails of an Auth.
 type MailProps struct {
 	// The address that sends the mails.
 	From *string `field:"required" json:"from" yaml:"from"`

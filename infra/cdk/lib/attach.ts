@@ -21,12 +21,13 @@ export enum AuthorizerType {
   JWT = 'jwt',
 }
 
+/** Settings of an API that is attached. */
 export interface AttachProps {
   /** Serves the issuer by this API as well, below this path, which must be the base path of the issuer. @default not */
   readonly prefix?: string;
   /** The kind of session that is let in. @default user */
   readonly kind?: string;
-  /** How long API Gateway keeps an answer, at most 5 minutes; an ended session may be let in that long. @default 1 minute; 0 for cookies */
+  /** How long API Gateway keeps an answer, at most 5 minutes. An ended session may be let in that long. @default 1 minute; 0 for cookies */
   readonly ttl?: Duration;
   /** Scopes that every session must have. @default none */
   readonly scopes?: string[];
@@ -48,6 +49,7 @@ export interface AttachProps {
   readonly resourceMetadata?: string;
 }
 
+/** What guards an attached API. */
 export interface Attachment {
   /** The id of the authorizer. Undefined for GraphQL. */
   readonly authorizerId?: string;

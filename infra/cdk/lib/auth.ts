@@ -31,6 +31,7 @@ export interface IssuerProps {
   readonly api?: boolean;
 }
 
+/** Who sends the mails of an Auth. */
 export interface MailProps {
   /** The address that sends the mails. */
   readonly from: string;
@@ -48,6 +49,7 @@ export enum KeyStore {
   SECRETS = 'secrets',
 }
 
+/** Settings of an Auth. */
 export interface AuthProps {
   /** Name of the application, a part of the paths of keys and secrets. */
   readonly app: string;
@@ -57,6 +59,7 @@ export interface AuthProps {
   readonly authFunction: lambda.Code;
   /** A zip or a folder with cmd/postern-authorizer as `bootstrap`. */
   readonly authorizer: lambda.Code;
+  /** Where the issuer is. */
   readonly issuer: IssuerProps;
   /** The audience of every session. */
   readonly audience: string;
@@ -81,11 +84,11 @@ export interface AuthProps {
   readonly rotateAfter?: Duration;
   /** Memory of the auth function, 512 to 1024 MB. @default 1024 */
   readonly memory?: number;
-  /** @default none */
+  /** Concurrent executions of the auth function that are reserved for it. @default none */
   readonly reservedConcurrency?: number;
-  /** @default no mails by Amazon SES: then leave the table mail, and providers that send mail, out of postern.toml */
+  /** The mails by Amazon SES. @default no mails: then leave the table mail, and providers that send mail, out of postern.toml */
   readonly mail?: MailProps;
-  /** @default 3 months */
+  /** How long logs are kept. @default 3 months */
   readonly logRetention?: logs.RetentionDays;
   /** Requests a second to the issuer, from everybody. @default 200 */
   readonly rate?: number;
@@ -101,15 +104,25 @@ const name = /^[a-zA-Z][-a-zA-Z0-9]{0,30}$/;
 
 /** The auth server of an application: sign-in, sessions, keys that rotate, and authorizers for its APIs. */
 export class Auth extends Construct {
+  /** The address of the issuer, such as https://auth.example.com/auth. */
   readonly issuer: string;
+  /** The path of the issuer, such as /auth. */
   readonly basePath: string;
+  /** The audience of every session. */
   readonly audience: string;
+  /** The origins whose pages may call the issuer. */
   readonly origins: string[];
+  /** The longest life of an access token. */
   readonly accessLifetime: Duration;
+  /** The table of the auth function. */
   readonly table: dynamodb.ITableV2;
+  /** The function that serves the issuer. */
   readonly authFunction: lambda.Function;
+  /** The function that replaces signing keys. */
   readonly rotator: lambda.Function;
+  /** The queue of invocations of the rotator that failed. */
   readonly deadLetterQueue: sqs.Queue;
+  /** The API of the issuer. Undefined if issuer.api is false. */
   readonly api?: IssuerApi;
   private readonly authorizers = new Map<string, { fn: lambda.Function; sources: Set<string> }>();
   private readonly retention: logs.RetentionDays;

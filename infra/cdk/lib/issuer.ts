@@ -61,12 +61,15 @@ export interface IssuerApiSettings {
   readonly rate: number;
 }
 
+/** The API of the issuer: an HTTP API, or with `waf` a REST API. */
 export interface IssuerApi {
   /** What must exist before the issuer answers at its address. */
   readonly ready: IDependable[];
   /** What a DNS record of the host, or a domain made elsewhere, leads to. */
   readonly address: string;
+  /** Undefined with `waf`. */
   readonly httpApi?: apigatewayv2.HttpApi;
+  /** Undefined without `waf`. */
   readonly restApi?: apigateway.RestApi;
 }
 
