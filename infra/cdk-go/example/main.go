@@ -77,7 +77,7 @@ func build(app awscdk.App, s settings) (auth, apis awscdk.Stack) {
 func authServer(stack awscdk.Stack, s settings) posterncdk.Auth {
 	domain := setting(stack, "domain", "auth.example.com")
 	_, site, _ := strings.Cut(domain, ".")
-	return posterncdk.NewAuth(stack, jsii.String("auth"), &posterncdk.AuthProps{
+	props := &posterncdk.AuthProps{
 		App:          jsii.String("example"),
 		Stage:        jsii.String(setting(stack, "stage", "prod")),
 		AuthFunction: s.code("auth"),
@@ -92,7 +92,11 @@ func authServer(stack awscdk.Stack, s settings) posterncdk.Auth {
 		Origins:  jsii.Strings("https://app." + site),
 		Keys:     posterncdk.KeyStore(strings.ToUpper(setting(stack, "keys", "ssm"))),
 		Mail:     &posterncdk.MailProps{From: jsii.String("sign-in@" + site), Identity: &site},
-	})
+	}
+	if seal := setting(stack, "seal", ""); seal != "" {
+		props.SealSecret = &seal
+	}
+	return posterncdk.NewAuth(stack, jsii.String("auth"), props)
 }
 
 // setting returns a value of the context, which --context and cdk.json set.

@@ -60,7 +60,7 @@ func TestExample_SameAsTypeScript(t *testing.T) {
 	for name, context := range map[string]map[string]any{
 		"ssm":     {},
 		"kms":     {"keys": "kms", "stage": "test"},
-		"secrets": {"keys": "secrets", "domain": "login.example.org", "zone": "Z9999999999999999999"},
+		"secrets": {"keys": "secrets", "domain": "login.example.org", "zone": "Z9999999999999999999", "seal": "POSTERN_VAULT_KEY"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			values, err := json.Marshal(context)
