@@ -260,8 +260,8 @@ wait:
 	return err
 }
 
-// beginMaintenance does what is due of the house that serves, beside the server: a vault in a file system that hangs must
-// not hold up the signal to stop. The channel is closed at its end.
+// beginMaintenance does what is due of the house that serves, beside the server: a vault in a file system that hangs
+// must not hold up the signal to stop. The channel is closed at its end.
 func (s *server) beginMaintenance(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
 	g := s.generations.enter()
