@@ -156,11 +156,11 @@ func newGrown(e *engine, dialect string, n int) (*grown, error) {
 			return nil, fmt.Errorf("filling up: %w", err)
 		}
 	}
-	analyze := "ANALYZE"
+	last := "ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)" // both files have their rows in the tables, and none in the log
 	if dialect == "postgres" {
-		analyze = "VACUUM ANALYZE"
+		last = "VACUUM ANALYZE"
 	}
-	_, err = e.db.ExecContext(ctx, analyze)
+	_, err = e.db.ExecContext(ctx, last)
 	return g, err
 }
 

@@ -17,6 +17,19 @@ func (s *Store) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error
 	if len(keys) == 0 {
 		return nil, ctx.Err()
 	}
+	read := s.lookUp
+	if s.dialect.server {
+		read = s.reads.get
+	}
+	found, err := read(ctx, keys)
+	if err != nil {
+		return nil, failed("reading items", err)
+	}
+	return slices.DeleteFunc(found, func(it store.Item) bool { return it.Version == "" }), nil
+}
+
+// lookUp reads items with one statement, each to the place of its key. An item that is not there stays empty.
+func (s *Store) lookUp(ctx context.Context, keys []store.Key) ([]store.Item, error) {
 	query, args := s.dialect.queries.one, make([]any, 0, 2*len(keys)+1)
 	if len(keys) > 1 {
 		query = s.dialect.queries.many[len(keys)]
@@ -35,10 +48,7 @@ func (s *Store) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error
 		clear(found)
 		return read(ctx, query, args, keys, found)
 	})
-	if err != nil {
-		return nil, failed("reading items", err)
-	}
-	return slices.DeleteFunc(found, func(it store.Item) bool { return it.Version == "" }), nil
+	return found, err
 }
 
 // read runs a query of Get and puts each item it finds at the place of its key. The first column is the place, unless

@@ -58,6 +58,9 @@
 // so a pooler in transaction mode works. If the pooler cannot keep prepared statements, add
 // default_query_exec_mode=exec for pgx.
 //
+// Two Gets of a Store are under way at once. Those that come meanwhile wait for up to two milliseconds and share a
+// statement, which has the context of one of them. If it fails, the others read again by themselves.
+//
 // If a connection breaks, a read is repeated on another one. A write is not, because it may have been applied: its
 // error is then neither [store.ErrConflict] nor [store.ErrInvalid].
 package sqlstore
@@ -109,6 +112,7 @@ type Store struct {
 
 	writes atomic.Uint64 // counts towards the next sweep
 	queue  writeQueue
+	reads  readQueue // of a server
 
 	mu         sync.RWMutex
 	statements map[string]*sql.Stmt
@@ -145,6 +149,7 @@ func without(c Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: c.DB, dialect: d, now: c.Now, skipSweep: c.SkipSweep, statements: make(map[string]*sql.Stmt)}
+	s.reads.run = s.lookUp
 	if s.now == nil {
 		s.now = time.Now
 	}

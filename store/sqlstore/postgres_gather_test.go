@@ -1,0 +1,52 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/posternauth/postern/store"
+)
+
+// TestT2_ReadsTogether: reads that share statements see every write of their caller, and their own items alone.
+func TestT2_ReadsTogether(t *testing.T) {
+	counting := &counter{}
+	db := counting.open(t, postgres(t))
+	db.SetMaxOpenConns(8)
+	s := postgresStore(t, db, nil)
+	const callers, rounds, reads = 16, 10, 10
+	var writes, inReads atomic.Int64
+	var wg sync.WaitGroup
+	before := counting.n.Load()
+	for n := range callers {
+		wg.Go(func() {
+			key := store.Key{Part: fmt.Sprint("session:", n), ID: "row"}
+			item := store.Item{Key: key}
+			for round := range rounds {
+				item.Value = fmt.Appendf(nil, "%d of %d", round, n)
+				put := store.Put(item)
+				if err := s.Write(t.Context(), put); err != nil {
+					t.Error(err)
+					return
+				}
+				writes.Add(1)
+				item = put.Item
+				for range reads {
+					got, err := s.Get(t.Context(), store.Key{Part: key.Part, ID: "!"}, key)
+					if err != nil || len(got) != 1 || got[0].Key != key || got[0].Version != item.Version || string(got[0].Value) != string(item.Value) {
+						t.Errorf("caller %d reads %v, %v; want %q", n, got, err, item.Value)
+						return
+					}
+					inReads.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := counting.n.Load() - before - writes.Load(); n >= inReads.Load() || n < 1 {
+		t.Errorf("%d reads took %d statements, want fewer", inReads.Load(), n)
+	} else {
+		t.Logf("%d reads took %d statements", inReads.Load(), n)
+	}
+}
