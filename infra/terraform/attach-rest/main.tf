@@ -28,7 +28,18 @@ variable "origin" {
   }
 }
 
+variable "resource_metadata" {
+  description = "URL of the metadata of the API (RFC 9728), which refusals name in WWW-Authenticate. Your program serves it, by a route without an authorizer. Empty, if it has none."
+  type        = string
+  default     = ""
+  validation {
+    condition     = can(regex("^(https://[^\"'\\\\\\s]+)?$", var.resource_metadata))
+    error_message = "Write an https URL, such as https://api.example.com/.well-known/oauth-protected-resource."
+  }
+}
+
 locals {
+  metadata = var.resource_metadata == "" ? [] : ["resource_metadata=\"${var.resource_metadata}\""]
   # Without the origin, pages cannot read the status of what API Gateway answers itself.
   cors = {
     "gatewayresponse.header.Access-Control-Allow-Origin"      = "'${var.origin}'"
@@ -39,12 +50,12 @@ locals {
     DEFAULT_4XX = { status = null, headers = {}, body = null }
     DEFAULT_5XX = { status = null, headers = {}, body = null }
     UNAUTHORIZED = {
-      status = "401", headers = merge(local.expose, { "gatewayresponse.header.WWW-Authenticate" = "'Bearer'" })
+      status = "401", headers = merge(local.expose, { "gatewayresponse.header.WWW-Authenticate" = "'${join(" ", concat(["Bearer"], local.metadata))}'" })
       body   = { "application/json" = jsonencode({ error = "unauthorized" }) }
     }
     ACCESS_DENIED = {
       status  = "403"
-      headers = merge(local.expose, { "gatewayresponse.header.WWW-Authenticate" = "'Bearer error=\"insufficient_scope\"'" })
+      headers = merge(local.expose, { "gatewayresponse.header.WWW-Authenticate" = "'Bearer ${join(", ", concat(["error=\"insufficient_scope\""], local.metadata))}'" })
       body    = { "application/json" = jsonencode({ error = "insufficient_scope" }) }
     }
   }
@@ -85,5 +96,5 @@ output "id" {
 
 output "responses" {
   description = "A text that changes with the gateway responses and the authorizer, for the triggers of a deployment."
-  value       = sha256(jsonencode([filesha256("${path.module}/main.tf"), var.origin, var.authorizer.invoke_arn]))
+  value       = sha256(jsonencode([filesha256("${path.module}/main.tf"), var.origin, var.authorizer.invoke_arn, var.resource_metadata]))
 }

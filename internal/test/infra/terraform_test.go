@@ -52,7 +52,7 @@ func TestTerraform_Mock(t *testing.T) {
 		tf.Run(t, folder, "validate", "-no-color")
 	}
 	tf.Run(t, ".", "fmt", "-check", "-recursive", "-no-color")
-	if out := tf.Run(t, ".", "test", "-no-color"); !bytes.Contains(out, []byte("8 passed, 0 failed")) {
+	if out := tf.Run(t, ".", "test", "-no-color"); !bytes.Contains(out, []byte("11 passed, 0 failed")) {
 		t.Errorf("terraform test:\n%s", out)
 	}
 }
