@@ -66,8 +66,8 @@ func newColdMaterial() (coldMaterial, error) {
 	return m, m.server()
 }
 
-// server prepares cmd/postern-lambda with infra/postern.toml. Its ring is in a stand-in for the Parameter Store, made by
-// the first start; the table is not touched. The event asks for the published keys.
+// server prepares cmd/postern-lambda with infra/postern.toml. Its ring is in a stand-in for the Parameter Store, and is
+// made by the first start; the table is not touched. The event asks for the published keys.
 func (m *coldMaterial) server() error {
 	config, err := filepath.Abs(filepath.Join("..", "infra", "postern.toml"))
 	if err != nil {
