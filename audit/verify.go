@@ -133,7 +133,8 @@ func (v *verification) startError() error {
 	case first == 1:
 		return fmt.Errorf("%w: it begins with record 1, which comes after no other: give no hash to begin after", ErrStart)
 	case v.c.After == "":
-		return fmt.Errorf("%w: it begins with record %d: give the older files too, or the kept head of the newest of them to begin after", ErrStart, first)
+		return fmt.Errorf("%w: it begins with record %[2]d: give the older files too. If they were removed on purpose, give --after (VerifyConfig.After) "+
+			"the kept head of the newest of them. If nobody kept it, give it prev of record %[2]d once: records missing before are then not found", ErrStart, first)
 	default:
 		return fmt.Errorf("%w: record %d does not come after the given hash", ErrStart, first)
 	}

@@ -65,6 +65,7 @@ func TestAuditVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := bytes.SplitAfter(text, []byte("\n"))
+	prev := string(bytes.Split(all[2], []byte(`"prev":"`))[1][:64]) // as a person reads it where nobody kept a head
 	before := string(bytes.Split(all[1], []byte(`"hash":"`))[1][:64])
 	if err := os.WriteFile(cut, bytes.Join(all[2:], nil), 0o600); err != nil {
 		t.Fatal(err)
@@ -84,7 +85,8 @@ func TestAuditVerify(t *testing.T) {
 		"key for all":     {[]string{keyed, "--key-file", open}, statusNo, []string{"can be read by others"}},
 		"no file":         {[]string{plain + "x"}, statusNo, []string{"no such file"}},
 		"no argument":     {nil, statusUsage, []string{"Try: postern audit verify --help"}},
-		"cut off":         {[]string{cut, "--key-file", keyFile}, statusNo, []string{"records are missing at the start", "begins with record 3", "older files"}},
+		"cut off":         {[]string{cut, "--key-file", keyFile}, statusNo, []string{"records are missing at the start", "begins with record 3", "older files", "--after", "prev of record 3"}},
+		"from its prev":   {[]string{cut, "--key-file", keyFile, "--after", prev}, statusOK, []string{"records  2 (3 to 4)"}},
 		"from a head on":  {[]string{cut, "--key-file", keyFile, "--after", before}, statusOK, []string{"records  2 (3 to 4)", "The records before 3"}},
 		"another head":    {[]string{cut, "--key-file", keyFile, "--after", keyedHead}, statusNo, []string{"record 3 does not come after"}},
 		"two logs as one": {[]string{plain, forged}, statusNo, []string{"broken"}},
