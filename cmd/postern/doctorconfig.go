@@ -58,6 +58,7 @@ func checkConfig(ctx context.Context, w world, file string, data []byte, report 
 		st, done := k.store(ctx, look.StoreURL)
 		defer done()
 		k.vault(ctx, look.Vault, st)
+		k.signers(ctx, look.Signers)
 	}
 	k.surrounding(look).Check(ctx, report)
 	for name, p := range k.config.Providers {
@@ -251,6 +252,19 @@ func (k *settingsCheck) vault(ctx context.Context, v server.VaultRequest, st sto
 	}
 	if age := k.w.now().Sub(newest.Created); !newest.Created.IsZero() && age > limit {
 		k.report.Found("key-old", "keys.vault", fmt.Sprintf("the newest key, %s, is %s old", newest.ID, spanInWords(age)))
+	}
+}
+
+// signers asks each key of KMS that signs, or will, for a signature.
+func (k *settingsCheck) signers(ctx context.Context, list []server.SignerKey) {
+	if len(list) == 0 || k.parts.OpenSigner == nil { // Check has reported the latter
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	k.report.Ran("signer-unusable")
+	if err := (kmsKeys{list, k.parts.OpenSigner}).check(ctx, k.w.now()); err != nil {
+		k.report.Found("signer-unusable", "keys.signers", err.Error())
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
 	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/store/sqlstore"
@@ -188,5 +190,26 @@ func TestDoctor_Providers(t *testing.T) {
 		if got != c.want || at != c.asked {
 			t.Errorf("%s: found %q, want %q; %q was asked for, want %q", name, got, c.want, at, c.asked)
 		}
+	}
+}
+
+// TestDoctor_Signers: doctor asks the keys of KMS for a signature, and finds one that makes none.
+func TestDoctor_Signers(t *testing.T) {
+	api, folder := onCloud(t), t.TempDir()
+	t.Setenv("POSTERN_ISSUER", "")
+	t.Setenv("GITHUB_SECRET", "0123456789")
+	arn, public := pemOf(t, api, types.KeySpecEccNistP256)
+	file := filepath.Join(folder, "signer.pem")
+	if err := os.WriteFile(file, []byte(public), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := []string{`issuer = "https://auth.example.com/auth"`, `issuer = "http://localhost:8080/auth"`, "@store", "memory", "@vault", "memory",
+		"seal = \"secret:VAULT_KEY\"\n", fmt.Sprintf("[[keys.signers]]\nkey = \"kms:%s\"\npublic_key = %q\n", arn, file)}
+	if found := doctorConfig(t, 0, settings...); found != "" {
+		t.Errorf("a key that signs: %q", found)
+	}
+	denied(t, arn)
+	if found := doctorConfig(t, 1, settings...); found != "signer-unusable" {
+		t.Errorf("kms:Sign is denied: %q", found)
 	}
 }

@@ -45,17 +45,39 @@ func (k kmsKeys) status(now time.Time) (all []kmsStatus) {
 	return all
 }
 
-// check asks KMS whether the keys are those of the configuration.
+// signed is what check signs. It has no dot, so no part of a token is made of it.
+const signed = "a signature for postern keys status"
+
+// check asks KMS whether the keys are those of the configuration, and for a signature of each that signs or will. It
+// has an error for each key that fails.
 func (k kmsKeys) check(ctx context.Context, now time.Time) error {
-	if len(k.list) == 0 {
-		return nil
+	var all []error
+	for i, status := range k.status(now) {
+		key := k.list[i]
+		key.From = time.Time{} // a later one shows now whether it can sign
+		signer, err := k.open(ctx, server.SignerRequest{
+			Keys: []server.SignerKey{key}, Now: func() time.Time { return now },
+			Report: func(context.Context, string, error) {}, // the error is printed
+		})
+		if err == nil && status.State != keys.StatePassive {
+			err = testSignature(ctx, signer)
+		}
+		if err != nil {
+			all = append(all, err)
+		}
 	}
-	list := append([]server.SignerKey{}, k.list...)
-	list[0].From = time.Time{} // an earlier one need not sign
-	_, err := k.open(ctx, server.SignerRequest{
-		Keys: list, Now: func() time.Time { return now }, Report: func(context.Context, string, error) {}, // the error is printed
-	})
-	return err
+	return errors.Join(all...)
+}
+
+func testSignature(ctx context.Context, signer keys.Signer) error {
+	key, err := signer.SigningKey(ctx, 0)
+	if err == nil {
+		_, err = key.Sign(ctx, []byte(signed))
+	}
+	if err != nil {
+		return fmt.Errorf("the key of KMS cannot sign; run this as the role of the server, which needs kms:Sign: %w", err)
+	}
+	return nil
 }
 
 // rings opens the ring of --config or of the other flags.
@@ -64,8 +86,8 @@ func (c keysStatus) rings(ctx context.Context, w world) (*keys.Ring, kmsKeys, fu
 		ring, done, err := c.ring(ctx, w)
 		return ring, kmsKeys{}, done, err
 	}
-	if c.Vault != "" {
-		return nil, kmsKeys{}, nil, usagef("--config names the vault: leave out --vault and POSTERN_VAULT")
+	if c.Vault != "" && c.Vault != os.Getenv("POSTERN_VAULT") { // --config wins over the variable
+		return nil, kmsKeys{}, nil, usagef("--config names the vault: leave out --vault")
 	}
 	data, err := readRegular(c.Config)
 	if err != nil {
@@ -76,7 +98,7 @@ func (c keysStatus) rings(ctx context.Context, w world) (*keys.Ring, kmsKeys, fu
 		return nil, kmsKeys{}, nil, err
 	}
 	parts := serveParts(w, config, serving.Tools{}, &auditSinks{})
-	look, err := server.Examine(ctx, config, parts)
+	look, err := server.ExamineKeys(ctx, config, parts)
 	if err != nil {
 		return nil, kmsKeys{}, nil, err
 	}

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +39,31 @@ func onCloud(t *testing.T) *kms.Client {
 		t.Fatal(err)
 	}
 	return kms.NewFromConfig(loaded)
+}
+
+// denied puts a stand-in in front of that of AWS, which denies kms:Sign for a key, as a role without the right does.
+func denied(t *testing.T, arn string) {
+	t.Helper()
+	where, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := httputil.NewSingleHostReverseProxy(where)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if r.Header.Get("X-Amz-Target") == "TrentService.Sign" && bytes.Contains(body, []byte(arn)) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"__type":"AccessDeniedException","message":"not authorized to perform kms:Sign"}`)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	t.Setenv("AWS_ENDPOINT_URL", front.URL)
 }
 
 // pemOf returns the public key of a new key in PEM, by the command that docs/keys.md has: what stands behind
@@ -68,7 +99,8 @@ func pemOf(t *testing.T, api *kms.Client, spec types.KeySpec) (arn, public strin
 }
 
 // TestE4_KeysStatusSigners: keys status with a configuration has the keys of KMS, says which one signs and what comes
-// next, and has exit status 1 if KMS has another key than the configuration.
+// next, and has exit status 1 if KMS has another key than the configuration, or one that signs or will cannot. It needs
+// no secret but that of the keys, and no variable names another vault.
 func TestE4_KeysStatusSigners(t *testing.T) {
 	api, folder := onCloud(t), t.TempDir()
 	one, onePEM := pemOf(t, api, types.KeySpecRsa2048)
@@ -87,7 +119,7 @@ func TestE4_KeysStatusSigners(t *testing.T) {
 	config := func(signers string) string {
 		n++
 		return file(fmt.Sprintf("%d.toml", n), "issuer = \"http://localhost:8080/auth\"\naudience = \"api\"\nredirects = [\"/app\"]\n[store]\nurl = \"sqlite:postern.db\"\n"+
-			"[keys]\nvault = \"file:ring\"\nseal = \"secret:POSTERN_VAULT_KEY\"\n[providers.passkey]\ntype = \"passkey\"\n"+signers)
+			"[keys]\nvault = \"file:ring\"\nseal = \"secret:POSTERN_VAULT_KEY\"\n[providers.github]\ntype = \"github\"\nclient_id = \"id\"\nclient_secret = \"secret:NOT_SET\"\n"+signers)
 	}
 	entry := func(arn, public string, after time.Duration) string {
 		text := fmt.Sprintf("[[keys.signers]]\nkey = \"kms:%s\"\npublic_key = %q\n", arn, public)
@@ -137,6 +169,11 @@ func TestE4_KeysStatusSigners(t *testing.T) {
 	if out, _, _ := call(t, "", "keys", "status", "--config", later); !strings.Contains(out, "Signing key:  "+s.Signing) {
 		t.Error(out)
 	}
+	t.Setenv("POSTERN_VAULT", "file:"+filepath.Join(folder, "another"))
+	t.Setenv("POSTERN_SEAL", "kms:"+one)
+	if out, errs, code := call(t, "", "keys", "status", "--config", both); code != 0 {
+		t.Errorf("with POSTERN_VAULT: %d %s%s", code, out, errs)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -151,6 +188,20 @@ func TestE4_KeysStatusSigners(t *testing.T) {
 		out, errs, code := call(t, "", append([]string{"keys", "status"}, c.args...)...)
 		if code != c.code || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: %d %s%s", name, code, out, errs)
+		}
+	}
+	denied(t, two)
+	for name, c := range map[string]struct {
+		signers string
+		code    int
+	}{
+		"of the one that signs": {entry(two, "two.pem", 0), 1},
+		"of one that will":      {entry(one, "one.pem", 0) + entry(two, "two.pem", 5*time.Hour), 1},
+		"of one that did":       {entry(two, "two.pem", 0) + entry(one, "one.pem", -time.Hour), 0},
+	} {
+		out, errs, code := call(t, "", "keys", "status", "--config", config(c.signers))
+		if code != c.code || (code == 1) != (strings.Contains(errs, two) && strings.Contains(errs, "kms:Sign")) {
+			t.Errorf("kms:Sign is denied %s: %d %s%s", name, code, out, errs)
 		}
 	}
 }

@@ -74,6 +74,7 @@ var rules = map[string]rule{
 	"store-settings":       {Warning, "Change the setting of the store.", "docs/stores.md"},
 	"store-rights":         {Error, "Grant the rights that the document lists.", "docs/stores.md#postgres"},
 	"vault-unreadable":     {Error, "Look at the vault and at the key that seals it.", "docs/keys.md#where-a-ring-is-kept"},
+	"signer-unusable":      {Error, "Look at the key in KMS and at the role of the server, which needs kms:GetPublicKey and kms:Sign for it.", "docs/keys.md#signing-in-kms"},
 	"keys-none":            {Note, "The first start makes one, or postern keys new does.", "docs/keys.md"},
 	"key-old":              {Warning, "Rotate, and see why nothing rotated it.", "docs/keys.md#rotate-and-revoke"},
 	"proxies-wide":         {Error, "List the networks of your proxies alone: in this network is everybody, who can then write any address.", "docs/clouds.md"},

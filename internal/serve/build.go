@@ -103,14 +103,20 @@ func (b *builder) open() error {
 
 // openRing opens the keys, and the store if they are kept there. Its error is as that of open.
 func (b *builder) openRing() error {
-	inStore := b.Keys.Vault == "store"
-	names := b.references()
-	maps.DeleteFunc(names, func(key, _ string) bool { return key != "keys.seal" && (key != "store.url" || !inStore) })
-	secrets := func() error { return b.openSecrets(names) }
-	if inStore {
+	secrets := func() error { return b.openSecrets(b.ringReferences()) }
+	if b.Keys.Vault == "store" {
 		return b.steps(secrets, b.openStore, b.openKeys)
 	}
 	return b.steps(secrets, b.openKeys)
+}
+
+// ringReferences are the references that the keys need.
+func (b *builder) ringReferences() map[string]string {
+	names := b.references()
+	maps.DeleteFunc(names, func(key, _ string) bool {
+		return key != "keys.seal" && (key != "store.url" || b.Keys.Vault != "store")
+	})
+	return names
 }
 
 // steps runs steps until one of them has an error or finds a problem. A dry run goes on after a problem, to find more.

@@ -19,14 +19,23 @@ type Look struct {
 // Examine reads the secrets of a configuration and opens nothing else. The error is an *Invalid if secrets are missing
 // or cannot be what they are for, and another error if a source of secrets fails.
 func Examine(ctx context.Context, c Config, p Parts) (Look, error) {
+	return examine(ctx, c, p, (*builder).references)
+}
+
+// ExamineKeys is Examine for a command that looks at the keys. It reads the secrets that OpenRing reads, and no others.
+func ExamineKeys(ctx context.Context, c Config, p Parts) (Look, error) {
+	return examine(ctx, c, p, (*builder).ringReferences)
+}
+
+func examine(ctx context.Context, c Config, p Parts, names func(*builder) map[string]string) (Look, error) {
 	b := builder{Config: &c, Parts: p, house: &House{config: c, now: p.Now, log: p.Logger}, ctx: ctx}
-	if err := b.openSecrets(b.references()); err != nil {
+	if err := b.openSecrets(names(&b)); err != nil {
 		return Look{}, err
 	}
 	var look Look
 	if c.Store.URL.Scheme() != memory {
 		look.StoreURL = c.Store.URL.url
-		if name := c.Store.URL.Name; name != "" {
+		if name := c.Store.URL.Name; name != "" { // its value is empty where it was not read
 			look.StoreURL = placed(c.file, b.values[name])
 		}
 	}

@@ -184,6 +184,9 @@ func TestE4_Signers(t *testing.T) {
 			if status, _, _ := b.ask(http.MethodPost, "/auth/refresh", url.Values{}); status != http.StatusServiceUnavailable {
 				t.Errorf("a refresh without KMS: %d", status)
 			}
+			if err := w.house.Ready(t.Context()); err != nil {
+				t.Errorf("readiness asks KMS: %v", err)
+			}
 			if _, kids := b.published(); len(kids) != 1 {
 				t.Errorf("without KMS %q are published", kids)
 			}
