@@ -115,9 +115,13 @@ func (k *settingsCheck) store(ctx context.Context, where string) (store.Store, f
 	}
 	switch {
 	case errors.Is(err, sqlstore.ErrSchema) || err != nil && strings.Contains(err.Error(), "no tables of Postern") || err != nil && strings.Contains(err.Error(), "there is no database"):
-		k.report.Ran("store-tables")
-		// With migrate, serve makes and upgrades tables. Those of another program, or too new for it, it refuses.
-		if refused := errors.Is(err, sqlstore.ErrSchema) && !strings.Contains(err.Error(), "postern migrate"); refused || !k.config.Store.Migrate {
+		k.report.Ran("store-tables", "store-foreign")
+		switch {
+		case errors.Is(err, sqlstore.ErrForeignTables):
+			k.report.Found("store-foreign", at, err.Error())
+		case errors.Is(err, sqlstore.ErrSchema) && !strings.Contains(err.Error(), "postern migrate"): // the tables are newer
+			k.report.FoundDo("store-tables", at, err.Error(), "Upgrade the program: the tables need a newer one.")
+		case !k.config.Store.Migrate: // with migrate, serve makes and upgrades tables
 			k.report.Found("store-tables", at, err.Error())
 		}
 		return nil, none
@@ -129,7 +133,7 @@ func (k *settingsCheck) store(ctx context.Context, where string) (store.Store, f
 		k.report.Found("store-unreachable", at, notThere.Error())
 		return nil, none
 	}
-	k.report.Ran("store-tables")
+	k.report.Ran("store-tables", "store-foreign")
 	if r, ok := st.(*redisstore.Store); ok {
 		if servers, err := r.Check(ctx); err == nil {
 			for _, s := range servers {

@@ -213,3 +213,54 @@ func TestDoctor_Signers(t *testing.T) {
 		t.Errorf("kms:Sign is denied: %q", found)
 	}
 }
+
+// TestDoctor_Tables: what to do about tables is what helps. A migration helps neither with those of another program nor
+// with those of a newer one.
+func TestDoctor_Tables(t *testing.T) {
+	t.Setenv("POSTERN_ISSUER", "")
+	t.Setenv("GITHUB_SECRET", "0123456789")
+	t.Setenv("VAULT_KEY", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+	for name, c := range map[string]struct{ statement, id, do string }{
+		"another program's": {"DROP TABLE postern_schema; CREATE TABLE postern_schema (name TEXT)", "store-foreign", "Use another database"},
+		"lost":              {"DROP TABLE postern_items", "store-foreign", "restore its tables from a backup"},
+		"older":             {"DROP VIEW postern_sessions; UPDATE postern_schema SET version = 1", "store-tables", "Run postern migrate."},
+		"newer":             {"UPDATE postern_schema SET version = 99, oldest = 99", "store-tables", "Upgrade the program"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "a.db")
+			if _, _, status := call(t, "", "migrate", "--store", "sqlite:"+file); status != 0 {
+				t.Fatal("migrate")
+			}
+			db, err := sql.Open("sqlite", file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.Exec(c.statement); err != nil {
+				t.Fatal(err)
+			}
+			text := "issuer = \"https://auth.example.com/auth\"\naudience = \"a\"\nredirects = [\"https://app.example.com/\"]\n[store]\nurl = \"sqlite:" + file +
+				"\"\n[keys]\nvault = \"file:" + filepath.Join(dir, "keys") + "\"\nseal = \"secret:VAULT_KEY\"\n[providers.github]\ntype = \"github\"\nclient_id = \"id\"\nclient_secret = \"secret:GITHUB_SECRET\"\n"
+			config := filepath.Join(dir, "postern.toml")
+			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, _, status := call(t, "", "doctor", "--json", "--config", config)
+			var report struct{ Findings []struct{ ID, Do string } }
+			if err := json.Unmarshal([]byte(out), &report); err != nil || status != statusNo {
+				t.Fatalf("status %d: %v", status, err)
+			}
+			found := false
+			for _, f := range report.Findings {
+				if strings.HasPrefix(f.ID, "store-") {
+					found = f.ID == c.id && strings.Contains(f.Do, c.do)
+				}
+			}
+			_, _, migrated := call(t, "", "migrate", "--store", "sqlite:"+file)
+			if helps := c.do == "Run postern migrate."; !found || helps != (migrated == statusOK) && name != "newer" { // which it leaves alone
+				t.Errorf("migrate ends with %d; %s", migrated, out)
+			}
+		})
+	}
+}

@@ -71,6 +71,7 @@ var rules = map[string]rule{
 	"secret-missing":       {Error, "Set the secret, or look at its source.", "docs/secrets.md"},
 	"store-unreachable":    {Error, "Look at the address, the password and the network of the store.", "docs/stores.md"},
 	"store-tables":         {Error, "Run postern migrate.", "docs/upgrading.md#the-tables-of-a-sql-store"},
+	"store-foreign":        {Error, "Use another database or schema for Postern, or restore its tables from a backup. No migration helps.", "docs/upgrading.md#the-tables-of-a-sql-store"},
 	"store-settings":       {Warning, "Change the setting of the store.", "docs/stores.md"},
 	"store-rights":         {Error, "Grant the rights that the document lists.", "docs/stores.md#postgres"},
 	"vault-unreadable":     {Error, "Look at the vault and at the key that seals it.", "docs/keys.md#where-a-ring-is-kept"},

@@ -36,7 +36,7 @@ func TestT6_ForeignTables(t *testing.T) {
 			_, open := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect})
 			_, skip := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect, SkipMigrations: true})
 			for what, err := range map[string]error{"Inspect": inspect, "Migrate": migrate, "Open": open, "Open with SkipMigrations": skip} {
-				if !errors.Is(err, sqlstore.ErrSchema) || errors.Is(err, sqlstore.ErrNoTables) ||
+				if !errors.Is(err, sqlstore.ErrSchema) || !errors.Is(err, sqlstore.ErrForeignTables) || errors.Is(err, sqlstore.ErrNoTables) ||
 					!strings.Contains(err.Error(), "not those of Postern (look at "+c.look+"): use another database") {
 					t.Errorf("%s: %v", what, err)
 				}

@@ -15,6 +15,10 @@ var (
 
 	// ErrNoTables is the ErrSchema of a database without any of the tables.
 	ErrNoTables = fmt.Errorf("%w: there are none", ErrSchema)
+
+	// ErrForeignTables is the ErrSchema of tables that have Postern's names and not its columns, or of which some are
+	// gone. No migration helps: use another database or schema, or restore the tables from a backup.
+	ErrForeignTables = fmt.Errorf("%w: there is a table postern_schema, but the tables that it stands for are not those of Postern", ErrSchema)
 )
 
 // current is the version of the tables this code wants. oldest is the oldest version of the code that still works with
@@ -142,7 +146,7 @@ func Migrate(ctx context.Context, c Config) (from int, err error) {
 // others wait and find it done. It leaves tables of a newer version alone.
 func (s *Store) migrate(ctx context.Context) (from int, err error) {
 	switch version, _, err := s.version(ctx, autocommit{s}); {
-	case errors.Is(err, errForeign):
+	case errors.Is(err, ErrForeignTables):
 		return 0, err
 	case err == nil && version >= current:
 		return version, nil // without taking the write lock at every start
@@ -199,7 +203,7 @@ func (s *Store) tables(ctx context.Context) (Tables, error) {
 		found.Version, found.Oldest, err = s.version(ctx, autocommit{s})
 		return err
 	})
-	if errors.Is(err, errForeign) {
+	if errors.Is(err, ErrForeignTables) {
 		return Tables{}, err
 	}
 	if err != nil && (ctx.Err() != nil || !s.dialect.missing(err)) {
@@ -208,15 +212,12 @@ func (s *Store) tables(ctx context.Context) (Tables, error) {
 	return found, nil
 }
 
-// errForeign is the ErrSchema of tables that have Postern's names and not its columns, or of which some are gone.
-var errForeign = fmt.Errorf("%w: there is a table postern_schema, but the tables that it stands for are not those of Postern", ErrSchema)
-
 func foreign(table string) error {
-	return fmt.Errorf("%w (look at %s): use another database or schema, or restore the tables from a backup", errForeign, table)
+	return fmt.Errorf("%w (look at %s): use another database or schema, or restore the tables from a backup", ErrForeignTables, table)
 }
 
 // version returns the version of the tables, 0 when there are none yet, and the oldest version of the code that works
-// with them. It believes the number only if the tables are there. The error is errForeign if they are not.
+// with them. It believes the number only if the tables are there. The error is ErrForeignTables if they are not.
 func (s *Store) version(ctx context.Context, on runner) (version, needs int, err error) {
 	const table = "postern_schema"
 	var scanned error
