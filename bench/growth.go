@@ -65,25 +65,35 @@ func grow(t io.Writer, name string, many, rounds, times int) error {
 			return err
 		}
 	}
-	fmt.Fprintf(t, "%s\t%d sessions\t%d sessions\tx\t\n", name, crowd, many)
+	fmt.Fprintf(t, "%s\tin a turn\t%d sessions\t%d sessions\tx\t\n", name, crowd, many)
 	for _, task := range growthTasks {
-		var least [2]time.Duration
-		for round := range rounds + 1 { // the first is for warming up
-			for i, side := range sides {
-				took, err := side.median(task.do, times)
-				if err != nil {
-					return fmt.Errorf("%s: %w", task.name, err)
-				}
-				if round == 1 || round > 1 && took < least[i] {
-					least[i] = took
+		turns := []int{times}
+		if task.read {
+			turns = append(turns, warm*times)
+		}
+		for _, times := range turns {
+			var least [2]time.Duration
+			for round := range rounds + 1 { // the first is for warming up
+				for i, side := range sides {
+					took, err := side.median(task.do, times)
+					if err != nil {
+						return fmt.Errorf("%s: %w", task.name, err)
+					}
+					if round == 1 || round > 1 && took < least[i] {
+						least[i] = took
+					}
 				}
 			}
+			fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%.2f\t\n", task.name, times, duration(float64(least[0])), duration(float64(least[1])), float64(least[1])/float64(least[0]))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t\n", task.name, duration(float64(least[0])), duration(float64(least[1])), float64(least[1])/float64(least[0]))
 	}
-	fmt.Fprintln(t, "\t\t\t\t")
+	fmt.Fprintln(t, "\t\t\t\t\t")
 	return nil
 }
+
+// warm is how many times longer the long turns of a read are. In a short turn both databases pay for what the other one
+// has pushed out of the caches of the processor; in a long one the small database is all in them.
+const warm = 30
 
 // A grown is a database with sessions, of which a thousand are used.
 type grown struct {
@@ -96,20 +106,21 @@ type grown struct {
 
 var growthTasks = []struct {
 	name string
+	read bool
 	do   func(*grown, context.Context) error
 }{
-	{"Kind.Verify, CheckStore", func(g *grown, ctx context.Context) error {
+	{"Kind.Verify, CheckStore", true, func(g *grown, ctx context.Context) error {
 		_, err := g.user.Verify(ctx, g.tokens[rand.N(crowd)].Access, session.CheckStore)
 		return err
 	}},
-	{"Sessions.List of a person", func(g *grown, ctx context.Context) error {
+	{"Sessions.List of a person", true, func(g *grown, ctx context.Context) error {
 		page, err := g.sessions.List(ctx, fmt.Sprint("u", rand.N(crowd)), session.ListOptions{})
 		if err == nil && len(page.Sessions) == 0 {
 			err = errors.New("the person has no session")
 		}
 		return err
 	}},
-	{"Sessions.Refresh", func(g *grown, ctx context.Context) error {
+	{"Sessions.Refresh", false, func(g *grown, ctx context.Context) error {
 		n := rand.N(crowd)
 		g.clock.moved.Add(int64(31 * time.Second)) // past the grace
 		next, err := g.sessions.Refresh(ctx, g.tokens[n].Refresh)
@@ -122,7 +133,7 @@ var growthTasks = []struct {
 		g.tokens[n] = next
 		return nil
 	}},
-	{"Kind.Create, for a sign-in", func(g *grown, ctx context.Context) error {
+	{"Kind.Create, for a sign-in", false, func(g *grown, ctx context.Context) error {
 		_, err := g.user.Create(ctx, g.grant(rand.N(1<<40)))
 		return err
 	}},

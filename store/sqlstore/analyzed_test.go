@@ -12,8 +12,8 @@ import (
 	"github.com/posternauth/postern/store/sqlstore"
 )
 
-// TestSQLite_Analyzed: SQLite plans no statement again for a call, nor after ANALYZE. Planning takes many small pieces of
-// memory, so their number shows whether it does.
+// TestSQLite_Analyzed: SQLite plans no statement again for a call, nor after ANALYZE. Planning takes many small pieces
+// of memory, so their number shows whether it does.
 func TestSQLite_Analyzed(t *testing.T) {
 	plain, analyzed := pieces(t, ""), pieces(t, "ANALYZE")
 	for name, n := range plain {

@@ -10,8 +10,8 @@ import (
 )
 
 // Most of a read from a server is the way there and back, in system calls. So few reads of a Store are under way at
-// once; those that come meanwhile wait for one of them to end, and then go together, in one statement. A read that waits
-// has not begun, so it sees every write that was answered before it was called.
+// once; those that come meanwhile wait for one of them to end, and then go together, in one statement. A read that
+// waits has not begun, so it sees every write that was answered before it was called.
 //
 // As with writes, no extra goroutine does this: the first of those who wait runs the statement and hands out the rows.
 type readQueue struct {
