@@ -107,8 +107,17 @@ func TestReady_Impatient(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := h.StoreUp(gone); !errors.Is(err, context.Canceled) {
-		t.Errorf("a second probe that does not wait: %v", err)
+	second := make(chan error, 1)
+	go func() { // not by StoreUp, whose read would refuse the context before
+		second <- h.writes.ask(gone, h.now, func(context.Context) error { return errors.New("a write of the second probe") })
+	}()
+	select {
+	case err := <-second:
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "a write takes too long") {
+			t.Errorf("a second probe that goes away: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("a second probe that went away waits for the write of the first")
 	}
 	leave()
 	close(st.hold)
