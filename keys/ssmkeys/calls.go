@@ -228,17 +228,27 @@ func (v *Vault) remove(ctx context.Context, names []string) error {
 	return nil
 }
 
-// stay logs why parameters that are out of use stay. The save before it is good all the same. A program without the
-// right to remove them has nothing to repair, and logs that once.
+// stay logs why parameters that are out of use stay. The save before it is good all the same.
 func (v *Vault) stay(ctx context.Context, err error) {
-	var api smithy.APIError
-	switch {
-	case err == nil:
-	case !errors.As(err, &api) || api.ErrorCode() != "AccessDeniedException":
+	if err != nil && !v.lacks(ctx, err) {
 		v.c.Logger.WarnContext(ctx, "ssmkeys: old versions of the ring could not be removed; the next save tries again", "path", v.c.Path, "error", err)
-	case !v.denied.Swap(true):
+	}
+}
+
+// unswept is how long a version stays out of use where a rotator runs daily, and one more day.
+const unswept = 48 * time.Hour
+
+// lacks reports whether err says that this program may not remove parameters, and logs that once. It has nothing to
+// repair, as a rotator does it.
+func (v *Vault) lacks(ctx context.Context, err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() != "AccessDeniedException" {
+		return false
+	}
+	if !v.denied.Swap(true) {
 		v.c.Logger.InfoContext(ctx, "ssmkeys: this program may not remove old versions of the ring; a rotator does", "path", v.c.Path)
 	}
+	return true
 }
 
 const (

@@ -76,7 +76,7 @@ type Config struct {
 	// Defaults to time.Now.
 	Now func() time.Time
 
-	// Logger gets a warning where old versions cannot be removed.
+	// Logger gets a warning where old versions cannot be removed, and a note where this program may not remove them.
 	//
 	// Defaults to slog.Default().
 	Logger *slog.Logger
@@ -86,6 +86,7 @@ type Config struct {
 type Vault struct {
 	c      Config
 	denied atomic.Bool // the log has that this program may not remove old versions
+	piles  atomic.Bool // the log has that nobody removes them
 }
 
 var _ keys.Vault = (*Vault)(nil)
@@ -177,11 +178,20 @@ func (v *Vault) Save(ctx context.Context, data []byte, version string) (newVersi
 }
 
 // Sweep removes versions that have been out of use for an hour. Ring.RotateOlder calls it, so that a rotator removes
-// what others leave behind that may not.
+// what others leave behind that may not. Without the right to remove them it returns nil, and the log has that once; a
+// warning if a version is there that has been out of use for two days, as no rotator removes them either.
 func (v *Vault) Sweep(ctx context.Context) error {
 	heads, err := v.heads(ctx)
 	if err != nil {
 		return err
 	}
-	return v.sweep(ctx, heads)
+	err = v.sweep(ctx, heads)
+	if err == nil || !v.lacks(ctx, err) {
+		return err
+	}
+	// The first version is out of use since the second is there.
+	if v.c.Now().Sub(heads[1].modified) > unswept && !v.piles.Swap(true) {
+		v.c.Logger.WarnContext(ctx, "ssmkeys: nobody removes old versions of the ring: give the rotator ssm:DeleteParameters and ssm:GetParametersByPath", "path", v.c.Path, "error", err)
+	}
+	return nil
 }

@@ -61,18 +61,27 @@ func TestSweep_ByTheRotator(t *testing.T) {
 	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), "level=INFO") || len(before) != 7 {
 		t.Errorf("%d parameters, and %d lines of log:\n%s", len(before), n, out.String())
 	}
+	hourly := open(limited) // a server that rotates by itself
 	report, err := rotator.Run(t.Context(), rotator.Config{Ring: open(), Now: now})
 	if after := p.names(t, path); err != nil || report.Rotated || !slices.Equal(after, before[6:]) {
 		t.Errorf("after the rotator: %q, %+v, %v", after, report, err)
 	}
-	// Where the rotator lacks the right, the rotation is good all the same, and a warning says what stays.
+	// Where the rotator lacks the right, the rotation is good all the same. A program that rotates beside a rotator that
+	// has it logs no warning; one says what stays when no rotator came for two days.
 	if err := serving.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	late += 24 * time.Hour
-	out.Reset()
-	report, err = rotator.Run(t.Context(), rotator.Config{Ring: open(limited), Now: now})
-	if err != nil || report.Keys == 0 || !strings.Contains(out.String(), "level=WARN") || !strings.Contains(out.String(), before[6]) {
-		t.Errorf("a rotator without the right: %+v, %v\n%s", report, err, out.String())
+	for _, c := range []struct {
+		after time.Duration
+		lines string
+	}{{24 * time.Hour, "INFO"}, {20 * time.Hour, ""}, {3 * time.Hour, "WARN"}, {time.Hour, ""}} {
+		late += c.after
+		out.Reset()
+		report, err = rotator.Run(t.Context(), rotator.Config{Ring: hourly, Now: now})
+		lines := out.String()
+		if err != nil || report.Keys == 0 || strings.Count(lines, "\n") != min(len(c.lines), 1) || !strings.Contains(lines, c.lines) ||
+			strings.Contains(c.lines, "WARN") != strings.Contains(lines, before[6]) {
+			t.Errorf("a rotator without the right: %+v, %v\n%s", report, err, lines)
+		}
 	}
 }

@@ -35,7 +35,7 @@ const (
 	SignInFailures  Name = "SignInFailures"  // sign-ins that failed
 	Limited         Name = "Limited"         // clients and addresses over a limit
 	SessionsEnded   Name = "SessionsEnded"   // sessions that ended, by whatever cause
-	KeyAgeSeconds   Name = "KeyAgeSeconds"   // age of the newest signing key
+	KeyAgeSeconds   Name = "KeyAgeSeconds"   // age of the newest key of the ring
 	RotatorRuns     Name = "RotatorRuns"     // runs of the rotator
 	RotatorFailures Name = "RotatorFailures" // runs of the rotator that failed
 	Errors          Name = "Errors"          // answers with a status of 500 or more
@@ -97,7 +97,7 @@ func (m *Metrics) Event(_ context.Context, e session.Event) {
 // Failed counts an answer with a status of 500 or more, or another failure of the function.
 func (m *Metrics) Failed() { m.add(Errors, 1) }
 
-// KeyAge sets the age of the newest signing key.
+// KeyAge sets the age of the newest key of the ring.
 func (m *Metrics) KeyAge(age time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -23,7 +23,7 @@ type house struct {
 var (
 	storeUp = prometheus.NewDesc("postern_store_up", "1 if the store answers and takes writes, else 0.", nil, nil)
 	lost    = prometheus.NewDesc("postern_audit_lost_total", "Events that a sink of the audit log lost.", []string{"sink"}, nil)
-	keyAge  = prometheus.NewDesc("postern_key_age_seconds", "Age of the newest signing key.", nil, nil)
+	keyAge  = prometheus.NewDesc("postern_key_age_seconds", "Age of the newest key of the ring. Where keys of KMS sign, it signs nothing.", nil, nil)
 )
 
 // Describe is for the registry.

@@ -41,7 +41,7 @@ type Config struct {
 	// Defaults to none: the metric is absent.
 	StoreUp func(ctx context.Context) error
 
-	// KeyCreated returns when the newest signing key was made. It is called at a scrape, at most once a minute, for
+	// KeyCreated returns when the newest key of the ring was made. It is called at a scrape, at most once a minute, for
 	// postern_key_age_seconds.
 	//
 	// Defaults to none: the metric is absent.

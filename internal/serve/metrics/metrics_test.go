@@ -99,7 +99,7 @@ func TestSet_StoreAndKeys(t *testing.T) {
 	}
 	down = nil
 	now = now.Add(time.Minute)
-	has(t, scrape(t, s), "postern_store_up 1", "postern_key_age_seconds 3660")
+	has(t, scrape(t, s), "postern_store_up 1", "postern_key_age_seconds 3660", "# HELP postern_key_age_seconds Age of the newest key of the ring. Where keys of KMS sign, it signs nothing.")
 	down = errors.New("down")
 	now = now.Add(59 * time.Second)
 	has(t, scrape(t, s), "postern_store_up 0", "postern_key_age_seconds 3719")

@@ -26,7 +26,7 @@ type House interface {
 	// StoreUp returns nil if the store answers and takes writes.
 	StoreUp(ctx context.Context) error
 
-	// KeyCreated returns when the newest signing key was made.
+	// KeyCreated returns when the newest key of the ring was made.
 	KeyCreated(ctx context.Context) (time.Time, error)
 
 	// Maintain does what is due, such as a new signing key in the place of an old one. It is called at the start and
