@@ -263,6 +263,40 @@ from = "${FIRST}"
 	}
 }
 
+// TestE4_SignersRingEnds: a key of the ring is published until its last token is dead and two hours have passed, also
+// where tokens of administrators live longer than those of people.
+func TestE4_SignersRingEnds(t *testing.T) {
+	c := newCloud(t)
+	arn, public := c.key(types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify)
+	const admin = "\n[admin]\nenabled = true\nrequire_factor = false\naccess = \"20m\"\n"
+	for name, x := range map[string]struct {
+		file   string
+		access time.Duration
+	}{
+		"people":         {wireFile, 5 * time.Minute},
+		"administrators": {strings.Replace(wireFile, `["posts:write"]`, `["posts:write", "users:read", "users:roles"]`, 1) + admin, 20 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var from time.Time
+			w := newWire(t, "memory", x.file+"\n[[keys.signers]]\nkey = \"kms:${ARN}\"\npublic_key = \"${PUBLIC}\"\nfrom = \"${FROM}\"\n", func(p *Parts, env environment) {
+				from, p.OpenSigner = p.Now().Add(3*time.Hour).Truncate(time.Second), c.open
+				env["ARN"], env["PUBLIC"], env["FROM"] = arn, public, from.Format(time.RFC3339)
+			})
+			own, err := w.house.ring.SigningKey(t.Context(), x.access)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := 2*time.Hour + x.access
+			for _, after := range []time.Duration{2*time.Hour + time.Second, last - time.Second, last + time.Second} {
+				w.clock.Advance(from.Add(after).Sub(w.clock.Now()))
+				if _, kids := w.browser().published(); slices.Contains(kids, own.Public().ID()) != (after < last) {
+					t.Errorf("%v after from: %q are published", after, kids)
+				}
+			}
+		})
+	}
+}
+
 // TestE4_SignersRefused: an alias, another key, another public key, a key for something else and an algorithm that is
 // not the key's do not start, each with the setting and what to do; what only KMS shows is in the log as well.
 func TestE4_SignersRefused(t *testing.T) {
