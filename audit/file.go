@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posternauth/postern/session"
@@ -85,8 +86,11 @@ type File struct {
 	first   bool   // the next record is the first of f
 	pending uint64 // lost events that have no record yet
 	looked  time.Time
-	stats   FileStats
 	warned  time.Time
+
+	// Not under mu, which a disk that hangs holds: the counts are what an alarm reads.
+	written, lostEvents atomic.Uint64
+	failure             atomic.Pointer[error] // nil: none
 
 	syncMu sync.Mutex
 	synced uint64 // the number of the last record that is on the disk
@@ -165,7 +169,7 @@ func (l *File) append(ctx context.Context, data []byte) (seq uint64, err error) 
 		l.lost(ctx, err)
 		return 0, err
 	}
-	l.stats.Err = nil
+	l.failure.Store(nil)
 	return l.head.Seq, nil
 }
 
@@ -227,7 +231,7 @@ func (l *File) write(data []byte) error {
 		return fmt.Errorf("audit: writing a record: %w", err)
 	}
 	l.head, l.size = head, l.size+int64(len(line))
-	l.stats.Written++
+	l.written.Add(1)
 	return nil
 }
 
@@ -243,17 +247,17 @@ func (l *File) note(name, reason string) error {
 
 // lost counts an event that is not in the file. The caller holds the lock.
 func (l *File) lost(ctx context.Context, err error) {
-	l.stats.Lost++
+	l.lostEvents.Add(1)
 	l.pending++
 	l.warn(ctx, err)
 }
 
 // warn reports a failure, at most once a minute. The caller holds the lock.
 func (l *File) warn(ctx context.Context, err error) {
-	l.stats.Err = err
+	l.failure.Store(&err)
 	if now := l.c.Now(); l.warned.IsZero() || now.Sub(l.warned).Abs() >= time.Minute {
 		l.warned = now
-		l.c.Logger.ErrorContext(ctx, "audit: the log has a failure; if the disk is full, free space", "path", l.c.Path, "lost", l.stats.Lost, "cause", err)
+		l.c.Logger.ErrorContext(ctx, "audit: the log has a failure; if the disk is full, free space", "path", l.c.Path, "lost", l.lostEvents.Load(), "cause", err)
 	}
 }
 
@@ -264,11 +268,13 @@ func (l *File) Head() Head {
 	return l.head
 }
 
-// Stats returns the counts.
+// Stats returns the counts. It does not wait for the disk.
 func (l *File) Stats() FileStats {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.stats
+	s := FileStats{Written: l.written.Load(), Lost: l.lostEvents.Load()}
+	if err := l.failure.Load(); err != nil {
+		s.Err = *err
+	}
+	return s
 }
 
 // Run syncs new records to the disk each second and writes the head to the Logger each HeadEvery, until ctx ends. It

@@ -18,11 +18,13 @@ import (
 // auditSinks are the audit files that the houses of this process have open. One process at a time writes a file, and
 // during a reload two houses of this one do.
 type auditSinks struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // held while a file is opened or closed, also on a disk that hangs
 	files map[string]*sharedFile
-	hooks map[*audit.Webhook]bool // those of houses that are open
 
-	lostInFiles, lostInHooks uint64 // by sinks that are closed
+	counting                 sync.Mutex // held for no disk and no network: an alarm waits for it
+	counted                  map[*audit.File]bool
+	hooks                    map[*audit.Webhook]bool // those of houses that are open
+	lostInFiles, lostInHooks uint64                  // by sinks that are closed
 
 	memory server.Memory // what else a reload keeps
 }
@@ -110,6 +112,12 @@ func (s *auditSinks) file(path, hexKey string, logger *slog.Logger, now func() t
 	f := &sharedFile{File: opened, key: c.Key, users: 1, stop: stop}
 	f.running.Go(func() { _ = opened.Run(ctx) }) // nil: it reports to the logger
 	s.files[path] = f
+	s.counting.Lock()
+	defer s.counting.Unlock()
+	if s.counted == nil {
+		s.counted = map[*audit.File]bool{}
+	}
+	s.counted[opened] = true
 	return f, nil
 }
 
@@ -124,13 +132,17 @@ func (s *auditSinks) release(path string) error {
 	delete(s.files, path)
 	f.stop()
 	f.running.Wait()
+	err := f.Close()
+	s.counting.Lock()
+	defer s.counting.Unlock()
+	delete(s.counted, f.File)
 	s.lostInFiles += f.Stats().Lost
-	return f.Close()
+	return err
 }
 
 func (s *auditSinks) addHook(hook *audit.Webhook) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.counting.Lock()
+	defer s.counting.Unlock()
 	if s.hooks == nil {
 		s.hooks = map[*audit.Webhook]bool{}
 	}
@@ -139,8 +151,8 @@ func (s *auditSinks) addHook(hook *audit.Webhook) {
 
 // removeHook keeps the count of a webhook that is done.
 func (s *auditSinks) removeHook(hook *audit.Webhook) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.counting.Lock()
+	defer s.counting.Unlock()
 	delete(s.hooks, hook)
 	s.lostInHooks += lostBy(hook)
 }
@@ -151,12 +163,13 @@ func lostBy(hook *audit.Webhook) uint64 {
 	return uint64(stats.Lost + stats.GivenUp)
 }
 
-// lostEvents returns the events that the sinks of this process have lost, also those of houses that are closed.
+// lostEvents returns the events that the sinks of this process have lost, also those of houses that are closed. It does
+// not wait for a disk.
 func (s *auditSinks) lostEvents() map[string]uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.counting.Lock()
+	defer s.counting.Unlock()
 	files, hooks := s.lostInFiles, s.lostInHooks
-	for _, f := range s.files {
+	for f := range s.counted {
 		files += f.Stats().Lost
 	}
 	for hook := range s.hooks {

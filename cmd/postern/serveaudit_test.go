@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,5 +106,49 @@ func TestServeAudit_Lost(t *testing.T) {
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestServeAudit_Hung: while a disk hangs under an event, and a reload waits for it, the lost events are counted.
+func TestServeAudit_Hung(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	hang, inside := make(chan struct{}), make(chan struct{}, 8)
+	now := func() time.Time { // a File asks for the time where it writes
+		inside <- struct{}{}
+		<-hang
+		return noon
+	}
+	var sinks auditSinks
+	emit, done, err := sinks.open(server.AuditRequest{Audit: server.Audit{File: path}}, slog.New(slog.DiscardHandler), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var waiting sync.WaitGroup
+	waiting.Go(func() { emit(t.Context(), session.Event{Name: "sign-in", Time: noon}) })
+	<-inside
+	count := func(when string) {
+		t.Helper()
+		counted := make(chan map[string]uint64, 1)
+		go func() { counted <- sinks.lostEvents() }()
+		select {
+		case got := <-counted:
+			if got["file"] != 0 {
+				t.Errorf("%s: %v", when, got)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s the count waits for the disk", when)
+		}
+	}
+	count("while an event hangs")
+	waiting.Go(func() { _ = done() }) // its error is that of another test
+	for sinks.mu.TryLock() {
+		sinks.mu.Unlock()
+		time.Sleep(time.Millisecond) // until the end of the house waits for the file
+	}
+	count("while a close hangs")
+	close(hang)
+	waiting.Wait()
+	if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), "sign-in") {
+		t.Errorf("%s, %v", text, err)
 	}
 }
