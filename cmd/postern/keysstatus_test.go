@@ -82,8 +82,11 @@ func TestKeysImport(t *testing.T) {
 	}
 	until := time.Now().AddDate(0, 1, 0).Format(time.DateOnly)
 	out, errs, status := call(t, "", "keys", "import", file, "--data", data, "--until", until)
-	if status != 0 || !strings.Contains(out, "RS512") || !strings.Contains(out, "never signs") {
+	if status != 0 || !strings.Contains(out, "RS512") || !strings.Contains(out, "never signs") || !strings.Contains(out, "postern serve accepts no such tokens") {
 		t.Fatalf("%d %s%s", status, out, errs)
+	}
+	if help, _, _ := call(t, "", "keys", "import", "--help"); !strings.Contains(strings.Join(strings.Fields(help), " "), "postern serve and cmd/postern-lambda accept no such tokens") {
+		t.Errorf("the help: %s", help)
 	}
 	kid := strings.Fields(out)[1]
 	if jwks, _, _ := call(t, "", "keys", "jwks", "--data", data); strings.Contains(jwks, kid) {
