@@ -23,7 +23,7 @@ locals {
     POSTERN_ISSUER    = var.issuer
     POSTERN_AUDIENCE  = var.audience
     POSTERN_ORIGINS   = join(",", var.origins)
-    POSTERN_REDIRECTS = join(",", var.redirects)
+    POSTERN_REDIRECTS = jsonencode(var.redirects) # an address may have a comma
     POSTERN_STORE     = "dynamodb:${aws_dynamodb_table.auth.name}"
     POSTERN_VAULT     = "ssm:/${var.app}/${var.stage}/auth/keys"
     POSTERN_SEAL      = var.seal

@@ -236,7 +236,7 @@ export class Auth extends Construct {
       POSTERN_ISSUER: this.issuer,
       POSTERN_AUDIENCE: this.audience,
       POSTERN_ORIGINS: this.origins.join(','),
-      POSTERN_REDIRECTS: (this.props.redirects ?? this.origins.map((o) => `${o}/`)).join(','),
+      POSTERN_REDIRECTS: JSON.stringify(this.props.redirects ?? this.origins.map((o) => `${o}/`)), // an address may have a comma
       POSTERN_STORE: `dynamodb:${this.table.tableName}`,
       POSTERN_VAULT: this.props.keys === KeyStore.SECRETS ? `secrets-manager:${app}/${stage}/auth/keys` : `ssm:/${app}/${stage}/auth/keys`,
       POSTERN_SEAL: sealKey ? `kms:${sealKey.keyArn}` : this.props.sealSecret ? `secret:${this.props.sealSecret}` : '',

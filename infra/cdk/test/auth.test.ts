@@ -32,7 +32,7 @@ test('auth function', () => {
     Environment: {
       Variables: {
         POSTERN_APP: 'shop', POSTERN_STAGE: 'prod', POSTERN_ISSUER: 'https://auth.example.com/auth', POSTERN_AUDIENCE: 'api',
-        POSTERN_ORIGINS: 'https://app.example.com,https://admin.example.com', POSTERN_REDIRECTS: 'https://app.example.com/,https://admin.example.com/',
+        POSTERN_ORIGINS: 'https://app.example.com,https://admin.example.com', POSTERN_REDIRECTS: '["https://app.example.com/","https://admin.example.com/"]',
         POSTERN_STORE: { 'Fn::Join': ['', ['dynamodb:', { Ref: Match.stringLikeRegexp('Table') }]] },
         POSTERN_VAULT: 'ssm:/shop/prod/auth/keys', POSTERN_SEAL: '', POSTERN_MAIL_FROM: 'sign-in@example.com',
       },

@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,6 +44,21 @@ func TestSAM(t *testing.T) {
 	checkPermissions(t, tpl, 1)
 	checkIssuer(t, tpl)
 	checkOutputs(t, tpl, table)
+}
+
+// TestSAM_OneSeal: two seals are refused, because one of them would seal nothing.
+func TestSAM_OneSeal(t *testing.T) {
+	expanded := infra.ExpandSAM(t, filepath.Join(infra.Root(t), "infra", "sam", "template.yaml"))
+	for _, c := range []struct {
+		key, secret string
+		refused     int
+	}{{"", "", 0}, {sealKey, "", 0}, {"", "VAULT_KEY", 0}, {sealKey, "VAULT_KEY", 1}} {
+		values := maps.Clone(samValues)
+		values["SealKey"], values["SealSecret"] = c.key, c.secret
+		if refused := infra.Resolve(t, expanded, values).Refused; len(refused) != c.refused {
+			t.Errorf("SealKey %q and SealSecret %q: refused by %q", c.key, c.secret, refused)
+		}
+	}
 }
 
 // TestSAM_Defaults: without a zone, a sealing key and a topic, what belongs to them is left out.

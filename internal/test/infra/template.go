@@ -21,6 +21,9 @@ const (
 type Template struct {
 	Resources map[string]Resource
 	Outputs   map[string]any
+
+	// Refused are the assertions of Rules that do not hold: CloudFormation would create nothing.
+	Refused []string
 }
 
 // A Resource of a template.
@@ -36,8 +39,14 @@ func Resolve(t testing.TB, document []byte, values map[string]string) *Template 
 	var raw struct {
 		Parameters map[string]struct{ Default any }
 		Conditions map[string]any
-		Mappings   map[string]map[string]map[string]any
-		Resources  map[string]struct {
+		Rules      map[string]struct {
+			Assertions []struct {
+				Assert            any
+				AssertDescription string
+			}
+		}
+		Mappings  map[string]map[string]map[string]any
+		Resources map[string]struct {
 			Type, Condition, DeletionPolicy string
 			Properties                      map[string]any
 		}
@@ -80,6 +89,13 @@ func Resolve(t testing.TB, document []byte, values map[string]string) *Template 
 		}
 		properties, _ := r.resolve(resource.Properties).(map[string]any)
 		out.Resources[id] = Resource{resource.Type, resource.DeletionPolicy, properties}
+	}
+	for _, rule := range raw.Rules {
+		for _, a := range rule.Assertions {
+			if holds, _ := r.resolve(a.Assert).(bool); !holds {
+				out.Refused = append(out.Refused, a.AssertDescription)
+			}
+		}
 	}
 	for id, output := range raw.Outputs {
 		if output.Condition == "" || r.condition(output.Condition) {
@@ -221,6 +237,8 @@ func (r *resolver) call(name string, argument any) any {
 	switch name {
 	case "Fn::Equals":
 		return len(list) == 2 && fmt.Sprint(list[0]) == fmt.Sprint(list[1])
+	case "Fn::Contains": // in rules alone
+		return len(list) == 2 && slices.Contains(texts(list[0]), fmt.Sprint(list[1]))
 	case "Fn::Not":
 		return list[0] != true
 	case "Fn::Or":

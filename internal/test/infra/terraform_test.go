@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/posternauth/postern/gateway"
+	"github.com/posternauth/postern/internal/serve"
 	"github.com/posternauth/postern/internal/test/infra"
 	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/secrets"
@@ -57,6 +58,25 @@ func TestTerraform_Mock(t *testing.T) {
 	}
 }
 
+// redirects are addresses that commas alone could not separate.
+const redirects = `["` + origin + `/?l=1,2","` + origin + `/"]`
+
+// checkRedirects fails unless the functions read the addresses that were meant.
+func checkRedirects(t *testing.T, variables map[string]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(infra.Root(t), "infra", "postern.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := serve.Parse("postern.toml", text, func(name string) (string, bool) { value, ok := variables[name]; return value, ok })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{origin + "/?l=1,2", origin + "/"}; !slices.Equal(config.Redirects, want) {
+		t.Errorf("redirects %q, want %q", config.Redirects, want)
+	}
+}
+
 // planned returns the resources of a plan of the module.
 func planned(t *testing.T, seal string, more ...string) []infra.Resource {
 	t.Helper()
@@ -66,7 +86,7 @@ func planned(t *testing.T, seal string, more ...string) []infra.Resource {
 	args := append(more, "-input=false", "-no-color", "-out=planned", "-var=app="+app, "-var=dist="+tf.Dist, "-var=seal="+seal)
 	for name, value := range map[string]string{
 		"issuer": issuer, "certificate_arn": samValues["Certificate"], "hosted_zone_id": "Z1", "origins": fmt.Sprintf("[%q]", origin),
-		"redirects": fmt.Sprintf("[%q]", origin+"/"), "mail_from": samValues["MailFrom"], "mail_identity": samValues["MailIdentity"],
+		"redirects": redirects, "mail_from": samValues["MailFrom"], "mail_identity": samValues["MailIdentity"],
 		"alarm_topic_arn": samValues["Topic"],
 	} {
 		args = append(args, "-var="+name+"="+value)
@@ -115,7 +135,12 @@ func TestTerraform_Plan(t *testing.T) {
 		for name, value := range variables {
 			got[name] = strings.ReplaceAll(fmt.Sprint(value), "dynamodb:"+table.Text("name"), "dynamodb:{table}")
 		}
-		if want := variablesOf(handler); !maps.Equal(got, want) {
+		want := maps.Clone(variablesOf(handler))
+		if want["POSTERN_REDIRECTS"] != "" {
+			want["POSTERN_REDIRECTS"] = redirects
+			checkRedirects(t, got)
+		}
+		if !maps.Equal(got, want) {
 			t.Errorf("%s: variables\n%v, want\n%v", handler, got, want)
 		}
 	}
