@@ -140,7 +140,7 @@ func (c serveCommand) introduce(w world, s serving.Settings, public, local net.A
 	case *net.TCPAddr:
 		fmt.Fprintf(w.out, "  Is it ready:     curl http://%s/readyz\n", l)
 	case *net.UnixAddr:
-		fmt.Fprintf(w.out, "  Is it ready:     curl --unix-socket %s http://localhost/readyz\n", strings.TrimPrefix(s.LocalListen, "unix:"))
+		fmt.Fprintf(w.out, "  Is it ready:     curl --unix-socket %s http://localhost/readyz\n", l.Name)
 	}
 	fmt.Fprint(w.out, "  A new configuration: kill -HUP ", os.Getpid(), "\n\n")
 }

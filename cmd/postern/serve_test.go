@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,4 +102,14 @@ func (l lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// TestServe_Introduce: the commands that the server prints name the socket, without its mode.
+func TestServe_Introduce(t *testing.T) {
+	var out strings.Builder
+	serveCommand{}.introduce(world{out: &out}, serving.Settings{Issuer: "https://auth.example.com/auth", LocalListen: "unix:/run/local?mode=0600"},
+		&net.UnixAddr{Name: "/run/public", Net: "unix"}, &net.UnixAddr{Name: "/run/local", Net: "unix"})
+	if !strings.Contains(out.String(), "listens on /run/public.\n") || !strings.Contains(out.String(), "curl --unix-socket /run/local http://localhost/readyz\n") {
+		t.Error(out.String())
+	}
 }

@@ -33,7 +33,7 @@ This is the reference of the file that ` + "`postern serve --config postern.toml
 * A duration is a number with a unit: ` + "`90s`, `5m`, `12h`, `30d`" + `.
 * A relative file name is looked up beside the configuration: of pictures, texts and lists, in audit.file, and behind
   ` + "`sqlite:`, `file:` and `sealed:`" + `. The working directory does not matter. The flags of commands, such as
-  ` + "`--store sqlite:FILE`" + `, are relative to the working directory, as in any command. So is ` + "`unix:PATH`" + `: give it an absolute path.
+  ` + "`--store sqlite:FILE`" + `, are relative to the working directory, as in any command. A relative ` + "`unix:PATH`" + ` is refused.
 `
 
 // Docs writes the reference of every setting, as Markdown.

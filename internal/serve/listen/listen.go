@@ -61,6 +61,9 @@ func parseSocket(text string) (Address, error) {
 	if path == "" || strings.ContainsRune(path, 0) || path[0] == '@' {
 		return Address{}, fmt.Errorf("unix:%s names no file: write unix:/run/postern/postern.sock", text)
 	}
+	if !filepath.IsAbs(path) && path[0] != '/' { // on Windows "/run" is not absolute, for the drive is missing
+		return Address{}, fmt.Errorf("unix:%s is a relative path, and a service has no working directory to rely on: write the whole path, such as unix:/run/postern/postern.sock", text)
+	}
 	if max(len(path), len(filepath.Dir(path))+privateName) > maxSocket {
 		return Address{}, fmt.Errorf("unix:%s is too long: systems allow %d bytes for a socket, and %d for its folder: use a shorter path", text, maxSocket, maxSocket-privateName)
 	}

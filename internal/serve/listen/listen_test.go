@@ -26,7 +26,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "8080", "localhost", "localhost:http", "localhost:65536", "localhost:-1", "unix:", "unix:@abstract", "unix:a\x00b", "unix:/p?mode=", "unix:/p?mode=9",
+		"", "8080", "localhost", "localhost:http", "localhost:65536", "localhost:-1", "unix:", "unix:@abstract", "unix:/a\x00b", "unix:rel.sock", "unix:./rel.sock", "unix:../rel.sock?mode=0600", "unix:/p?mode=", "unix:/p?mode=9",
 		"unix:/p?mode=0", "unix:/p?mode=01777", "unix:/p?mode=0600&mode=0600", "unix:/p?owner=x", "unix:/" + strings.Repeat("x", 103), "systemd:", "systemd:a:b",
 	} {
 		if got, err := listen.Parse(text); err == nil {
