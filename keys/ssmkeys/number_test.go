@@ -156,7 +156,30 @@ func TestVersionBefore(t *testing.T) {
 		t.Error(err)
 	}
 	old("/before/sealed", 7, sealer)
-	if data, _, err := p.vault(t, sealed, func(c *ssmkeys.Config) { c.Path = "/before/sealed" }).Load(t.Context()); err != nil || string(data) != `{"saved":7}` {
+	place := func(c *ssmkeys.Config) { c.Path = "/before/sealed" }
+	before := p.vault(t, sealed, place)
+	data, version, err = before.Load(t.Context())
+	if err != nil || string(data) != `{"saved":7}` {
 		t.Errorf("sealed: %q, %v", data, err)
 	}
+
+	// What the number does not stop, and docs/keys.md says: a copy from before opens under the next number, until the
+	// ring is sealed under another key.
+	stolen := p.read(t, "/before/sealed/0000000007")
+	if _, err := before.Save(t.Context(), []byte(`{"saved":8}`), version); err != nil {
+		t.Fatal(err)
+	}
+	p.put(t, "/before/sealed/0000000009", stolen)
+	if data, version, err = before.Load(t.Context()); err != nil || string(data) != `{"saved":7}` {
+		t.Errorf("a copy from before: %q, %v", data, err)
+	}
+	after := p.vault(t, func(c *ssmkeys.Config) { c.Sealer = keys.MasterKey(bytes.Repeat([]byte{9}, 32)) }, place)
+	if _, err := after.Save(t.Context(), []byte(`{"saved":10}`), version); err != nil {
+		t.Fatal(err)
+	}
+	if data, _, err := after.Load(t.Context()); err != nil || string(data) != `{"saved":10}` {
+		t.Errorf("under another key: %q, %v", data, err)
+	}
+	p.put(t, "/before/sealed/0000000011", stolen)
+	vaulttest.Unreadable(t, after)
 }

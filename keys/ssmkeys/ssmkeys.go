@@ -11,7 +11,8 @@
 // at once one succeeds, and the others get keys.ErrConflict. A ring that is longer than one parameter of the standard
 // tier (4 KiB) has further ones below its number, which are written first. The newest version is the ring. An older one
 // is removed by a later save, or by [Vault.Sweep], when it has been out of use for an hour. A version carries its
-// number, below the seal: a copy of an older one under another number does not open.
+// number, below the seal: a copy of an older one under another number does not open, unless it was saved before versions
+// had it. Without a Sealer nothing protects the number.
 //
 // All parameters are encrypted. With Config.Sealer the ring is sealed as well, before SSM gets it.
 //
