@@ -7,9 +7,17 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/posternauth/postern/internal/serve/metrics"
 )
+
+// A reload is under way.
+type reload struct {
+	done <-chan reloaded
+	late <-chan time.Time // gets a value when it hangs
+	hung bool             // which is logged and counted
+}
 
 // A reloaded is what came of reading and opening the present configuration.
 type reloaded struct {
@@ -19,14 +27,20 @@ type reloaded struct {
 
 // beginReload reads the present configuration and opens its house. It does not block: a file system or a service that
 // hangs must not hold up the signal to stop.
-func (s *server) beginReload(ctx context.Context) <-chan reloaded {
+func (s *server) beginReload(ctx context.Context) reload {
 	done := make(chan reloaded, 1)
 	serving := s.generations.current().plan.Settings
 	go func() {
 		next, err := s.prepare(ctx, serving)
 		done <- reloaded{next, err}
 	}()
-	return done
+	return reload{done: done, late: s.cfg.After(hangsAfter)}
+}
+
+// reloadHangs counts a reload that does not end as one that was refused, so that there is an alarm.
+func (s *server) reloadHangs(ctx context.Context) {
+	s.metrics.Reloaded(false)
+	s.log.WarnContext(ctx, "postern: a reload hangs; the configuration before goes on, and the next SIGHUP waits: look at the file systems of the configuration and its vault", "after", hangsAfter.String())
 }
 
 func (s *server) prepare(ctx context.Context, serving Settings) (*generation, error) {
@@ -46,9 +60,11 @@ func (s *server) prepare(ctx context.Context, serving Settings) (*generation, er
 }
 
 // endReload puts the new house in the place of the one that serves. If anything of the configuration was refused, or
-// its house did not open, the one that serves goes on.
-func (s *server) endReload(ctx context.Context, r reloaded) {
-	s.metrics.Reloaded(r.err == nil)
+// its house did not open, the one that serves goes on. A failure of one that hung is counted already.
+func (s *server) endReload(ctx context.Context, r reloaded, hung bool) {
+	if r.err == nil || !hung {
+		s.metrics.Reloaded(r.err == nil)
+	}
 	if r.err != nil {
 		s.log.ErrorContext(ctx, "postern: the configuration was not reloaded; the one before goes on", "err", r.err)
 		return

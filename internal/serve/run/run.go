@@ -25,8 +25,9 @@ const (
 	maintainEvery   = time.Hour
 	maintainTimeout = 20 * time.Second
 
-	openTimeout  = 30 * time.Second // of a reload: a store that is down must not block the next one
-	lastPatience = 2 * time.Second  // for handlers whose connections were closed
+	openTimeout  = 30 * time.Second            // of a reload: a store that is down must not block the next one
+	hangsAfter   = openTimeout + 5*time.Second // when a reload has surely not ended by that limit
+	lastPatience = 2 * time.Second             // for handlers whose connections were closed
 )
 
 // defaultShutdown is how long requests may go on after the first signal.
@@ -64,7 +65,7 @@ type Config struct {
 	// Defaults to none of them.
 	LookupEnv func(string) (string, bool)
 
-	// After is the clock of Settings.Drain.
+	// After is the clock of Settings.Drain, and of a reload that hangs.
 	//
 	// Defaults to time.After.
 	After func(time.Duration) <-chan time.Time
@@ -225,12 +226,12 @@ func (s *server) serve(ctx context.Context, plan Plan, public, local net.Listene
 	maintenance := time.NewTicker(maintainEvery)
 	defer maintenance.Stop()
 	var err error
-	var reloading <-chan reloaded // nil: no reload is under way
+	var reloading reload // the zero value: none is under way
 	maintaining := s.beginMaintenance(ctx)
 wait:
 	for {
 		asked, due := s.cfg.Reload, maintenance.C
-		if reloading != nil {
+		if reloading.done != nil {
 			asked = nil // the next one waits
 		}
 		if maintaining != nil {
@@ -243,17 +244,20 @@ wait:
 			break wait
 		case <-asked:
 			reloading = s.beginReload(ctx)
-		case r := <-reloading:
-			reloading = nil
-			s.endReload(ctx, r)
+		case <-reloading.late:
+			reloading.late, reloading.hung = nil, true
+			s.reloadHangs(ctx)
+		case r := <-reloading.done:
+			s.endReload(ctx, r, reloading.hung)
+			reloading = reload{}
 		case <-due:
 			maintaining = s.beginMaintenance(ctx)
 		case <-maintaining:
 			maintaining = nil
 		}
 	}
-	if reloading != nil {
-		s.dropReload(reloading)
+	if reloading.done != nil {
+		s.dropReload(reloading.done)
 	}
 	s.stop(context.WithoutCancel(ctx), front, back, failed, err == nil)
 	running.Wait()
