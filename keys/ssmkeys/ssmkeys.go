@@ -11,8 +11,8 @@
 // at once one succeeds, and the others get keys.ErrConflict. A ring that is longer than one parameter of the standard
 // tier (4 KiB) has further ones below its number, which are written first. The newest version is the ring. An older one
 // is removed by a later save, or by [Vault.Sweep], when it has been out of use for an hour. A version carries its
-// number, below the seal: a copy of an older one under another number does not open, unless it was saved before versions
-// had it. Without a Sealer nothing protects the number.
+// number, below the seal: a copy of an older one under another number does not open. Those that were saved before there
+// was a number open under any, and without a Sealer nothing protects it.
 //
 // All parameters are encrypted. With Config.Sealer the ring is sealed as well, before SSM gets it.
 //
@@ -77,7 +77,7 @@ type Config struct {
 	// Defaults to time.Now.
 	Now func() time.Time
 
-	// Logger gets a warning where old versions cannot be removed, and a note where this program may not remove them.
+	// Logger gets a warning where old versions cannot be removed, and a note where this program may not.
 	//
 	// Defaults to slog.Default().
 	Logger *slog.Logger

@@ -66,8 +66,8 @@ func TestSweep_ByTheRotator(t *testing.T) {
 	if after := p.names(t, path); err != nil || report.Rotated || !slices.Equal(after, before[6:]) {
 		t.Errorf("after the rotator: %q, %+v, %v", after, report, err)
 	}
-	// Where the rotator lacks the right, the rotation is good all the same. A program that rotates beside a rotator that
-	// has it logs no warning; one says what stays when no rotator came for two days.
+	// Where the rotator lacks the right, the rotation is good all the same. A server that rotates beside a rotator logs
+	// no warning; there is one when no rotator came for two days.
 	if err := serving.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
