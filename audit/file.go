@@ -21,7 +21,8 @@ type FileConfig struct {
 	Path string
 
 	// Key makes the chain one of HMAC-SHA256, so that only a holder of the key can write records that verify. It has at
-	// least 32 bytes and is used for nothing else, see ParseKey. A log keeps its key: to change it, begin a new file.
+	// least 32 bytes and is used for nothing else, see ParseKey: a log with the same key verifies in the place of this
+	// one. A log keeps its key: to change it, begin a new file.
 	//
 	// Defaults to a chain of SHA-256, which anybody who can write the file can also make anew.
 	Key []byte

@@ -52,6 +52,26 @@ func TestFile_Format(t *testing.T) {
 	}
 }
 
+// TestVerify_SameKey: the log of another server with the same key verifies, except with a kept head. With another key it
+// does not.
+func TestVerify_SameKey(t *testing.T) {
+	mine, other := logPath(t), logPath(t)
+	key, another := bytes.Repeat([]byte("k"), 32), bytes.Repeat([]byte("a"), 32)
+	head := writeLog(t, audit.FileConfig{Path: mine, Key: key}, 2)
+	writeLog(t, audit.FileConfig{Path: other, Key: key}, 2)
+	c := audit.VerifyConfig{Files: []string{other}, Key: key}
+	if _, err := audit.Verify(c); err != nil {
+		t.Error(err)
+	}
+	c.Head = head.Hash
+	if _, err := audit.Verify(c); !errors.Is(err, audit.ErrHead) {
+		t.Errorf("with a head: %v", err)
+	}
+	if _, err := audit.Verify(audit.VerifyConfig{Files: []string{other}, Key: another}); !errors.Is(err, audit.ErrChain) {
+		t.Errorf("with another key: %v", err)
+	}
+}
+
 // TestVerify_Forgeries: each change of a log is found. Records that are missing at the end are found with a head only.
 func TestVerify_Forgeries(t *testing.T) {
 	path := logPath(t)

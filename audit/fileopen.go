@@ -56,7 +56,7 @@ func (l *File) open() (err error) {
 		return err
 	}
 	end := Head{last.Seq, last.Hash}
-	if whole == 0 {
+	if whole == 0 && l.head.Seq == 0 { // a File that has written knows the end
 		if end, err = l.endOfFull(); err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (l *File) endOfFull() (Head, error) {
 	if newest == "" {
 		return Head{}, nil
 	}
-	f, err := os.Open(filepath.Join(filepath.Dir(l.c.Path), newest))
+	f, err := openRegular(filepath.Join(filepath.Dir(l.c.Path), newest))
 	if err != nil {
 		return Head{}, fmt.Errorf("audit: opening the newest full file: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -86,7 +85,7 @@ type part struct {
 func inOrder(c VerifyConfig) ([]part, error) {
 	var parts []part
 	for _, path := range c.Files {
-		f, err := os.Open(path)
+		f, err := openRegular(path)
 		if err != nil {
 			return nil, fmt.Errorf("audit: %w", err)
 		}
@@ -141,7 +140,7 @@ func (v *verification) startError() error {
 }
 
 func (v *verification) file(path string, last bool) error {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
