@@ -174,6 +174,10 @@ func (d *decoder) text(n *node, path string, v reflect.Value) bool {
 			d.problems.add(n.line, path, "the URL has a password in it", nextOf(v.Type()))
 			return true
 		}
+		if isList(v.Type()) && addsComma(n.text, value) {
+			d.problems.add(n.line, path, "a variable that is a part of the text has a comma, which could add an entry", "write the entries as a list, "+`["...${NAME}"]`+", or the whole text as one variable")
+			return true
+		}
 		if path == "redirects" && ambiguousComma(value) {
 			d.problems.add(n.line, path, "has a comma behind a query, which could be a part of it or separate two addresses", `write ["https://app.example.com/?a=1,2"], also in a variable, or a space after each comma that separates`)
 			return true

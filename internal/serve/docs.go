@@ -29,7 +29,7 @@ This is the reference of the file that ` + "`postern serve --config postern.toml
 * ` + "`secret:NAME`" + ` is the secret NAME of ` + "`[secrets]`" + `. A setting of the type secret takes nothing else: no secret stands in the file.
 * A list may be one text, so that a variable can hold it: ` + "`origins = \"${ORIGINS}\"`" + `. The text has commas between the entries, or is
   a JSON array: ` + "`[\"https://app.example.com/?a=1,2\"]`" + `, for an entry that has a comma in it. In redirects, a comma behind a query is refused
-  unless a space stands beside it.
+  unless a space stands beside it. A variable that is only a part of the text adds no entry: a comma in it is refused.
 * A duration is a number with a unit: ` + "`90s`, `5m`, `12h`, `30d`" + `.
 * A relative file name is looked up beside the configuration: of pictures, texts and lists, in audit.file, and behind
   ` + "`sqlite:`, `file:` and `sealed:`" + `. The working directory does not matter. The flags of commands, such as

@@ -168,6 +168,12 @@ func splitList(text string) ([]string, error) {
 	return entries, nil
 }
 
+// addsComma reports whether a variable that is a part of a text has given it a comma. The author of the file counts on
+// the entries that the file shows; a variable that is the whole text may have any number of them.
+func addsComma(text, expanded string) bool {
+	return variable.FindString(text) != strings.TrimSpace(text) && strings.Count(expanded, ",") > strings.Count(text, ",")
+}
+
 // ambiguousComma reports whether a list of addresses with commas can be read in two ways: a comma may stand in a query
 // or a fragment, and only white space beside it, which no address has, shows that it separates.
 func ambiguousComma(text string) bool {
