@@ -52,8 +52,8 @@ func TestFile_Format(t *testing.T) {
 	}
 }
 
-// TestVerify_SameKey: the log of another server with the same key verifies, except with a kept head. With another key it
-// does not.
+// TestVerify_SameKey: the log of another server with the same key verifies, except with a kept head. With another
+// key it does not.
 func TestVerify_SameKey(t *testing.T) {
 	mine, other := logPath(t), logPath(t)
 	key, another := bytes.Repeat([]byte("k"), 32), bytes.Repeat([]byte("a"), 32)
