@@ -52,6 +52,13 @@ type RingConfig struct {
 	//
 	// Defaults to slog.Default().
 	Logger *slog.Logger
+
+	// Replaces is the Ring of the same vault whose place the new one takes in this process, as when a program reads its
+	// configuration again. The two share what they saw revoked. Open returns ErrUnavailable if the vault has been
+	// emptied since, or set back to a state where a key that Replaces saw revoked is not; Replaces stays usable.
+	//
+	// Defaults to nil: the first Ring of the process, which believes what the vault holds.
+	Replaces *Ring
 }
 
 const (
@@ -78,6 +85,12 @@ type Ring struct {
 	health atomic.Pointer[health]
 	lock   chan struct{} // held while the vault is read or written; a channel, so that waiting ends with the context
 	local  bool          // the vault belongs to this process; known after Open
+	seen   *seen
+}
+
+// seen is what this process has learned of a vault. A Ring shares it with the one that it replaces.
+type seen struct {
+	began atomic.Bool // the vault had a ring
 
 	// revoked has the time of each revocation that this process has seen, by kid, of keys and master secrets. Nothing
 	// is ever dropped: the vault may be set back at any time, also after the key has left the ring. Revocations are
@@ -123,12 +136,19 @@ func Open(ctx context.Context, cfg RingConfig) (*Ring, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	r := &Ring{cfg: cfg, now: wallClock(cfg.Now), log: logger(cfg.Logger), lock: make(chan struct{}, 1)}
+	r := &Ring{cfg: cfg, now: wallClock(cfg.Now), log: logger(cfg.Logger), lock: make(chan struct{}, 1), seen: &seen{}}
+	if cfg.Replaces != nil {
+		r.seen, r.cfg.Replaces = cfg.Replaces.seen, nil
+	}
 	r.health.Store(&health{})
 	r.lock <- struct{}{}
 	defer func() { <-r.lock }()
 	r.cfg.Vault = &openingVault{Vault: cfg.Vault}
-	if err := r.load(ctx); err != nil {
+	err := r.load(ctx)
+	if errors.Is(err, errSetBack) { // or Replaces saw a revocation that is younger than what was loaded
+		err = r.load(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	r.cfg.Vault, r.local = cfg.Vault, r.cfg.Vault.(*openingVault).local

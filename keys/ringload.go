@@ -44,9 +44,13 @@ func (r *Ring) load(ctx context.Context) error {
 	tried := r.now()
 	doc, version, err := r.fetch(ctx)
 	if err == nil && doc != nil {
-		r.keepRevoked(ctx, doc)
+		back := r.keepRevoked(ctx, doc)
 		r.noteGone(ctx, doc)
-		err = r.install(doc, version)
+		if back != "" && r.cur.Load() == nil {
+			err = fmt.Errorf("%w, where the revoked key %q is not revoked: find out who did that, and revoke it again", errSetBack, back)
+		} else {
+			err = r.install(doc, version)
+		}
 	}
 	h := &health{tried: tried, due: tried.Add(r.cfg.ReloadEvery)}
 	if err != nil {
@@ -57,6 +61,9 @@ func (r *Ring) load(ctx context.Context) error {
 	r.health.Store(h)
 	return h.err
 }
+
+// errSetBack refuses a Ring that would begin with less than the one that it replaces.
+var errSetBack = errors.New("keys: the vault was set back to an older state")
 
 func unavailable(err error) error {
 	if errors.Is(err, ErrUnavailable) {
@@ -73,7 +80,7 @@ func (r *Ring) fetch(ctx context.Context) (*document, string, error) {
 		return nil, "", err
 	}
 	if version == "" {
-		if r.cur.Load() != nil {
+		if r.seen.began.Load() {
 			return nil, "", errors.New("keys: the vault has been emptied")
 		}
 		return nil, "", nil
@@ -84,28 +91,29 @@ func (r *Ring) fetch(ctx context.Context) (*document, string, error) {
 
 // keepRevoked notes the revocations of doc, and revokes in doc what this ring has seen revoked before. Only a vault
 // that was set back to an older state lacks a revocation, and a revoked key must not come back with it. The next edit
-// writes the revocation again. The caller holds the lock.
-func (r *Ring) keepRevoked(ctx context.Context, doc *document) {
+// writes the revocation again. back is the kid of one that doc did not have revoked. The caller holds the lock.
+func (r *Ring) keepRevoked(ctx context.Context, doc *document) (back string) {
 	for _, entries := range [][]entry{doc.Keys, doc.Secrets} {
 		for i := range entries {
 			e := &entries[i]
-			seen, known := r.revoked.Load(e.ID)
+			seen, known := r.seen.revoked.Load(e.ID)
 			switch {
 			case !e.Revoked.IsZero():
 				if !known {
-					r.revoked.Store(e.ID, e.Revoked)
+					r.seen.revoked.Store(e.ID, e.Revoked)
 				}
 			case known:
-				e.Revoked = seen.(time.Time)
+				back, e.Revoked = e.ID, seen.(time.Time)
 				r.log.WarnContext(ctx, "keys: the vault was set back to an older state, where a revoked key is not revoked; it stays revoked in this process", "kid", e.ID)
 			}
 		}
 	}
+	return back
 }
 
 // ended reports whether a kid that does not verify is known to have ended.
 func (r *Ring) ended(entries []entry, kid string) bool {
-	_, revoked := r.revoked.Load(kid)
+	_, revoked := r.seen.revoked.Load(kid)
 	return revoked || lists(entries, kid)
 }
 
@@ -119,6 +127,7 @@ func (r *Ring) install(doc *document, version string) error {
 		return err
 	}
 	r.cur.Store(s.at(r.now()))
+	r.seen.began.Store(true)
 	return nil
 }
 

@@ -36,6 +36,8 @@ type builder struct {
 	hasher *hash.Hasher
 	made   map[string]postern.Provider
 	emit   []func(context.Context, session.Event)
+	at     string // the URL of the open store, without its user and password
+	place  string // of the vault, so that a reload knows whether it is the same
 }
 
 // Check builds the House of a configuration without a network: it reads the files that the configuration names, and
@@ -163,7 +165,11 @@ func (b *builder) openStore() error {
 	if err != nil {
 		return fmt.Errorf("store.url: %w", err)
 	}
-	b.house.store = st
+	b.house.store, b.at = st, where
+	if u, err := url.Parse(where); err == nil && u.User != nil { // a new password does not make another store
+		u.User = nil
+		b.at = u.String()
+	}
 	b.house.closers = append(b.house.closers, func() error { done(); return nil })
 	return nil
 }
@@ -212,6 +218,11 @@ func (b *builder) openKeys() error {
 		}
 		ring.Vault = vault
 	}
+	b.place = b.Keys.Vault + "\n" + b.Keys.Ring
+	if b.Keys.Vault == "store" {
+		b.place += "\n" + b.at
+	}
+	ring.Replaces = b.Memory.before(b.place)
 	var err error
 	if b.house.ring, err = keys.Open(b.ctx, ring); err != nil {
 		return fmt.Errorf("keys.vault: %w", err)

@@ -73,6 +73,7 @@ func openWith(ctx context.Context, c Config, p Parts, open func(*builder) error)
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
+	p.Memory.keep(b.place, h.ring)
 	return h, nil
 }
 

@@ -29,7 +29,8 @@ type Parts struct {
 	OpenStore func(ctx context.Context, url string) (st store.Store, closeStore func(), err error)
 
 	// Memory is the store and the vault of "memory". Houses with the same one share their sessions and keys, as a house
-	// and the next one after a reload do.
+	// and the next one after a reload do. It also has what the house before saw of its vault, of whatever sort: one
+	// that was emptied or set back since is an error of Open.
 	//
 	// Defaults to nil: each house has one for itself.
 	Memory *Memory
@@ -82,11 +83,32 @@ type Parts struct {
 	Logger *slog.Logger
 }
 
-// A Memory is a store and a vault in memory. Its zero value is empty. The first house to use it sets the clock.
+// A Memory is a store and a vault in memory, and the ring of the last house. Its zero value is empty. The first house
+// to use it sets the clock.
 type Memory struct {
 	once  sync.Once
 	store store.Memory
 	vault keys.MemoryVault
+
+	mu    sync.Mutex
+	place string // of the vault of ring
+	ring  *keys.Ring
+}
+
+// before returns the ring of the last house that opened, if its vault is the one of place, and keep notes one.
+func (m *Memory) before(place string) *keys.Ring {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.place != place {
+		return nil
+	}
+	return m.ring
+}
+
+func (m *Memory) keep(place string, ring *keys.Ring) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.place, m.ring = place, ring
 }
 
 // open returns the store, with the clock of the first call, and the vault.
