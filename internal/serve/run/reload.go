@@ -12,35 +12,25 @@ import (
 	"github.com/posternauth/postern/internal/serve/metrics"
 )
 
+// reloadLimit is when a reload has surely not ended by the limit of its opening.
+const reloadLimit = openTimeout + hangMargin
+
 // A reload is under way.
 type reload struct {
-	done <-chan reloaded
+	done <-chan outcome[*generation]
 	late <-chan time.Time // gets a value when it hangs
-	hung bool             // which is logged and counted
-}
-
-// A reloaded is what came of reading and opening the present configuration.
-type reloaded struct {
-	next *generation
-	err  error
 }
 
 // beginReload reads the present configuration and opens its house. It does not block: a file system or a service that
-// hangs must not hold up the signal to stop.
+// hangs must not hold up the signal to stop, or later reloads.
 func (s *server) beginReload(ctx context.Context) reload {
-	done := make(chan reloaded, 1)
 	serving := s.generations.current().plan.Settings
-	go func() {
-		next, err := s.prepare(ctx, serving)
-		done <- reloaded{next, err}
-	}()
-	return reload{done: done, late: s.cfg.After(hangsAfter)}
-}
-
-// reloadHangs counts a reload that does not end as one that was refused, so that there is an alarm.
-func (s *server) reloadHangs(ctx context.Context) {
-	s.metrics.Reloaded(false)
-	s.log.WarnContext(ctx, "postern: a reload hangs; the configuration before goes on, and the next SIGHUP waits: look at the file systems of the configuration and its vault", "after", hangsAfter.String())
+	return reload{late: s.cfg.After(reloadLimit), done: begin(func() (*generation, error) {
+		if n := s.hanging.Load(); n >= maxHanging {
+			return nil, fmt.Errorf("%d earlier reloads still hang: mend the file system or the service they wait for, or start the server again", n)
+		}
+		return s.prepare(ctx, serving)
+	})}
 }
 
 func (s *server) prepare(ctx context.Context, serving Settings) (*generation, error) {
@@ -60,27 +50,16 @@ func (s *server) prepare(ctx context.Context, serving Settings) (*generation, er
 }
 
 // endReload puts the new house in the place of the one that serves. If anything of the configuration was refused, or
-// its house did not open, the one that serves goes on. A failure of one that hung is counted already.
-func (s *server) endReload(ctx context.Context, r reloaded, hung bool) {
-	if r.err == nil || !hung {
-		s.metrics.Reloaded(r.err == nil)
-	}
+// its house did not open, the one that serves goes on.
+func (s *server) endReload(ctx context.Context, r outcome[*generation]) {
+	s.metrics.Reloaded(r.err == nil)
 	if r.err != nil {
 		s.log.ErrorContext(ctx, "postern: the configuration was not reloaded; the one before goes on", "err", r.err)
 		return
 	}
-	_ = s.setLevel(r.next.plan) // prepare has parsed it
-	s.retire(s.generations.replace(r.next))
+	_ = s.setLevel(r.value.plan) // prepare has parsed it
+	s.retire(s.generations.replace(r.value))
 	s.log.InfoContext(ctx, "postern: the configuration was reloaded")
-}
-
-// dropReload closes the house of a reload that the signal to stop has overtaken.
-func (s *server) dropReload(done <-chan reloaded) {
-	s.closing.Go(func() {
-		if r := <-done; r.err == nil {
-			s.closeHouse(r.next)
-		}
-	})
 }
 
 // fixed returns an error that names each setting that differs and cannot change while the server runs.

@@ -25,9 +25,10 @@ const (
 	maintainEvery   = time.Hour
 	maintainTimeout = 20 * time.Second
 
-	openTimeout  = 30 * time.Second            // of a reload: a store that is down must not block the next one
-	hangsAfter   = openTimeout + 5*time.Second // when a reload has surely not ended by that limit
-	lastPatience = 2 * time.Second             // for handlers whose connections were closed
+	openTimeout  = 30 * time.Second // of a reload: a store that is down must not block the next one
+	hangMargin   = 5 * time.Second  // what has not ended so long after its limit hangs
+	maxHanging   = 8                // reloads: each one keeps a thread, and may keep connections
+	lastPatience = 2 * time.Second  // for handlers whose connections were closed
 )
 
 // defaultShutdown is how long requests may go on after the first signal.
@@ -65,7 +66,7 @@ type Config struct {
 	// Defaults to none of them.
 	LookupEnv func(string) (string, bool)
 
-	// After is the clock of Settings.Drain, and of a reload that hangs.
+	// After is the clock of Settings.Drain, and of a start or a reload that hangs.
 	//
 	// Defaults to time.After.
 	After func(time.Duration) <-chan time.Time
@@ -86,10 +87,11 @@ type server struct {
 	generations generations
 	draining    atomic.Bool
 	closing     sync.WaitGroup // houses whose last requests have not ended
+	hanging     atomic.Int32   // houses that nobody waits for and that have not opened yet
 }
 
 // Run serves until ctx ends, and then lets the requests in progress end. The error is ErrConfig if the configuration
-// is refused, nil after an end that was asked for.
+// is refused, nil after an end that was asked for, also during the start.
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -112,11 +114,20 @@ func Run(ctx context.Context, cfg Config) error {
 			defer g.requests.Done()
 			return g.house.KeyCreated(ctx)
 		}})
-	plan, err := cfg.Load(ctx)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
+	err := s.run(ctx)
+	s.waitForHouses()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) && s.generations.current() == nil {
+		return nil // a signal to stop during the start
 	}
-	if s.log, err = NewLogger(cfg.Log, plan.LogFormat, &s.level); err == nil {
+	return err
+}
+
+func (s *server) run(ctx context.Context) error {
+	plan, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	if s.log, err = NewLogger(s.cfg.Log, plan.LogFormat, &s.level); err == nil {
 		err = s.setLevel(plan)
 	}
 	if err != nil {
@@ -126,7 +137,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	g, err := s.open(ctx, plan)
+	g, err := s.openFirst(ctx, plan)
 	if err != nil {
 		closeAll(public, local)
 		return err
@@ -135,7 +146,6 @@ func Run(ctx context.Context, cfg Config) error {
 	s.metrics.Loaded()
 	err = s.serve(ctx, plan, public, local)
 	s.retire(s.generations.current())
-	s.waitForHouses()
 	return err
 }
 
@@ -245,10 +255,11 @@ wait:
 		case <-asked:
 			reloading = s.beginReload(ctx)
 		case <-reloading.late:
-			reloading.late, reloading.hung = nil, true
-			s.reloadHangs(ctx)
+			s.drop(reloading.done)
+			s.endReload(ctx, outcome[*generation]{err: hangs("a reload", reloadLimit)})
+			reloading = reload{}
 		case r := <-reloading.done:
-			s.endReload(ctx, r, reloading.hung)
+			s.endReload(ctx, r)
 			reloading = reload{}
 		case <-due:
 			maintaining = s.beginMaintenance(ctx)
@@ -257,7 +268,7 @@ wait:
 		}
 	}
 	if reloading.done != nil {
-		s.dropReload(reloading.done)
+		s.drop(reloading.done)
 	}
 	s.stop(context.WithoutCancel(ctx), front, back, failed, err == nil)
 	running.Wait()
@@ -338,7 +349,7 @@ func (s *server) waitForHouses() {
 	select {
 	case <-closed:
 	case <-time.After(lastPatience):
-		s.log.Warn("postern: a request, a reload or maintenance does not end; its database connections are given up")
+		s.log.Warn("postern: a request, an opening or maintenance does not end; its database connections are given up")
 	}
 }
 

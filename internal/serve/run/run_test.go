@@ -101,8 +101,11 @@ func TestStop_Drain(t *testing.T) {
 	h := newHouse("one")
 	plan := planOf(h)
 	plan.Drain = 10 * time.Second
-	asked, over := make(chan time.Duration, 1), make(chan time.Time)
+	asked, over := make(chan time.Duration, 8), make(chan time.Time)
 	w := startAfter(t, plan, func(d time.Duration) <-chan time.Time { asked <- d; return over })
+	for range 2 { // the limits of the start
+		<-asked
+	}
 	w.stop()
 	if d := <-asked; d != plan.Drain {
 		t.Errorf("it drains for %s, want %s", d, plan.Drain)

@@ -94,6 +94,16 @@ func (h *house) isClosed() bool {
 	return h.closed
 }
 
+// closed waits until a house is closed.
+func (w *world) closed(h *house) {
+	w.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !h.isClosed(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("the house %s stays open", h.name)
+		}
+	}
+}
+
 // lines is a log that tests wait for.
 type lines struct {
 	mu   sync.Mutex
@@ -175,7 +185,7 @@ func start(t *testing.T, plan run.Plan) *world {
 	return startAfter(t, plan, nil)
 }
 
-// startAfter is start with a clock of the drain.
+// startAfter is start with the clock of Config.After.
 func startAfter(t *testing.T, plan run.Plan, after func(time.Duration) <-chan time.Time) *world {
 	t.Helper()
 	w := &world{t: t, log: &lines{more: make(chan struct{}, 1)}, reload: make(chan os.Signal), ended: make(chan error, 1), plan: plan}
