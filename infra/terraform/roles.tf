@@ -11,7 +11,11 @@ locals {
       Resource = local.table_arn
     }
     list_keys = { Sid = "ListKeys", Effect = "Allow", Action = "ssm:GetParametersByPath", Resource = local.keys_arn }
-    keys      = { Sid = "Keys", Effect = "Allow", Action = ["ssm:GetParameters", "ssm:PutParameter"], Resource = "${local.keys_arn}/*" }
+    keys      = { Sid = "Keys", Effect = "Allow", Action = "ssm:GetParameters", Resource = "${local.keys_arn}/*" }
+    new_keys = { # a version is written once
+      Sid       = "NewKeys", Effect = "Allow", Action = "ssm:PutParameter", Resource = "${local.keys_arn}/*"
+      Condition = { StringNotEquals = { "ssm:Overwrite" = "true" } }
+    }
     old_keys = { # the rotator alone removes versions that are out of use
       Sid = "OldKeys", Effect = "Allow", Action = ["ssm:GetParametersByPath", "ssm:DeleteParameters"], Resource = "${local.keys_arn}/*"
     }
@@ -31,9 +35,9 @@ locals {
   }
   sealed = startswith(var.seal, "kms:") ? ["seal"] : []
   grants = {
-    auth       = concat(["table", "list_keys", "keys", "secrets", "mail"], local.sealed)
+    auth       = concat(["table", "list_keys", "keys", "new_keys", "secrets", "mail"], local.sealed)
     authorizer = []
-    rotator    = concat(["list_keys", "keys", "old_keys", "failures"], local.sealed, startswith(var.seal, "secret:") ? ["seal_secret"] : [])
+    rotator    = concat(["list_keys", "keys", "new_keys", "old_keys", "failures"], local.sealed, startswith(var.seal, "secret:") ? ["seal_secret"] : [])
   }
 }
 

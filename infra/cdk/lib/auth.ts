@@ -337,9 +337,15 @@ export class Auth extends Construct {
       }));
       fn.addToRolePolicy(new iam.PolicyStatement({
         sid: 'Keys',
-        actions: ['ssm:GetParameters', ...(write ? ['ssm:PutParameter'] : []), ...(use === 'rotate' ? ['ssm:GetParametersByPath', 'ssm:DeleteParameters'] : [])],
+        actions: ['ssm:GetParameters', ...(use === 'rotate' ? ['ssm:GetParametersByPath', 'ssm:DeleteParameters'] : [])],
         resources: [this.arn('ssm', 'parameter', `${app}/${stage}/auth/keys/*`)],
       }));
+      if (write) {
+        fn.addToRolePolicy(new iam.PolicyStatement({
+          sid: 'NewKeys', actions: ['ssm:PutParameter'], resources: [this.arn('ssm', 'parameter', `${app}/${stage}/auth/keys/*`)],
+          conditions: { StringNotEquals: { 'ssm:Overwrite': 'true' } }, // a version is written once
+        }));
+      }
     }
     if (sealKey) {
       fn.addToRolePolicy(new iam.PolicyStatement({

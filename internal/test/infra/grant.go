@@ -31,6 +31,9 @@ func Grants(t testing.TB, app, stage string, policies []Policy) []Grant {
 				t.Errorf("%s: a statement that does not allow actions on resources: %+v", p.Role, s)
 			}
 			for _, action := range s.Action {
+				if action == "ssm:PutParameter" && s.Condition["StringNotEquals"]["ssm:Overwrite"] != "true" {
+					t.Errorf("%s: ssm:PutParameter may replace a version of the ring: %+v", p.Role, s)
+				}
 				for _, resource := range s.Resource {
 					found[Grant{p.Role, action, plain(resource, app, stage)}] = true
 				}

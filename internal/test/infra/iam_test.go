@@ -130,7 +130,8 @@ func TestIAM_CDK(t *testing.T) {
 // TestIAM_Finds: the comparison notices a new action, a wider resource, and a key in the reach of the authorizer.
 func TestIAM_Finds(t *testing.T) {
 	grant := func(role, action, resource string) infra.Grant {
-		policy := map[string]any{"Statement": []any{map[string]any{"Effect": "Allow", "Action": action, "Resource": resource}}}
+		once := map[string]any{"StringNotEquals": map[string]any{"ssm:Overwrite": "true"}}
+		policy := map[string]any{"Statement": []any{map[string]any{"Effect": "Allow", "Action": action, "Resource": resource, "Condition": once}}}
 		got := infra.Grants(t, app, stage, []infra.Policy{{Role: role, Document: policy}})
 		if len(got) != 1 {
 			t.Fatalf("%d grants, want 1", len(got))
