@@ -18,8 +18,8 @@ import (
 // auditSinks are the audit files that the houses of this process have open. One process at a time writes a file, and
 // during a reload two houses of this one do.
 type auditSinks struct {
-	mu    sync.Mutex // held while a file is opened or closed, also on a disk that hangs
-	files map[string]*sharedFile
+	mu    sync.Mutex // of files alone
+	files map[string]*auditPath
 
 	counting                 sync.Mutex // held for no disk and no network: an alarm waits for it
 	counted                  map[*audit.File]bool
@@ -27,6 +27,12 @@ type auditSinks struct {
 	lostInFiles, lostInHooks uint64                  // by sinks that are closed
 
 	memory server.Memory // what else a reload keeps
+}
+
+// An auditPath is where a file is, or was.
+type auditPath struct {
+	mu   sync.Mutex  // held while the file is opened or closed, also on a disk that hangs: other paths do not wait
+	file *sharedFile // nil: none is open
 }
 
 type sharedFile struct {
@@ -82,10 +88,24 @@ func (s *auditSinks) open(a server.AuditRequest, logger *slog.Logger, now func()
 	return audit.All(sinks...).Event, done, nil
 }
 
-// file returns the open file of a path. A file keeps its key, so another one is refused now, not at the next start.
-func (s *auditSinks) file(path, hexKey string, logger *slog.Logger, now func() time.Time) (audit.Sink, error) {
+// at returns the place of a path.
+func (s *auditSinks) at(path string) *auditPath {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.files == nil {
+		s.files = map[string]*auditPath{}
+	}
+	if s.files[path] == nil {
+		s.files[path] = &auditPath{}
+	}
+	return s.files[path]
+}
+
+// file returns the open file of a path. A file keeps its key, so another one is refused now, not at the next start.
+func (s *auditSinks) file(path, hexKey string, logger *slog.Logger, now func() time.Time) (audit.Sink, error) {
+	at := s.at(path)
+	at.mu.Lock()
+	defer at.mu.Unlock()
 	c := audit.FileConfig{Path: path, SyncEach: true, Logger: logger, Now: now}
 	if hexKey != "" {
 		key, err := audit.ParseKey(hexKey)
@@ -94,7 +114,7 @@ func (s *auditSinks) file(path, hexKey string, logger *slog.Logger, now func() t
 		}
 		c.Key = key
 	}
-	if f := s.files[path]; f != nil {
+	if f := at.file; f != nil {
 		if !hmac.Equal(f.key, c.Key) {
 			return nil, fmt.Errorf("file_key cannot change for %s, which keeps its key: put the old key back, or name another file", path)
 		}
@@ -105,13 +125,10 @@ func (s *auditSinks) file(path, hexKey string, logger *slog.Logger, now func() t
 	if err != nil {
 		return nil, err
 	}
-	if s.files == nil {
-		s.files = map[string]*sharedFile{}
-	}
 	ctx, stop := context.WithCancel(context.Background())
 	f := &sharedFile{File: opened, key: c.Key, users: 1, stop: stop}
 	f.running.Go(func() { _ = opened.Run(ctx) }) // nil: it reports to the logger
-	s.files[path] = f
+	at.file = f
 	s.counting.Lock()
 	defer s.counting.Unlock()
 	if s.counted == nil {
@@ -123,13 +140,14 @@ func (s *auditSinks) file(path, hexKey string, logger *slog.Logger, now func() t
 
 // release closes the file of a path when its last house is done.
 func (s *auditSinks) release(path string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f := s.files[path]
+	at := s.at(path)
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	f := at.file
 	if f.users--; f.users > 0 {
 		return nil
 	}
-	delete(s.files, path)
+	at.file = nil
 	f.stop()
 	f.running.Wait()
 	err := f.Close()

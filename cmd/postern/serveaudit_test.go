@@ -109,7 +109,8 @@ func TestServeAudit_Lost(t *testing.T) {
 	}
 }
 
-// TestServeAudit_Hung: while a disk hangs under an event, and a reload waits for it, the lost events are counted.
+// TestServeAudit_Hung: while a disk hangs under an event, and a reload waits for it, the lost events are counted, and a
+// file on another disk opens and closes.
 func TestServeAudit_Hung(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	hang, inside := make(chan struct{}), make(chan struct{}, 8)
@@ -141,11 +142,27 @@ func TestServeAudit_Hung(t *testing.T) {
 	}
 	count("while an event hangs")
 	waiting.Go(func() { _ = done() }) // its error is that of another test
-	for sinks.mu.TryLock() {
-		sinks.mu.Unlock()
+	for at := sinks.at(path); at.mu.TryLock(); {
+		at.mu.Unlock()
 		time.Sleep(time.Millisecond) // until the end of the house waits for the file
 	}
 	count("while a close hangs")
+	next := make(chan error, 1)
+	go func() { // a reload that names a file on another disk
+		_, done, err := sinks.open(server.AuditRequest{Audit: server.Audit{File: filepath.Join(t.TempDir(), "audit.jsonl")}}, slog.New(slog.DiscardHandler), func() time.Time { return noon })
+		if err == nil {
+			err = done()
+		}
+		next <- err
+	}()
+	select {
+	case err := <-next:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("another file waits for the one that hangs")
+	}
 	close(hang)
 	waiting.Wait()
 	if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), "sign-in") {
