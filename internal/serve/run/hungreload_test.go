@@ -126,7 +126,8 @@ func TestE5_HungReloadIsDropped(t *testing.T) {
 	}
 }
 
-// TestE5_HungStart: a start that hangs ends by a signal, and after a while by itself. A house that comes later is closed.
+// TestE5_HungStart: a start that hangs ends by a signal, and after a while by itself. A house that comes later is
+// closed.
 func TestE5_HungStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		load, signal bool
