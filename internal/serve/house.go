@@ -64,7 +64,7 @@ func openWith(ctx context.Context, c Config, p Parts, open func(*builder) error)
 	if p.Memory == nil {
 		p.Memory = &Memory{}
 	}
-	h := &House{config: c, now: p.Now, log: p.Logger, writes: writeProbe{turn: make(chan struct{}, 1)}}
+	h := &House{config: c, now: p.Now, log: p.Logger}
 	b := builder{Config: &c, Parts: p, house: h, ctx: ctx}
 	err := open(&b)
 	if err == nil {
@@ -112,6 +112,7 @@ func (h *House) KeyCreated(ctx context.Context) (newest time.Time, err error) {
 
 // Close closes what Open opened, the last first. Requests should have ended before.
 func (h *House) Close() error {
+	h.writes.close()
 	var errs []error
 	for i := len(h.closers) - 1; i >= 0; i-- {
 		errs = append(errs, h.closers[i]())

@@ -2,7 +2,9 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/posternauth/postern/store"
@@ -15,7 +17,7 @@ const (
 	// writeAgain is how long one that failed counts.
 	writeAgain = time.Second
 
-	// writeLimit bounds a write whose caller has no deadline.
+	// writeLimit bounds a write, if the store heeds contexts: SQLite waits longer for a lock.
 	writeLimit = 2 * time.Second
 
 	// readyLife is the life of the row that is written. A server that ended leaves one until then.
@@ -52,34 +54,71 @@ func (h *House) StoreUp(ctx context.Context) error {
 
 // A writeProbe keeps the outcome of a write for a while, so that probes cost one write together.
 type writeProbe struct {
-	turn chan struct{} // of capacity 1: full while a write is under way
-	at   time.Time     // of the last outcome; zero: none yet
-	err  error
+	mu     sync.Mutex
+	at     time.Time // of the last outcome; zero: none yet
+	err    error
+	done   chan struct{} // closed at the end of the write under way; nil: there is none
+	cancel context.CancelFunc
+	closed bool
 }
 
 // ask returns the outcome of the last write, or of a new one if that is old. Callers that come together wait for one
-// write. It goes on without the caller, whose connection may end, until the caller's deadline.
+// write, each as long as its ctx. The write goes on without them.
 func (p *writeProbe) ask(ctx context.Context, now func() time.Time, write func(context.Context) error) error {
+	done, err := p.begin(ctx, now, write)
+	if done == nil {
+		return err
+	}
 	select {
-	case p.turn <- struct{}{}:
+	case <-done:
 	case <-ctx.Done():
 		return fmt.Errorf("serve: the store answers, but a write takes too long: %w", ctx.Err())
 	}
-	defer func() { <-p.turn }()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// begin returns what is closed at the end of a write, or nil and the outcome of the last one.
+func (p *writeProbe) begin(ctx context.Context, now func() time.Time, write func(context.Context) error) (<-chan struct{}, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	life := writesFor
 	if p.err != nil {
 		life = writeAgain
 	}
-	if at := now(); !p.at.IsZero() && at.Sub(p.at).Abs() < life {
-		return p.err
+	switch at := now(); {
+	case p.closed:
+		return nil, errors.New("serve: the server has closed its store")
+	case p.done != nil:
+		return p.done, nil
+	case !p.at.IsZero() && at.Sub(p.at).Abs() < life:
+		return nil, p.err
 	}
-	deadline, has := ctx.Deadline()
-	if !has {
-		deadline = time.Now().Add(writeLimit)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	done := make(chan struct{})
+	p.done, p.cancel = done, cancel
+	go func() {
+		defer cancel()
+		err := write(bounded)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.err, p.at, p.done = err, now(), nil
+		close(done)
+	}()
+	return done, nil
+}
+
+// close ends the write under way, and waits for its end.
+func (p *writeProbe) close() {
+	p.mu.Lock()
+	p.closed = true
+	done := p.done
+	if done != nil {
+		p.cancel()
 	}
-	bounded, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	defer cancel()
-	p.err = write(bounded)
-	p.at = now()
-	return p.err
+	p.mu.Unlock()
+	if done != nil {
+		<-done
+	}
 }

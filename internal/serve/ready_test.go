@@ -17,12 +17,14 @@ import (
 type countedStore struct {
 	store.Memory
 	adds   atomic.Int64
+	added  atomic.Int64 // those that have ended
 	refuse atomic.Bool
 	hold   chan struct{} // nil: not held
 }
 
 func (s *countedStore) Add(ctx context.Context, k store.Key, delta int64, expires time.Time) (int64, error) {
 	s.adds.Add(1)
+	defer s.added.Add(1)
 	if s.hold != nil {
 		<-s.hold
 	}
@@ -126,5 +128,44 @@ func TestReady_Impatient(t *testing.T) {
 	}
 	if err := h.Ready(t.Context()); err != nil || st.adds.Load() != 1 {
 		t.Errorf("the next probe: %v, %d writes", err, st.adds.Load())
+	}
+}
+
+// TestReady_Deadline: a probe returns at its deadline, also where the store heeds no context. The write goes on, and Close
+// waits for it.
+func TestReady_Deadline(t *testing.T) {
+	st := &countedStore{hold: make(chan struct{})}
+	h, _ := readyHouse(t, st)
+	ctx, deadline := context.WithCancel(t.Context())
+	probe := make(chan error, 1)
+	go func() { probe <- h.Ready(ctx) }()
+	for st.adds.Load() == 0 {
+		time.Sleep(time.Millisecond) // until the write is under way
+	}
+	deadline()
+	select {
+	case err := <-probe:
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "a write takes too long") {
+			t.Errorf("a probe at its deadline: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("a probe waits for the write beyond its deadline")
+	}
+	ended := make(chan int64, 1)
+	go func() {
+		_ = h.Close() // with nothing to close but the write
+		ended <- st.added.Load()
+	}()
+	for closed := false; !closed; time.Sleep(time.Millisecond) {
+		h.writes.mu.Lock()
+		closed = h.writes.closed
+		h.writes.mu.Unlock()
+	}
+	close(st.hold)
+	if n := <-ended; n != 1 {
+		t.Errorf("Close returned after %d of 1 writes", n)
+	}
+	if err := h.Ready(t.Context()); err == nil || st.adds.Load() != 1 {
+		t.Errorf("after Close: %v, %d writes", err, st.adds.Load())
 	}
 }
