@@ -32,7 +32,11 @@ type Version int
 // a comment, so they read what this package writes.
 const bound = "postern ring version "
 
-var errDamaged = errors.New("it is damaged")
+var (
+	errDamaged   = errors.New("it is damaged")
+	errSealed    = errors.New("the ring is sealed: give Config a Sealer with its key")
+	errNotSealed = errors.New("the ring is not sealed, and this program seals it: load it without a Sealer and save it with one")
+)
 
 // Pack packs a document as a version.
 func (p Packer) Pack(ctx context.Context, document []byte, v Version) ([]byte, error) {
@@ -59,29 +63,33 @@ func (p Packer) Pack(ctx context.Context, document []byte, v Version) ([]byte, e
 }
 
 // Open returns the document of what Pack made. sealed is whether the one who packed it had a Sealer. What was packed
-// without a version opens as any.
-func (p Packer) Open(ctx context.Context, packed []byte, sealed bool, v Version) ([]byte, error) {
-	var err error
+// without a version opens as any; numbered is whether it has one.
+func (p Packer) Open(ctx context.Context, packed []byte, sealed bool, v Version) (document []byte, numbered bool, err error) {
 	switch {
 	case sealed && p.Sealer == nil:
-		return nil, errors.New("the ring is sealed: give Config a Sealer with its key")
+		return nil, false, errSealed
 	case !sealed && p.Sealer != nil:
-		return nil, errors.New("the ring is not sealed, and this program seals it: load it without a Sealer and save it with one")
+		return nil, false, errNotSealed
 	case sealed:
 		if packed, err = p.Sealer.Open(ctx, packed, p.Place); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	zip, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return nil, errDamaged
+		return nil, false, errDamaged
 	}
 	if zip.Comment != "" && zip.Comment != bound+strconv.Itoa(int(v)) {
-		return nil, fmt.Errorf("it has version %.20s of the ring and was copied there: remove it", strings.TrimPrefix(zip.Comment, bound))
+		return nil, false, fmt.Errorf("it has version %.20s of the ring and was copied there", strings.TrimPrefix(zip.Comment, bound))
 	}
-	document, err := io.ReadAll(io.LimitReader(zip, maxPlain+1))
+	document, err = io.ReadAll(io.LimitReader(zip, maxPlain+1))
 	if err != nil || len(document) > maxPlain {
-		return nil, errDamaged
+		return nil, false, errDamaged
 	}
-	return document, nil
+	return document, zip.Comment != "", nil
+}
+
+// OtherSeal reports whether an error of Open says that another program, with another Sealer or without one, packed it.
+func OtherSeal(err error) bool {
+	return errors.Is(err, errSealed) || errors.Is(err, errNotSealed) || errors.Is(err, keys.ErrSealed)
 }

@@ -244,7 +244,7 @@ func (v *Vault) decode(ctx context.Context, value []byte) ([]byte, error) {
 	if f.For != v.c.Name {
 		return nil, failed(fmt.Errorf("it has the ring of %q and was copied there", f.For))
 	}
-	data, err := v.packer().Open(ctx, raw, f.Sealed, 0)
+	data, _, err := v.packer().Open(ctx, raw, f.Sealed, 0)
 	if err != nil {
 		return nil, failed(err)
 	}

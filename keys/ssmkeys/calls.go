@@ -62,7 +62,9 @@ func (v *Vault) head(p types.Parameter) (head, error) {
 	if p.Type != types.ParameterTypeSecureString {
 		return head{}, fmt.Errorf("ssmkeys: %s is a %s and not encrypted: treat what is in it as known", name, p.Type)
 	}
-	return v.parseHead(name, aws.ToString(p.Value), aws.ToTime(p.LastModifiedDate))
+	h, err := v.parseHead(name, aws.ToString(p.Value), aws.ToTime(p.LastModifiedDate))
+	h.edits = p.Version
+	return h, err
 }
 
 // list returns the parameters below a path and how many pages they took. Those of a recursive list are not decrypted.

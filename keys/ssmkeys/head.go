@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/ringpack"
+	"github.com/posternauth/postern/keys"
 )
 
 const (
@@ -36,6 +37,7 @@ type head struct {
 
 	number   int
 	modified time.Time
+	edits    int64 // how often the parameter was written: once, by Postern
 }
 
 // version names a save for keys.Vault. With the id it differs from a save with the same number, in a path that was
@@ -69,10 +71,10 @@ func (v *Vault) parseHead(name, value string, modified time.Time) (head, error) 
 	}
 	h := head{number: number, modified: modified}
 	if err := json.Unmarshal([]byte(value), &h); err != nil || h.Format != 1 || h.ID == "" || h.Parts < 0 || h.Parts > maxParts {
-		return head{}, fmt.Errorf("ssmkeys: %s is not a ring, or has a newer format: restore it, or remove it if the version before is good", name)
+		return head{}, fmt.Errorf("ssmkeys: %s is not a ring, or has a newer format: %s", name, mend)
 	}
 	if h.For != v.c.Path {
-		return head{}, fmt.Errorf("ssmkeys: %s has the ring of %q and was copied there: remove it", name, h.For)
+		return head{}, fmt.Errorf("ssmkeys: %s has the ring of %q and was copied there: %s", name, h.For, mend)
 	}
 	return h, nil
 }
@@ -103,27 +105,35 @@ func (v *Vault) encode(ctx context.Context, number int, data []byte) (head, []st
 	return h, parts, nil
 }
 
+// mend is what to do about a version that does not open.
+const mend = "look in CloudTrail who wrote it (PutParameter), and restore it from its history (aws ssm get-parameter-history). " +
+	"Remove it only if it never was a version of the ring: without it the version before is the ring, where keys that were revoked since are valid again"
+
 var errParts = errors.New("parts of it are missing")
 
-// open returns the document of a version.
-func (v *Vault) open(ctx context.Context, h head) ([]byte, error) {
+// open returns the document of a version, and whether its number is below the seal. The sealed text of one that another
+// Sealer made is whole.
+func (v *Vault) open(ctx context.Context, h head) (data []byte, bound bool, err error) {
 	failed := func(err error) error { return fmt.Errorf("ssmkeys: %s: %w", v.name(h.number), err) }
 	text, err := v.whole(ctx, h)
 	if err != nil {
-		return nil, failed(err)
+		return nil, false, failed(err)
 	}
 	if sum := sha256.Sum256([]byte(text)); !bytes.Equal(sum[:], h.Sum) {
-		return nil, failed(errors.New("it is damaged: restore it, or remove it if the version before is good"))
+		return nil, false, failed(errors.New("it is damaged: " + mend))
 	}
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, failed(errors.New("it is damaged"))
+		return nil, false, failed(errors.New("it is damaged: " + mend))
 	}
-	data, err := v.packer().Open(ctx, raw, h.Sealed, ringpack.Version(h.number))
-	if err != nil {
-		return nil, failed(err)
+	data, bound, err = v.packer().Open(ctx, raw, h.Sealed, ringpack.Version(h.number))
+	switch {
+	case err != nil && (ringpack.OtherSeal(err) || errors.Is(err, keys.ErrUnavailable)):
+		return nil, false, failed(err)
+	case err != nil:
+		return nil, false, failed(fmt.Errorf("%w: %s", err, mend))
 	}
-	return data, nil
+	return data, bound, nil
 }
 
 // sortHeads sorts by number, the newest last.

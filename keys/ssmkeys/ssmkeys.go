@@ -12,7 +12,8 @@
 // tier (4 KiB) has further ones below its number, which are written first. The newest version is the ring. An older one
 // is removed by a later save, or by [Vault.Sweep], when it has been out of use for an hour. A version carries its
 // number, below the seal: a copy of an older one under another number does not open. Those that were saved before there
-// was a number open under any, and without a Sealer nothing protects it.
+// was a number open where they have the keys and revocations of the versions below them, so older programs go on
+// saving. Without a Sealer nothing protects the number.
 //
 // All parameters are encrypted. With Config.Sealer the ring is sealed as well, before SSM gets it.
 //
@@ -88,6 +89,8 @@ type Vault struct {
 	c      Config
 	denied atomic.Bool // the log has that this program may not remove old versions
 	piles  atomic.Bool // the log has that nobody removes them
+
+	followed atomic.Pointer[string] // the newest version without a bound number that was checked
 }
 
 var _ keys.Vault = (*Vault)(nil)
@@ -126,9 +129,12 @@ func (v *Vault) Load(ctx context.Context) (data []byte, version string, err erro
 			return nil, "", err
 		}
 		newest := heads[len(heads)-1]
-		data, err = v.open(ctx, newest)
+		data, bound, err := v.open(ctx, newest)
+		if err == nil && !bound {
+			err = v.checkOpen(ctx, heads, data)
+		}
 		// Parts are missing if this process stood still for an hour after it saw their head.
-		if errors.Is(err, errParts) && attempt == 0 {
+		if (errors.Is(err, errParts) || errors.Is(err, errGap)) && attempt == 0 {
 			continue
 		}
 		if err != nil {
@@ -155,6 +161,9 @@ func (v *Vault) Save(ctx context.Context, data []byte, version string) (newVersi
 	}
 	if current != version {
 		return "", keys.ErrConflict
+	}
+	if err := v.checkRoom(next); err != nil {
+		return "", err
 	}
 	made, parts, err := v.encode(ctx, next, data)
 	if err != nil {
