@@ -20,6 +20,10 @@ type readQueue struct {
 	mu      sync.Mutex
 	running int // who has a turn
 	waiting []*lookup
+
+	far      bool          // the server is so far away that no read waits
+	seen     int           // statements that were measured since far was set
+	shortest time.Duration // of them
 }
 
 const (
@@ -29,6 +33,10 @@ const (
 	// lag is how long a read waits for its turn before it goes alone. A server that is further away gains nothing from
 	// waiting, and a connection that hangs must not hold up the others.
 	lag = 2 * time.Millisecond
+
+	// measured is how many statements are looked at to see how far away the server is. The shortest of them counts, which
+	// a busy server does not make long.
+	measured = 32
 
 	// trust is how long a read waits for the one that took it along.
 	trust = time.Second
@@ -50,11 +58,15 @@ func (q *readQueue) get(ctx context.Context, keys []store.Key) ([]store.Item, er
 		return nil, err
 	}
 	q.mu.Lock()
+	if q.far {
+		q.mu.Unlock()
+		return q.timed(ctx, keys)
+	}
 	if q.running < abreast {
 		q.running++
 		q.mu.Unlock()
 		defer q.pass()
-		return q.run(ctx, keys)
+		return q.timed(ctx, keys)
 	}
 	l := &lookup{keys: keys, turn: make(chan state, 1)}
 	q.waiting = append(q.waiting, l)
@@ -72,10 +84,10 @@ func (q *readQueue) get(ctx context.Context, keys []store.Key) ([]store.Item, er
 			if l.err == nil {
 				return l.found, nil
 			}
-			return q.run(ctx, keys) // the error may be about the call that led
+			return q.timed(ctx, keys) // the error may be about the call that led
 		case <-limit.C:
 			if at := q.leave(l); at == queued || at == joined && last {
-				return q.run(ctx, keys)
+				return q.timed(ctx, keys)
 			}
 			limit.Reset(trust)
 		case <-ctx.Done():
@@ -85,6 +97,26 @@ func (q *readQueue) get(ctx context.Context, keys []store.Key) ([]store.Item, er
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// timed runs a statement, and learns from it how far away the server is. Where the way alone takes half as long as a read
+// would wait, waiting saves less than it costs.
+func (q *readQueue) timed(ctx context.Context, keys []store.Key) ([]store.Item, error) {
+	begun := time.Now()
+	found, err := q.run(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(begun)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.seen == 0 || took < q.shortest {
+		q.shortest = took
+	}
+	if q.seen++; q.seen == measured {
+		q.far, q.seen = q.shortest > lag/2, 0
+	}
+	return found, nil
 }
 
 // lead runs l, and with it the first of those who wait, as many as fit into a statement.
@@ -99,7 +131,7 @@ func (q *readQueue) lead(ctx context.Context, l *lookup) ([]store.Item, error) {
 	for _, other := range others {
 		keys = append(keys, other.keys...)
 	}
-	found, err := q.run(ctx, keys)
+	found, err := q.timed(ctx, keys)
 	if err != nil {
 		return nil, err
 	}

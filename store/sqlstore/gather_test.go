@@ -292,3 +292,54 @@ func TestGather_Panic(t *testing.T) {
 		g.idle(t)
 	})
 }
+
+// TestGather_Far: reads from a server far away wait for nobody, and share again when it is near.
+func TestGather_Far(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGathering()
+		one := func(way time.Duration) {
+			result := g.read(t.Context(), "one", 1)
+			s, _ := g.next()
+			time.Sleep(way)
+			s.end <- nil
+			expect(t, "one", result, nil)
+		}
+		together := func() (statements int) {
+			var results []chan error
+			for range 5 {
+				results = append(results, g.read(t.Context(), "together", 1))
+			}
+			for s, _ := g.next(); s != nil; s, _ = g.next() {
+				statements++
+				s.end <- nil
+			}
+			for _, result := range results {
+				expect(t, "together", result, nil)
+			}
+			g.idle(t)
+			return statements
+		}
+		for range measured - 1 {
+			one(lag)
+		}
+		one(lag / 2) // one that was quick: the server is not far
+		if n := together(); n != abreast+1 {
+			t.Errorf("near: %d statements for five reads, want %d", n, abreast+1)
+		}
+		for g.seen != 0 {
+			one(lag)
+		}
+		for range measured {
+			one(lag)
+		}
+		if n := together(); n != 5 {
+			t.Errorf("far: %d statements for five reads, want 5", n)
+		}
+		for !(!g.far && g.seen == 0) {
+			one(lag / 4)
+		}
+		if n := together(); n != abreast+1 {
+			t.Errorf("near again: %d statements for five reads, want %d", n, abreast+1)
+		}
+	})
+}
