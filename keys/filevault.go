@@ -135,7 +135,7 @@ func fileVersion(raw []byte) string {
 }
 
 func (v FileVault) read() (raw []byte, version string, err error) {
-	f, err := os.Open(v.Path)
+	f, err := os.OpenFile(v.Path, os.O_RDONLY|nonblock, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", nil
 	}
@@ -146,6 +146,9 @@ func (v FileVault) read() (raw []byte, version string, err error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, "", fmt.Errorf("keys: reading the vault: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, "", fmt.Errorf("keys: %s is not a regular file: find out who put it there, and restore the ring", v.Path)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 { // Windows has no such bits
 		return nil, "", fmt.Errorf("keys: %s is open to other users (mode %#o): run chmod 600 on it, then rotate its keys",

@@ -1,0 +1,5 @@
+//go:build !(unix || windows)
+
+package keys
+
+const nonblock = 0
