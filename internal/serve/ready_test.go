@@ -131,8 +131,8 @@ func TestReady_Impatient(t *testing.T) {
 	}
 }
 
-// TestReady_Deadline: a probe returns at its deadline, also where the store heeds no context. The write goes on, and Close
-// waits for it.
+// TestReady_Deadline: a probe returns at its deadline, also where the store heeds no context. The write goes on, and
+// Close waits for it.
 func TestReady_Deadline(t *testing.T) {
 	st := &countedStore{hold: make(chan struct{})}
 	h, _ := readyHouse(t, st)

@@ -16,8 +16,8 @@ import (
 	"github.com/posternauth/postern/store/sqlstore"
 )
 
-// notReady waits until a server is not ready, for its writes, and until mended has made it ready again.
-func (s *site) notReady(server *served, mend func()) {
+// notReady waits until a server is not ready, for a reason about its writes, and until mend has made it ready again.
+func (s *site) notReady(server *served, want string, mend func()) {
 	s.Helper()
 	reason := ""
 	s.until("not ready", patience, func() bool {
@@ -25,7 +25,7 @@ func (s *site) notReady(server *served, mend func()) {
 		reason = text
 		return status == 503
 	})
-	if !strings.Contains(reason, "no writes") {
+	if !strings.Contains(reason, want) {
 		s.Errorf("the reason is %s", reason)
 	}
 	if _, text := get(server.local + "/metrics"); !strings.Contains(text, "\npostern_store_up 0\n") {
@@ -66,10 +66,11 @@ func TestServe_ReadOnlyPostgres(t *testing.T) {
 		t.Fatalf("ready at first: %d %s", status, text)
 	}
 	set("on")
-	s.notReady(server, func() { set("off") })
+	s.notReady(server, "takes no writes", func() { set("off") })
 }
 
-// TestServe_SQLiteWithoutWrites: a database whose writes another program holds up is not ready.
+// TestServe_SQLiteWithoutWrites: a database whose writes another program holds up is not ready. The answer comes at the
+// limit of readiness, before SQLite gives up.
 func TestServe_SQLiteWithoutWrites(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "postern.db")
 	s := newSite(t, "sqlite:"+file)
@@ -87,7 +88,7 @@ func TestServe_SQLiteWithoutWrites(t *testing.T) {
 	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
-	s.notReady(server, func() {
+	s.notReady(server, "a write takes too long", func() {
 		if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 			t.Fatal(err)
 		}
@@ -109,5 +110,5 @@ func TestServe_RedisWithoutWrites(t *testing.T) {
 		}
 	}
 	set("1")
-	s.notReady(server, func() { set("0") })
+	s.notReady(server, "takes no writes", func() { set("0") })
 }
