@@ -81,7 +81,7 @@ func (r *Ring) fetch(ctx context.Context) (*document, string, error) {
 	}
 	if version == "" {
 		if r.seen.began.Load() {
-			return nil, "", errors.New("keys: the vault has been emptied")
+			return nil, "", errors.New("keys: the vault has been emptied: restore it; a process that starts makes a new ring, which ends all sessions")
 		}
 		return nil, "", nil
 	}
