@@ -28,7 +28,7 @@ func (v *Vault) checkOpen(ctx context.Context, heads []head, data []byte) error 
 	for i := len(heads) - 2; i >= 0; i-- {
 		h := heads[i]
 		if h.number+1 != heads[i+1].number {
-			return fmt.Errorf("%w between %s and %s, so the later one is a copy or they were removed: look in CloudTrail who did that, and remove the copy", errGap, v.name(h.number), v.name(heads[i+1].number))
+			return fmt.Errorf("%[1]w between %[2]s and %[3]s: look in CloudTrail who did that, and remove %[3]s if it was copied there (PutParameter), or %[2]s if those between were removed (DeleteParameter)", errGap, v.name(h.number), v.name(heads[i+1].number))
 		}
 		before, bound, err := v.open(ctx, h)
 		if ringpack.OtherSeal(err) && h.edits <= 1 {

@@ -156,7 +156,7 @@ func TestUnnumberedCopy(t *testing.T) {
 	p.remove(t, name(6))
 	older := unnumbered(t, path, third)
 	p.put(t, name(9), unnumbered(t, path, load()))
-	refused("far ahead", "versions are missing between "+name(5)+" and "+name(9))
+	refused("far ahead", "versions are missing between "+name(5)+" and "+name(9)+": look in CloudTrail who did that, and remove "+name(9)+" if")
 	p.remove(t, name(9))
 	p.overwrite(t, name(5), older)
 	refused("over the newest", name(5)+" was overwritten")
