@@ -202,7 +202,8 @@ type nodeVisitor struct {
 }
 
 func newNodeVisitor() *nodeVisitor {
-	return &nodeVisitor{http: &http.Client{Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	// Node closes a connection that was idle for five seconds, perhaps as a request is sent.
+	return &nodeVisitor{http: &http.Client{Transport: &http.Transport{IdleConnTimeout: 3 * time.Second}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // client signs in once, and makes the functions that every server has.
