@@ -34,8 +34,8 @@ const (
 	// waiting, and a connection that hangs must not hold up the others.
 	lag = 2 * time.Millisecond
 
-	// measured is how many statements are looked at to see how far away the server is. The shortest of them counts, which
-	// a busy server does not make long.
+	// measured is how many statements are looked at to see how far away the server is. The shortest of them counts,
+	// which a busy server does not make long.
 	measured = 32
 
 	// trust is how long a read waits for the one that took it along.
@@ -99,8 +99,8 @@ func (q *readQueue) get(ctx context.Context, keys []store.Key) ([]store.Item, er
 	}
 }
 
-// timed runs a statement, and learns from it how far away the server is. Where the way alone takes half as long as a read
-// would wait, waiting saves less than it costs.
+// timed runs a statement, and learns from it how far away the server is. Where the way alone takes half as long as a
+// read would wait, waiting saves less than it costs.
 func (q *readQueue) timed(ctx context.Context, keys []store.Key) ([]store.Item, error) {
 	begun := time.Now()
 	found, err := q.run(ctx, keys)
