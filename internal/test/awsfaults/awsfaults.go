@@ -102,7 +102,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			Body: io.NopCloser(bytes.NewBufferString(body)), Request: r,
 		}, nil
 	}
-	t.once.Do(func() { t.base = &http.Transport{} })
+	// The stand-in may end a connection as a call begins on it, and each call is made once. So each has a new one.
+	t.once.Do(func() { t.base = &http.Transport{DisableKeepAlives: true} })
 	res, err := t.base.RoundTrip(r)
 	if err == nil && hit.lost {
 		res.Body.Close()
