@@ -105,11 +105,19 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	// The stand-in may end a connection as a call begins on it, and each call is made once. So each has a new one.
 	t.once.Do(func() { t.base = &http.Transport{DisableKeepAlives: true} })
 	res, err := t.base.RoundTrip(r)
-	if err == nil && hit.lost {
-		res.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	// The answer is read here, so the connection has ended before the SDK looks at it.
+	body, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		return nil, err
+	}
+	if hit.lost {
 		return nil, ErrDown
 	}
-	return res, err
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return res, nil
 }
 
 // Config returns a configuration of the SDK that calls the stand-in at url through t, each call once: what tries again
