@@ -56,7 +56,7 @@ func whole(args []string, out io.Writer) error {
 	rounds := flags.Int("rounds", 7, "how often each server has its turn at each task")
 	turn := flags.Duration("turn", 2*time.Second, "how long a turn is")
 	workers := flags.Int("workers", 8, "how many clients there are at once")
-	which := flags.String("servers", "postern,postern-memory,openauth,oidc-provider", "servers, separated by commas")
+	which := flags.String("servers", "postern,postern-memory,net-http,openauth,oidc-provider", "servers, separated by commas")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -107,6 +107,7 @@ func whole(args []string, out io.Writer) error {
 var authServers = map[string]func(folder string) (*authServer, error){
 	"postern":        func(folder string) (*authServer, error) { return startPostern(folder, "sqlite:"+folder+"/postern.db") },
 	"postern-memory": func(folder string) (*authServer, error) { return startPostern(folder, "memory") },
+	"net-http":       startBare,
 	"openauth":       startOpenAuth,
 	"oidc-provider":  startOIDCProvider,
 }

@@ -44,6 +44,9 @@ type options struct {
 }
 
 func run(args []string, out io.Writer) error {
+	if len(args) == 2 && args[0] == bareServer { // a child of whole
+		return serveBare(args[1])
+	}
 	if len(args) > 0 && args[0] == "serve" { // a child of http
 		return serve(os.Stdin, out)
 	}
