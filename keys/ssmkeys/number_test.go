@@ -104,8 +104,7 @@ func TestVersionBefore(t *testing.T) {
 	p := newPlace(t)
 	at := func(c *ssmkeys.Config) { c.Path = "/before/keys" }
 	v := p.vault(t, at)
-	version, err := v.Save(t.Context(), []byte(`{"saved":"now"}`), "")
-	if err != nil {
+	if _, err := v.Save(t.Context(), []byte(`{"saved":"now"}`), ""); err != nil {
 		t.Fatal(err)
 	}
 	var head struct {
@@ -165,7 +164,7 @@ func TestVersionBefore(t *testing.T) {
 
 	// A ring that was sealed under another key: a copy from before does not open.
 	stolen := p.read(t, "/before/sealed/0000000007")
-	if version, err = before.Save(t.Context(), []byte(`{"saved":8}`), version); err != nil {
+	if _, err = before.Save(t.Context(), []byte(`{"saved":8}`), version); err != nil {
 		t.Fatal(err)
 	}
 	old("/before/sealed", 9, keys.MasterKey(bytes.Repeat([]byte{9}, 32))) // by an older program

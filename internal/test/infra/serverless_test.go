@@ -62,10 +62,6 @@ func packaged(t *testing.T, folder string) string {
 	return filepath.Join(out, "cloudformation-template-update-stack.json")
 }
 
-func serverless(t *testing.T) *infra.Template {
-	return resolved(t, packaged(t, "serverless"), samValues)
-}
-
 func resolved(t *testing.T, path string, values map[string]string) *infra.Template {
 	t.Helper()
 	document, err := os.ReadFile(path)
