@@ -20,12 +20,14 @@ type countedStore struct {
 	added  atomic.Int64 // those that have ended
 	refuse atomic.Bool
 	hold   chan struct{} // nil: not held
+	begun  chan struct{} // gets each write that is held
 }
 
 func (s *countedStore) Add(ctx context.Context, k store.Key, delta int64, expires time.Time) (int64, error) {
 	s.adds.Add(1)
 	defer s.added.Add(1)
 	if s.hold != nil {
+		s.begun <- struct{}{}
 		<-s.hold
 	}
 	if s.refuse.Load() {
@@ -99,14 +101,12 @@ func TestReady_Writes(t *testing.T) {
 
 // TestReady_Impatient: a probe that goes away neither ends the write of the others nor waits for it.
 func TestReady_Impatient(t *testing.T) {
-	st := &countedStore{hold: make(chan struct{})}
+	st := &countedStore{hold: make(chan struct{}), begun: make(chan struct{}, 10)}
 	h, _ := readyHouse(t, st)
 	first := make(chan error, 1)
 	ctx, leave := context.WithCancel(t.Context())
 	go func() { first <- h.Ready(ctx) }()
-	for st.adds.Load() == 0 {
-		time.Sleep(time.Millisecond) // until the write is under way
-	}
+	<-st.begun
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	second := make(chan error, 1)
@@ -134,14 +134,12 @@ func TestReady_Impatient(t *testing.T) {
 // TestReady_Deadline: a probe returns at its deadline, also where the store heeds no context. The write goes on, and
 // Close waits for it.
 func TestReady_Deadline(t *testing.T) {
-	st := &countedStore{hold: make(chan struct{})}
+	st := &countedStore{hold: make(chan struct{}), begun: make(chan struct{}, 10)}
 	h, _ := readyHouse(t, st)
 	ctx, deadline := context.WithCancel(t.Context())
 	probe := make(chan error, 1)
 	go func() { probe <- h.Ready(ctx) }()
-	for st.adds.Load() == 0 {
-		time.Sleep(time.Millisecond) // until the write is under way
-	}
+	<-st.begun
 	deadline()
 	select {
 	case err := <-probe:
