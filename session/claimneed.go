@@ -93,7 +93,7 @@ func (n ClaimNeed) addTo(g *gate) {
 	switch {
 	case n.fact == nil:
 		panic("session: a zero ClaimNeed; make one with Claim.Is, Claim.Where, Includes, IncludesAny or Excludes")
-	case g.policy == nil:
+	case g.policy == nil || g.imported != nil:
 		panic(fmt.Sprintf("session: claim %q of kind %q on tokens of another issuer; in AnyOf, give it to its own kind by With", n.fact.name, n.fact.policy.name))
 	case g.policy != n.fact.policy:
 		panic(fmt.Sprintf("session: claim %q of kind %q on kind %q; in AnyOf, give it to its own kind by With", n.fact.name, n.fact.policy.name, g.policy.name))

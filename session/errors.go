@@ -43,6 +43,7 @@ var (
 	errAudience    = &tokenFault{"audience", "token is for another audience"}
 	errNotYetValid = &tokenFault{"not_yet_valid", "token is not valid yet"}
 	errTooOld      = &tokenFault{"too_old", "token was issued before Config.NotBefore"}
+	errTooLate     = &tokenFault{"too_old", "token is not accepted any more"}
 	errClaims      = &tokenFault{"claims", "a claim is missing or of the wrong type"}
 )
 

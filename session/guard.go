@@ -11,8 +11,8 @@ import (
 	"github.com/posternauth/postern/internal/httperr"
 )
 
-// A Guard checks requests. A [Kind] is one, an [External] is one, and so is each of them with needs, and [AnyOf]
-// several.
+// A Guard checks requests. A [Kind] is one, an [External] and an [Imported] are, and so is each of them with needs, and
+// [AnyOf] several.
 //
 // Require calls next for a request with a valid session that meets all needs; next reads it by From. Any other request
 // gets one JSON error:
@@ -37,17 +37,18 @@ type Guard interface {
 type gate struct {
 	issuer, audience string
 
-	policy  *policy // of a Kind: its cookie, its name; nil: only Authorization is read
-	needs   []need
-	claims  []ClaimNeed
-	stored  bool // the store is asked, too
-	anyPath bool // of ForwardAuth: ambiguous paths are let through
-	empty   any  // a nil *Session[T], for its type
-	now     func() time.Time
-	log     *slog.Logger
-	recall  func(ctx context.Context, token string) checkedSession // a token that was verified before; nil: not known
-	verify  func(ctx context.Context, token string) (checkedSession, error)
-	enter   func(context.Context, checkedSession) context.Context
+	policy   *policy         // of a Kind: its cookie, its name; nil: only Authorization is read
+	imported *importedPolicy // of an Imported; nil: the gate is none
+	needs    []need
+	claims   []ClaimNeed
+	stored   bool // the store is asked, too
+	anyPath  bool // of ForwardAuth: ambiguous paths are let through
+	empty    any  // a nil *Session[T], for its type
+	now      func() time.Time
+	log      *slog.Logger
+	recall   func(ctx context.Context, token string) checkedSession // a token that was verified before; nil: not known
+	verify   func(ctx context.Context, token string) (checkedSession, error)
+	enter    func(context.Context, checkedSession) context.Context
 
 	// Of GuardVerifiedClaims; nil: the request is asked for its token.
 	verifiedClaims func(*http.Request) (claims []byte, cookie bool, err error)

@@ -153,6 +153,8 @@ type Kind[T any] struct {
 	layout layout
 	cache  *cache[T] // nil: none
 	copies bool      // a T from the cache is copied instead of decoded again
+
+	refreshed func(ctx context.Context, sessionID string, g *Grant[T]) error // KindConfig.OnRefresh
 }
 
 // policy is a kind without its type parameter.
@@ -211,7 +213,7 @@ func NewKindConfig[T any](s *Sessions, c KindConfig[T]) *Kind[T] {
 		panic(fmt.Sprintf("session: kind %q: %q is not a cookie name of at most 64 bytes", c.Name, c.CookieName))
 	}
 	t := reflect.TypeFor[T]()
-	k := &Kind[T]{p, layoutOf(t), cacheFor[T](c), copies(t)}
+	k := &Kind[T]{p, layoutOf(t), cacheFor[T](c), copies(t), c.OnRefresh}
 	if c.OnRefresh != nil {
 		p.onRefresh = func(ctx context.Context, old *record) (row, error) {
 			return k.change(&old.row, func(g *Grant[T]) error { return c.OnRefresh(ctx, old.id, g) })

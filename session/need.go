@@ -17,13 +17,15 @@ type Need interface{ addTo(*gate) }
 // ended is refused at once. Needs of claims are then checked against the store instead of the token. Unmet: 401.
 //
 // KindConfig.CheckStore applies it to all routes of a kind. It is for kinds that are not Stateless, in a program that
-// has Config.Store; the guard of any other kind panics when the handler is built.
+// has Config.Store; the guard of any other kind panics when the handler is built. An [Imported] asks the store always.
 const CheckStore = storeCheck(1)
 
 type storeCheck uint8
 
 func (storeCheck) addTo(g *gate) {
 	switch {
+	case g.imported != nil:
+		return // it always asks, and there is no row to ask for
 	case g.policy == nil:
 		panic("session: CheckStore of tokens of another issuer; in AnyOf, give it to your own kind by With")
 	case g.policy.stateless:

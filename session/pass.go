@@ -106,8 +106,8 @@ func (g guard) passToken(ctx context.Context, token string, give giver) (checked
 	err = errIssuer
 	for _, gate := range g {
 		switch {
-		case gate.issuer != issuer:
-		case gate.policy != nil && gate.policy.name != kind:
+		case gate.issuer != issuer && gate.imported == nil, issuer != "" && gate.imported != nil:
+		case gate.policy != nil && gate.policy.name != kind && gate.imported == nil:
 			if errors.Is(err, errIssuer) {
 				err = ErrKind
 			}
@@ -162,6 +162,9 @@ func (g guard) passCookie(w http.ResponseWriter, r *http.Request) (checkedSessio
 }
 
 func (g *gate) passCookie(w http.ResponseWriter, r *http.Request) (s checkedSession, err error) {
+	if g.imported != nil {
+		return g.passImportedCookie(r)
+	}
 	token, err := cookie(r.Header, g.policy.cookie)
 	if err != nil {
 		return nil, err
