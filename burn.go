@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/limit"
-	"github.com/posternauth/postern/internal/together"
 	"github.com/posternauth/postern/store"
 )
 
@@ -37,7 +36,7 @@ func (a *Auth) burn(r *http.Request, t *attempt) *Error {
 		return unavailable(fmt.Errorf("postern: marking an attempt as used: %w", err))
 	}
 	put := store.Put(store.Item{Key: key, Value: value, Expires: attemptGone(t)})
-	switch err := together.Write(ctx, a.store, put); {
+	switch err := a.store.Write(ctx, put); {
 	case errors.Is(err, store.ErrConflict):
 		return errUsed()
 	case err != nil:

@@ -137,11 +137,11 @@ type keysImport struct {
 
 // Help is shown below the usage line.
 func (keysImport) Help() string {
-	return `For a migration: tokens that the other system has signed can be checked with Ring.Imported until the day that --until names. The key never signs, is not published, and does not check tokens of this issuer. postern keys revoke ends it early.
+	return `For a migration: tokens that the other system has signed can be checked until the day that --until names. The key never signs, is not published, and does not check tokens of this issuer. postern keys revoke ends it early.
 
-postern serve and cmd/postern-lambda accept no such tokens: only a program in Go that calls Ring.Imported does.
+An import alone lets nobody in. postern serve and cmd/postern-lambda accept session tokens of SST Auth where [forward_auth.sst] of their configuration says so, and a program in Go by Kind.Imported. See docs/from-sst.md.
 
-SST v2 keeps its keys in SSM, below /sst/APP/STAGE/Auth/NAME. docs/from-sst.md has the program that trades old tokens for sessions.`
+SST v2 keeps its keys in SSM, below /sst/APP/STAGE/Auth/NAME.`
 }
 
 // Run imports the key.
@@ -179,6 +179,6 @@ func (c keysImport) Run(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w.out, "Imported:  %s  (%s, until %s)\nIt checks tokens of the other system alone, in a program that calls Ring.Imported, and never signs. postern serve accepts no such tokens.\n", kid, c.Alg, stamp(c.Until))
+	fmt.Fprintf(w.out, "Imported:  %s  (%s, until %s)\nIt checks tokens of the other system alone, and never signs. They are accepted where [forward_auth.sst] of the configuration or a program in Go says so.\n", kid, c.Alg, stamp(c.Until))
 	return nil
 }

@@ -82,10 +82,10 @@ func TestKeysImport(t *testing.T) {
 	}
 	until := time.Now().AddDate(0, 1, 0).Format(time.DateOnly)
 	out, errs, status := call(t, "", "keys", "import", file, "--data", data, "--until", until)
-	if status != 0 || !strings.Contains(out, "RS512") || !strings.Contains(out, "never signs") || !strings.Contains(out, "postern serve accepts no such tokens") {
+	if status != 0 || !strings.Contains(out, "RS512") || !strings.Contains(out, "never signs") || !strings.Contains(out, "accepted where [forward_auth.sst]") {
 		t.Fatalf("%d %s%s", status, out, errs)
 	}
-	if help, _, _ := call(t, "", "keys", "import", "--help"); !strings.Contains(strings.Join(strings.Fields(help), " "), "postern serve and cmd/postern-lambda accept no such tokens") {
+	if help, _, _ := call(t, "", "keys", "import", "--help"); !strings.Contains(strings.Join(strings.Fields(help), " "), "An import alone lets nobody in.") {
 		t.Errorf("the help: %s", help)
 	}
 	kid := strings.Fields(out)[1]

@@ -153,6 +153,15 @@ roles = ["admin"]
 [forward_auth.apps.wiki]
 roles = ["reader"]
 
+[forward_auth.sst]
+enabled = true
+types = ["user"]
+subject = "properties.userID"
+until = 2026-01-01T00:00:00Z
+max_age = "45d"
+allow_no_exp = true
+cookie = "auth-token"
+
 [audit]
 log = true
 webhook = "https://events.example.com/"
@@ -406,6 +415,24 @@ func TestE5_DangerousFiles(t *testing.T) {
 		{`url = "smtps://smtp.example.com"`, "url = \"ses:\"\nallow_plaintext = true", "mail.allow_plaintext"},
 		{"vault = \"store\"\nring = \"main\"", "vault = \"file:ring\"\nring = \"other\"", "keys.ring"},
 		{"idle = \"7d\"\nabsolute = \"30d\"", "idle = \"31d\"\nabsolute = \"30d\"", "session.idle"},
+		{"[forward_auth]\nenabled = true", "[forward_auth]\nenabled = false", "forward_auth.sst.enabled"},
+		{"[forward_auth.sst]\nenabled = true", "[forward_auth.sst]\nenabled = false", "forward_auth.sst.enabled"},
+		{"[forward_auth.sst]\nenabled = true", "[forward_auth.sst]", "forward_auth.sst.enabled"},
+		{`types = ["user"]`, ``, "forward_auth.sst.types"},
+		{`types = ["user"]`, `types = ["public"]`, "forward_auth.sst.types"},
+		{`types = ["user"]`, `types = ["user", "a\u0000"]`, "forward_auth.sst.types"},
+		{`types = ["user"]`, `types = "${EMPTY}"`, "forward_auth.sst.types"},
+		{`subject = "properties.userID"`, ``, "forward_auth.sst.subject"},
+		{`subject = "properties.userID"`, `subject = "userID"`, "forward_auth.sst.subject"},
+		{`subject = "properties.userID"`, `subject = "properties"`, "forward_auth.sst.subject"},
+		{`subject = "properties.userID"`, `subject = "properties.a..b"`, "forward_auth.sst.subject"},
+		{`until = 2026-01-01T00:00:00Z`, ``, "forward_auth.sst.until"},
+		{`until = 2026-01-01T00:00:00Z`, `until = 2226-01-01T00:00:00Z`, "forward_auth.sst.until"},
+		{`max_age = "45d"`, `max_age = "0s"`, "forward_auth.sst.max_age"},
+		{`max_age = "45d"`, `max_age = "10y"`, "forward_auth.sst.max_age"},
+		{`max_age = "45d"`, `max_age = "401d"`, "forward_auth.sst.max_age"},
+		{`max_age = "45d"`, `max_age = "90.5s"`, "forward_auth.sst.max_age"},
+		{`cookie = "auth-token"`, `cookie = "auth token"`, "forward_auth.sst.cookie"},
 		{"idle = \"1h\"\nabsolute = \"8h\"", "idle = \"9h\"\nabsolute = \"8h\"", "admin.idle"},
 	} {
 		if !strings.Contains(full, c.old) {

@@ -88,7 +88,7 @@ func (b *builder) open() error {
 	if staff != nil {
 		config.Admin = b.house.people.Admin(staff)
 	}
-	check := newForwardAuth(b.Config, kind)
+	check := newForwardAuth(b.Config, b.migrating(kind))
 	if b.ForwardAuth.Enabled {
 		config.ForwardAuth = check.main
 	}

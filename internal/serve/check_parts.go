@@ -281,6 +281,7 @@ func (k *checker) checkForwardAuth() {
 	if !f.Enabled && (len(f.Apps) > 0 || len(f.Rules) > 0 || len(f.Roles) > 0 || len(f.Scopes) > 0) {
 		k.bad("forward_auth.enabled", "is false, so nothing else of forward_auth has an effect", "set it to true")
 	}
+	k.checkSST()
 	k.needs("forward_auth", f.Roles, f.Scopes, f.Rules)
 	for _, name := range slices.Sorted(maps.Keys(f.Apps)) {
 		key, app := "forward_auth.apps."+name, f.Apps[name]

@@ -184,6 +184,18 @@ type ForwardAuth struct {
 	CheckStore bool                `toml:"check_store" default:"true" example:"false" help:"Asks the store each time, so that an ended session is refused at once."`
 	Rules      []ForwardRule       `toml:"rules" otherwise:"none" help:"More needs below a path, one [[forward_auth.rules]] for each. All rules that fit a request count; no rule takes a need away, and none lets a request in without a session."`
 	Apps       map[string]AppCheck `toml:"apps" otherwise:"none" help:"Programs with other needs, asked at {issuer}/verify/NAME. The proxy chooses by the address that it asks, so no header of a client decides which program is meant."`
+	SST        SST                 `toml:"sst" help:"Session tokens of SST Auth that are accepted at {issuer}/verify and {issuer}/verify/NAME during a migration, and nowhere else. Their key is that of postern keys import; revoking it ends all of this. The user of a token must be in the directory, with the same id; roles and scopes are those of the directory. docs/from-sst.md explains what ends such a token."`
+}
+
+// SST is the acceptance of tokens of SST Auth.
+type SST struct {
+	Enabled    bool          `toml:"enabled" default:"false" example:"true" help:"Accepts the tokens. They are RS512; the imported key checks nothing else, and no other key checks them."`
+	Types      []string      `toml:"types" empty:"refused" otherwise:"required with enabled" example:"[\"user\"]" help:"The session types that are accepted: the claim type."`
+	Subject    string        `toml:"subject" otherwise:"required with enabled" example:"properties.userID" help:"Where a token has the id of the user: a path that begins with properties. A token is refused where the id is not text, is empty or has control characters."`
+	Until      time.Time     `toml:"until" otherwise:"required with enabled" example:"2027-01-31T00:00:00Z" help:"When the migration ends, at most 400 days ahead. From then on every token of SST is refused."`
+	MaxAge     time.Duration `toml:"max_age" default:"30d" example:"90d" help:"How long a token is accepted after it was issued (iat), from 1m to 400d."`
+	AllowNoExp bool          `toml:"allow_no_exp" default:"false" example:"true" help:"Accepts tokens without exp, which then end max_age after iat. SST writes exp only where the program has set expiresIn."`
+	Cookie     string        `toml:"cookie" otherwise:"none: the Authorization header alone is read" example:"auth-token" help:"The cookie that may have the token: auth-token in SST. A request that changes something must then come from an origin of this server."`
 }
 
 // AppCheck is the endpoint of one program behind the proxy.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/session"
 )
 
@@ -18,12 +17,14 @@ type forwardAuth struct {
 	apps map[string]http.Handler // by the path below the issuer
 }
 
-func newForwardAuth(c *Config, kind *postern.Kind[Properties]) forwardAuth {
+// newForwardAuth returns the endpoints of a configuration. Guard lets in the sessions of people, and tokens of SST Auth
+// where the configuration says so.
+func newForwardAuth(c *Config, guard session.Guard) forwardAuth {
 	f := forwardAuth{apps: map[string]http.Handler{}}
 	if !c.ForwardAuth.Enabled {
 		return f
 	}
-	one := func(a AppCheck) http.Handler { return verifier{kind, needs(a.CheckStore, a.Roles, a.Scopes), a.Rules} }
+	one := func(a AppCheck) http.Handler { return verifier{guard, needs(a.CheckStore, a.Roles, a.Scopes), a.Rules} }
 	f.main = one(AppCheck{c.ForwardAuth.Roles, c.ForwardAuth.Scopes, c.ForwardAuth.CheckStore, c.ForwardAuth.Rules})
 	for name, app := range c.ForwardAuth.Apps {
 		f.apps["/verify/"+name] = one(app)
@@ -52,7 +53,7 @@ func (f forwardAuth) before(issuer string, next http.Handler) http.Handler {
 // programs can read differently. A rule only adds needs, so a rule that fits too much refuses too much and never lets
 // anybody in.
 type verifier struct {
-	kind  *postern.Kind[Properties]
+	guard session.Guard
 	needs []session.Need
 	rules []ForwardRule
 }
@@ -66,7 +67,7 @@ func (v verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	session.ForwardAuth(v.kind, all...).ServeHTTP(w, r)
+	session.ForwardAuth(v.guard, all...).ServeHTTP(w, r)
 }
 
 // fits reports whether the rule is for a path: its own, or one below it, in any letter case and in the spellings that

@@ -17,6 +17,8 @@ var settingOf = map[string]string{
 	"Usernames": "users.usernames", "SignUpFields": "users.fields", "TrustedProxies": "server.trusted_proxies", "ClientIPHeader": "server.client_ip_header",
 	"Mail": "mail.url", "Factors": "factors", "RequireFactor": "factors.require_for_roles", "Admin": "admin.enabled", "Texts": "pages.texts", "Languages": "pages.languages",
 	"Roles": "users.roles", "DefaultRoles": "users.default_roles", "Reserved": "users.reserved_names",
+	"Types": "forward_auth.sst.types", "Subject": "forward_auth.sst.subject", "Until": "forward_auth.sst.until", "MaxAge": "forward_auth.sst.max_age",
+	"CookieName": "forward_auth.sst.cookie",
 }
 
 var (
