@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posternauth/postern/internal/limit"
+	"github.com/posternauth/postern/internal/together"
 	"github.com/posternauth/postern/store"
 )
 
@@ -36,7 +37,7 @@ func (a *Auth) burn(r *http.Request, t *attempt) *Error {
 		return unavailable(fmt.Errorf("postern: marking an attempt as used: %w", err))
 	}
 	put := store.Put(store.Item{Key: key, Value: value, Expires: attemptGone(t)})
-	switch err := a.store.Write(ctx, put); {
+	switch err := together.Write(ctx, a.store, put); {
 	case errors.Is(err, store.ErrConflict):
 		return errUsed()
 	case err != nil:

@@ -90,8 +90,8 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request) {
 	h.sent(w, state)
 }
 
-// mailTo begins an attempt and mails what ends it. It checks and counts all limits before it does other work, and
-// nothing it does depends on the owner of the address.
+// mailTo begins an attempt and mails what ends it. It checks all limits before it does other work, and counts before it
+// mails. Nothing it does depends on the owner of the address.
 func (h *handler) mailTo(w http.ResponseWriter, r *http.Request, address string, carried map[string]string) (state string, err error) {
 	ctx := r.Context()
 	b, err := h.browser(ctx, r)

@@ -54,12 +54,13 @@ func (h *handler) redeemCode(w http.ResponseWriter, r *http.Request) {
 		h.refuseCode(w, r, a, b, state, err)
 		return
 	}
-	g.giveBack(ctx)
-	if err := h.use(ctx, a.Tag, b, true); err != nil {
+	answered, err := h.end(w, r, use{tag: a.Tag, b: b, here: true, guess: g})
+	switch {
+	case err != nil:
 		h.refuseCode(w, r, a, b, state, err)
-		return
+	case !answered:
+		h.finish(w, r, b, "code")
 	}
-	h.finish(w, r, b, true, "code")
 }
 
 // A guess is a code on its way to be compared.
@@ -87,6 +88,9 @@ func count(at time.Time, buckets []limit.Bucket, changes []store.Change) counted
 	return c
 }
 
+// The steps of a guess's tally. The second has the slot, too.
+const guessByClient = 0
+
 // charge counts a guess before anything is compared: against the client's address, the mail's address and the code. A
 // caller that gets a nil error may compare once. A write without an answer counts as failed: the guess may be lost,
 // never free.
@@ -95,10 +99,10 @@ func (g *guess) charge(ctx context.Context) (*slotRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr := g.flow.Addr(g.r)
+	addr, t := g.flow.Addr(g.r), g.newTally()
 	n, client := g.addressLimits(g.tag, addr), g.sharedLimits(addr).guesses
 	var b *slotRecord
-	for range conflicts {
+	for range conflicts + t.together {
 		all, items, err := g.read(ctx, g.tag, append([]limit.Bucket{n.guesses, n.guessesWide, n.guessesKnown}, client...)...)
 		if err != nil {
 			return nil, err
@@ -110,20 +114,29 @@ func (g *guess) charge(ctx context.Context) (*slotRecord, error) {
 			return b, err
 		}
 		now := g.now()
-		from, changes, moved, err := g.take(ctx, items, who.knows(b.Address, now), n, client)
+		if !t.pending(guessByClient) {
+			client = nil
+		}
+		taken, err := plan(now, items, client, who.knows(b.Address, now), n)
 		if err != nil {
 			return b, err
 		}
-		if moved {
-			continue
-		}
 		b.slot.Tries++
-		switch err := g.put(ctx, b, changes...); {
-		case err == nil:
-			g.address = count(now, from, changes)
-			return b, nil
-		case !errors.Is(err, store.ErrConflict):
+		put, err := b.change()
+		if err != nil {
 			return b, err
+		}
+		moved, err := t.write(ctx, taken.byClient, append(taken.byAddress, put))
+		if len(client) > 0 && !t.pending(guessByClient) {
+			g.client = count(now, client, taken.byClient)
+		}
+		if err != nil {
+			return b, err
+		}
+		if !moved {
+			g.address = count(now, taken.from, taken.byAddress)
+			b.item.Version = put.Item.Version
+			return b, nil
 		}
 	}
 	return nil, errCrowd
@@ -142,39 +155,48 @@ func (g *guess) chargeable(b *slotRecord) error {
 	return nil
 }
 
-// take counts the guess against the client's address, and returns the changes that count it against the mail's address,
-// in the buckets from. A browser that knows the address has guesses left when strangers have used up the others.
-func (g *guess) take(
-	ctx context.Context, items []store.Item, known bool, n addressLimits, client []limit.Bucket,
-) (from []limit.Bucket, changes []store.Change, moved bool, err error) {
-	now := g.now()
-	plan := func(buckets ...limit.Bucket) ([]store.Change, error) {
+// planned are the changes that count a guess: against the client's address, and against the mail's address in the
+// buckets from.
+type planned struct {
+	from                []limit.Bucket
+	byClient, byAddress []store.Change
+}
+
+// plan finds the limits that a guess counts against. A browser that knows the address has guesses left when strangers
+// have used up the others; those do not count against the client's address.
+func plan(now time.Time, items []store.Item, client []limit.Bucket, known bool, n addressLimits) (p planned, err error) {
+	take := func(buckets ...limit.Bucket) ([]store.Change, error) {
 		state, err := limit.Decode(items, buckets...)
 		if err != nil {
 			return nil, err
 		}
 		return state.Take(now)
 	}
-	taken := len(g.client.buckets) > 0
-	from = []limit.Bucket{n.guesses, n.guessesWide}
-	changes, err = plan(from...)
-	var byClient []store.Change
-	if err == nil && !taken {
-		byClient, err = plan(client...)
+	p.from = []limit.Bucket{n.guesses, n.guessesWide}
+	if p.byAddress, err = take(p.from...); err == nil {
+		p.byClient, err = take(client...)
 	}
 	if errors.Is(err, limit.ErrLimited) && known {
-		from = []limit.Bucket{n.guessesKnown}
-		changes, err = plan(from...)
-		return from, changes, false, err
+		p = planned{from: []limit.Bucket{n.guessesKnown}}
+		p.byAddress, err = take(p.from...)
 	}
-	if err != nil || taken {
-		return from, changes, false, err
+	return p, err
+}
+
+// back returns the changes of giveBack, for a Write with the use of the mail. They are none if one cannot be made.
+func (g *guess) back() (changes []store.Change) {
+	for _, c := range []counted{g.client, g.address} {
+		state, err := limit.Decode(c.written, c.buckets...)
+		if err != nil {
+			return nil
+		}
+		some, err := state.GiveBack(c.at)
+		if err != nil {
+			return nil
+		}
+		changes = append(changes, some...)
 	}
-	if moved, err = g.write(ctx, byClient...); moved || err != nil {
-		return nil, nil, moved, err
-	}
-	g.client = count(now, client, byClient)
-	return from, changes, false, nil
+	return changes
 }
 
 // giveBack returns what the guess took: the code was right. If it fails, the next wrong code is refused sooner.

@@ -7,10 +7,11 @@ import (
 // A store that fails at its n-th call, before or after doing what it was asked, leads to 503 or to the right answer: to
 // no second sign-in, no free guess, and no 500.
 func TestT3_StoreFailsAtEveryCall(t *testing.T) {
-	for _, torn := range []bool{false, true} {
+	for kind := range 4 {
+		torn, one := kind&1 != 0, kind&2 != 0
 		for _, method := range []string{"link", "code", "link elsewhere"} {
 			for n := 1; ; n++ {
-				w := newWorld(t, change{})
+				w := newWorld(t, change{one: one})
 				c := w.browser()
 				state, m := c.mustAsk("both", ada, "")
 				page := c.open(m.Arg("link")).page
@@ -35,7 +36,7 @@ func TestT3_StoreFailsAtEveryCall(t *testing.T) {
 					break
 				}
 				if a.StatusCode != 303 && a.StatusCode != 503 || (a.StatusCode == 303) != (w.signInCount() == 1) {
-					t.Errorf("%s, call %d, torn %v: %d, %d sign-ins\n%s", method, n, torn, a.StatusCode, w.signInCount(), a.body)
+					t.Errorf("%s, call %d, torn %v, one part %v: %d, %d sign-ins\n%s", method, n, torn, one, a.StatusCode, w.signInCount(), a.body)
 				}
 				if a.StatusCode == 503 && a.Header.Get("Retry-After") == "" {
 					t.Errorf("%s, call %d: no Retry-After", method, n)
@@ -43,7 +44,7 @@ func TestT3_StoreFailsAtEveryCall(t *testing.T) {
 				// Once more, with the cookies of before: in all, one sign-in at most.
 				act(spare)
 				if w.signInCount() > 1 {
-					t.Errorf("%s, call %d, torn %v: %d sign-ins", method, n, torn, w.signInCount())
+					t.Errorf("%s, call %d, torn %v, one part %v: %d sign-ins", method, n, torn, one, w.signInCount())
 				}
 			}
 		}
@@ -51,17 +52,20 @@ func TestT3_StoreFailsAtEveryCall(t *testing.T) {
 }
 
 func TestT3_NoMailWithoutLimits(t *testing.T) {
-	sent := false
-	for n := 1; !sent; n++ {
-		w := newWorld(t, change{})
-		w.store.failAt = n
-		a, _ := w.browser().ask("both", ada, "")
-		sent = a.StatusCode == 303
-		if !sent && (a.StatusCode != 503 || w.mailCount() != 0) {
-			t.Errorf("call %d fails: %d, %d mails", n, a.StatusCode, w.mailCount())
-		}
-		if sent && n < 5 { // one read, and writes for the client, the provider and the address
-			t.Errorf("a mail was sent though call %d failed", n)
+	// One read, and one write: or one each for the client, the provider and the address.
+	for one, calls := range map[bool]int{false: 2, true: 4} {
+		sent := false
+		for n := 1; !sent; n++ {
+			w := newWorld(t, change{one: one})
+			w.store.failAt = n
+			a, _ := w.browser().ask("both", ada, "")
+			sent = a.StatusCode == 303
+			if !sent && (a.StatusCode != 503 || w.mailCount() != 0) {
+				t.Errorf("one part %v, call %d fails: %d, %d mails", one, n, a.StatusCode, w.mailCount())
+			}
+			if sent && n != calls+1 {
+				t.Errorf("one part %v: a mail was sent though call %d failed", one, n)
+			}
 		}
 	}
 }
@@ -69,28 +73,31 @@ func TestT3_NoMailWithoutLimits(t *testing.T) {
 // A guess that was not counted in the store is not compared, and the answer to a wrong one waits until it is counted at
 // the provider.
 func TestM5_NoAnswerToTheChargeIsNoGuess(t *testing.T) {
-	for n := 1; n <= 6; n++ {
-		w := newWorld(t, change{})
-		c := w.browser()
-		state, m := c.mustAsk("code", ada, "")
-		// The calls: one read, the client's limit, the charge; then, of a wrong code, a read and a write of the
-		// provider's.
-		w.store.failAt = w.store.calls + n
-		a := c.guess("code", state, wrong(m.Arg("code")))
-		if n <= 5 && a.StatusCode != 503 {
-			t.Errorf("call %d fails: %d, want 503: a guess was answered that was not counted", n, a.StatusCode)
+	// The calls: one read and the charge, which is a write for the client and one for the address if the store writes
+	// to one Part at a time. Then, of a wrong code, a read and a write of the provider's.
+	for one, charged := range map[bool]int{false: 2, true: 3} {
+		for n := 1; n <= charged+3; n++ {
+			w := newWorld(t, change{one: one})
+			c := w.browser()
+			state, m := c.mustAsk("code", ada, "")
+			w.store.failAt = w.store.calls + n
+			a := c.guess("code", state, wrong(m.Arg("code")))
+			if n <= charged+2 && a.StatusCode != 503 {
+				t.Errorf("one part %v, call %d fails: %d, want 503: a guess was answered that was not counted", one, n, a.StatusCode)
+			}
+			if n == charged+3 {
+				a.want(t, 400, "invalid_code")
+			}
 		}
-		if n == 6 {
-			a.want(t, 400, "invalid_code")
-		}
-	}
-	for n := 1; n <= 3; n++ {
-		w := newWorld(t, change{})
-		c := w.browser()
-		state, m := c.mustAsk("code", ada, "")
-		w.store.failAt = w.store.calls + n
-		if a := c.guess("code", state, m.Arg("code")); a.StatusCode != 503 || w.signInCount() != 0 {
-			t.Errorf("call %d fails: %d, %d sign-ins, want 503: the right code was compared before it was counted", n, a.StatusCode, w.signInCount())
+		for n := 1; n <= charged; n++ {
+			w := newWorld(t, change{one: one})
+			c := w.browser()
+			state, m := c.mustAsk("code", ada, "")
+			w.store.failAt = w.store.calls + n
+			if a := c.guess("code", state, m.Arg("code")); a.StatusCode != 503 || w.signInCount() != 0 {
+				t.Errorf("one part %v, call %d fails: %d, %d sign-ins, want 503: the right code was compared before it was counted",
+					one, n, a.StatusCode, w.signInCount())
+			}
 		}
 	}
 }

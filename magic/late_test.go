@@ -105,24 +105,64 @@ func TestM5_WrongCodesCountForADay(t *testing.T) {
 // A write that somebody else was faster at is tried again, and counts once: a mail against its client, and a wrong code
 // against the client that typed it.
 func TestT2_LostRacesCountOnce(t *testing.T) {
-	for _, n := range []int{2, 3, 4} { // after the read: the client's limit, the provider's, the mail
-		w := newWorld(t, change{config: magic.Config{PerClient: 2}})
-		w.store.lost, w.store.failAt = true, n
-		for i, want := range []int{303, 303, 429} {
-			if a, _ := w.browser().ask("link", fmt.Sprintf("u%d@example.com", i), ""); a.StatusCode != want {
-				t.Errorf("call %d lost, mail %d: %d, want %d", n, i, a.StatusCode, want)
+	for one, calls := range map[bool]struct{ mail, guess []int }{
+		// After a read: all of it. Of a wrong code, after another read: the provider's sum.
+		false: {mail: []int{2}, guess: []int{2, 4}},
+		// After a read: the client's limit, then the provider's and the mail, or the charge; the provider's sum as
+		// above.
+		true: {mail: []int{2, 3, 4}, guess: []int{2, 3, 5}},
+	} {
+		for _, n := range calls.mail {
+			w := newWorld(t, change{config: magic.Config{PerClient: 2}, one: one})
+			w.store.lost, w.store.failAt = true, n
+			for i, want := range []int{303, 303, 429} {
+				if a, _ := w.browser().ask("link", fmt.Sprintf("u%d@example.com", i), ""); a.StatusCode != want {
+					t.Errorf("one part %v, call %d lost, mail %d: %d, want %d", one, n, i, a.StatusCode, want)
+				}
+			}
+		}
+		for _, n := range calls.guess {
+			w := newWorld(t, change{config: magic.Config{PerClient: 1}, one: one})
+			c := w.browser()
+			state, m := c.mustAsk("code", ada, "")
+			w.store.lost, w.store.failAt = true, w.store.calls+n
+			for i, want := range []int{400, 400, 429} {
+				if a := c.guess("code", state, wrong(m.Arg("code"))); a.StatusCode != want {
+					t.Errorf("one part %v, call %d lost, guess %d: %d, want %d", one, n, i, a.StatusCode, want)
+				}
 			}
 		}
 	}
-	for _, n := range []int{2, 3, 5} { // after the read: the client's limit, the charge; after another read: the provider's sum
+}
+
+// TestT2_CrowdsCountStepByStep: a mail, a guess and a right code get through, and count once, though others keep
+// writing one of the items that they count in.
+func TestT2_CrowdsCountStepByStep(t *testing.T) {
+	for lost := range 4 { // writes in a row that somebody else was faster at
 		w := newWorld(t, change{config: magic.Config{PerClient: 1}})
+		lose := func() { w.store.lose(lost) }
 		c := w.browser()
+		lose()
 		state, m := c.mustAsk("code", ada, "")
-		w.store.lost, w.store.failAt = true, w.store.calls+n
-		for i, want := range []int{400, 400, 429} {
-			if a := c.guess("code", state, wrong(m.Arg("code"))); a.StatusCode != want {
-				t.Errorf("call %d lost, guess %d: %d, want %d", n, i, a.StatusCode, want)
-			}
+		if a, _ := w.browser().ask("code", "bob@example.com", ""); a.StatusCode != 429 {
+			t.Errorf("%d lost, a second mail of the client: %d", lost, a.StatusCode)
 		}
+		lose()
+		c.copy().guess("code", state, wrong(m.Arg("code"))).want(t, 400, "invalid_code")
+		lose()
+		if a := c.guess("code", state, m.Arg("code")); a.StatusCode != 303 {
+			t.Errorf("%d lost, the right code: %d", lost, a.StatusCode)
+		}
+		w.signedIn()
+		if n := w.charges(); n != 2 {
+			t.Errorf("%d lost: %d tries charged, want 2", lost, n)
+		}
+		// The right code was given back: one of the two wrong ones of a client's day is left.
+		c = w.browser()
+		c.Addr = "198.51.100.9:1"
+		state, m = c.mustAsk("code", ada, "")
+		c.Addr = w.browser().Addr
+		c.guess("code", state, wrong(m.Arg("code"))).want(t, 400, "invalid_code")
+		c.guess("code", state, wrong(m.Arg("code"))).want(t, 429, "rate_limited")
 	}
 }

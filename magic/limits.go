@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/posternauth/postern/internal/clientip"
@@ -90,6 +91,45 @@ func (h *handler) write(ctx context.Context, changes ...store.Change) (moved boo
 		return true, nil
 	}
 	return false, err
+}
+
+// A tally writes what counts one deed in several parts of the store, all or nothing in one Write. It writes step by
+// step if the store cannot, or after two conflicts: a crowd that writes one of the items must not keep the others from
+// being counted.
+type tally struct {
+	*handler
+	together int // how many tries may still write all in one
+	done     int // how many steps are written
+}
+
+func (h *handler) newTally() tally {
+	t := tally{handler: h}
+	if store.WritesTwoParts(h.flow.Store()) {
+		t.together = 2
+	}
+	return t
+}
+
+// pending reports whether a step is not written yet.
+func (t *tally) pending(step int) bool { return t.done <= step }
+
+// write writes the steps that are pending, in their order. moved reports that somebody else wrote first: the caller
+// reads again, and plans the steps again that are pending then.
+func (t *tally) write(ctx context.Context, steps ...[]store.Change) (moved bool, err error) {
+	if t.together > 0 {
+		t.together--
+		if moved, err = t.handler.write(ctx, slices.Concat(steps...)...); !moved && err == nil {
+			t.done = len(steps)
+		}
+		return moved, err
+	}
+	for t.pending(len(steps) - 1) {
+		if moved, err = t.handler.write(ctx, steps[t.done]...); moved || err != nil {
+			return moved, err
+		}
+		t.done++
+	}
+	return false, nil
 }
 
 // countWrong counts a wrong code at the provider, where all its addresses and clients are counted together. Once there

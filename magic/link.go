@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/posternauth/postern"
-	"github.com/posternauth/postern/internal/limit"
 )
 
 // openLink finds the mail of a link, given its state and token. here is the browser that asked for it. It only reads.
@@ -90,23 +89,20 @@ func (h *handler) redeemLink(w http.ResponseWriter, r *http.Request) {
 		h.page(w, r, h.linkPage(b, state, token, false))
 		return
 	}
-	if err := h.use(ctx, tag, b, here); err != nil {
+	answered, err := h.end(w, r, use{tag: tag, b: b, here: here})
+	switch {
+	case err != nil:
 		h.refuseLink(w, r, b, err)
-		return
+	case !answered:
+		h.finish(w, r, b, "link")
 	}
-	h.finish(w, r, b, here, "link")
 }
 
 // finish ends the sign-in of a person who has shown control of the mailbox. In the browser that asked, it leads where
-// the attempt asked to. Another browser has nothing of that but the claims, which are kept with the mail.
-func (h *handler) finish(w http.ResponseWriter, r *http.Request, b *slotRecord, here bool, method string) {
+// the attempt asked to, which end has resumed. Another browser has nothing of that but the claims, which are kept with
+// the mail.
+func (h *handler) finish(w http.ResponseWriter, r *http.Request, b *slotRecord, method string) {
 	ctx := r.Context()
-	if here {
-		if err := h.flow.Resume(w, r.WithContext(limit.Proved(ctx)), nil); err != nil {
-			h.flow.Fail(w, r, err)
-			return
-		}
-	}
 	known, err := h.browser(ctx, r)
 	if err == nil {
 		known.learn(b.Address, h.now())

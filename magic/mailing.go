@@ -25,19 +25,29 @@ type mailing struct {
 	limits  addressLimits
 
 	// As last read.
-	slots   []slotRecord
-	items   []store.Item
-	changes []store.Change // that count the mail against its address
-	next    time.Duration  // no mail can be sent before; 0: it can
+	slots []slotRecord
+	items []store.Item
+	next  time.Duration // no mail can be sent before; 0: it can
 
-	clientCounted bool
+	// What counts the mail: against the client's address, the provider and the mail's address. The first two are empty
+	// for a mail that only the limit of known browsers counts.
+	byClient, total, byAddress []store.Change
+
+	tally tally
 }
+
+// The steps of a mailing's tally. The last has the slot, too.
+const (
+	stepClient = iota
+	stepTotal
+	stepAddress
+)
 
 func (h *handler) newMailing(r *http.Request, tag, address string, b browser) *mailing {
 	addr := h.flow.Addr(r)
 	return &mailing{
 		handler: h, r: r, tag: tag, address: address, asker: b, known: b.knows(address, h.now()), asked: b.asked(address, h.now()),
-		shared: h.sharedLimits(addr), limits: h.addressLimits(tag, addr),
+		shared: h.sharedLimits(addr), limits: h.addressLimits(tag, addr), tally: h.newTally(),
 	}
 }
 
@@ -61,54 +71,43 @@ func (p *mailing) plan(buckets ...limit.Bucket) ([]store.Change, error) {
 	return state.Take(p.now())
 }
 
-// admit decides whether the mail is sent, and counts it against the client's address and the provider. The error is a
-// limit of those two, or the store's. A mail that its address has no room for is held, see held: that is not an error.
+// admit decides whether the mail is sent. It only reads: keep counts the mail. The error is a limit of the client's
+// address or of the provider, or the store's. A mail that its address has no room for is held, see held: that is not an
+// error.
 func (p *mailing) admit(ctx context.Context) error {
-	err := limit.Retry(ctx, "magic mail", func() (bool, error) {
-		if err := p.look(ctx); err != nil {
-			return false, err
-		}
-		byClient, total, err := p.wider()
-		if errors.Is(err, limit.ErrLimited) && p.known {
-			// Strangers must not use up the mails of a browser that knows the address. It has some that nothing else
-			// limits.
-			return true, p.choose([]limit.Bucket{p.limits.mailsKnown})
-		}
-		if err != nil {
-			return false, err
-		}
-		if err := p.fromAddress(); err != nil || p.held() {
-			return true, err
-		}
-		if !p.clientCounted {
-			if moved, err := p.write(ctx, byClient...); moved || err != nil {
-				return false, err
-			}
-			p.clientCounted = true
-		}
-		moved, err := p.write(ctx, total...)
-		return !moved, err
-	})
-	var denied *limit.Error
-	if err != nil && !errors.As(err, &denied) {
-		return fmt.Errorf("magic: counting a mail: %w", err)
+	if err := p.look(ctx); err != nil {
+		return err
 	}
-	return err
+	err := p.wider()
+	if errors.Is(err, limit.ErrLimited) && p.known {
+		// Strangers must not use up the mails of a browser that knows the address. It has some that nothing else
+		// limits.
+		p.byClient, p.total = nil, nil
+		return p.choose([]limit.Bucket{p.limits.mailsKnown})
+	}
+	if err != nil {
+		return err
+	}
+	return p.fromAddress()
 }
 
-// wider returns the changes that count the mail against the client's address, and against the provider.
-func (p *mailing) wider() (byClient, total []store.Change, err error) {
-	if !p.clientCounted {
-		if byClient, err = p.plan(p.shared.client...); err != nil {
-			return nil, nil, err
+// wider plans what counts the mail against the client's address, and against the provider.
+func (p *mailing) wider() (err error) {
+	if p.tally.pending(stepClient) {
+		if p.byClient, err = p.plan(p.shared.client...); err != nil {
+			return err
 		}
 	}
-	state, err := p.state(p.shared.total...)
-	if err != nil {
-		return nil, nil, err
+	if p.tally.pending(stepTotal) {
+		state, err := p.state(p.shared.total...)
+		if err != nil {
+			return err
+		}
+		if p.total, err = state.TakeAny(p.now()); err != nil {
+			return err
+		}
 	}
-	total, err = state.TakeAny(p.now())
-	return byClient, total, err
+	return nil
 }
 
 // fromAddress finds the limit of the address that the mail comes from: everybody's, that of browsers that know it, or
@@ -126,7 +125,7 @@ func (p *mailing) fromAddress() error {
 
 // choose takes the first of several limits that has room, if there is room for the mail itself.
 func (p *mailing) choose(from ...[]limit.Bucket) error {
-	p.changes, p.next = nil, 0
+	p.byAddress, p.next = nil, 0
 	for _, buckets := range from {
 		changes, err := p.plan(buckets...)
 		var denied *limit.Error
@@ -138,9 +137,9 @@ func (p *mailing) choose(from ...[]limit.Bucket) error {
 		case err != nil:
 			return err
 		default:
-			p.changes, p.next = changes, 0
+			p.byAddress, p.next = changes, 0
 			if choose(p.slots, p.slot(), p.now()) == nil {
-				p.changes, p.next = nil, p.config.Life // until one of the mails is dead
+				p.byAddress, p.next = nil, p.config.Life // until one of the mails is dead
 			}
 			return nil
 		}
@@ -160,37 +159,40 @@ func (p *mailing) hardened() bool {
 	return err != nil || state.LeftInAll(p.now()) == 0
 }
 
-// keep writes the slot of the mail and counts the mail against its address, in one Write.
+// keep counts the mail and writes its slot, in one Write if the store can.
 func (p *mailing) keep(ctx context.Context, s slot, l sealedPart) error {
-	for range conflicts {
+	first := true
+	err := limit.Retry(ctx, "magic mail", func() (bool, error) {
+		if !first {
+			if err := p.admit(ctx); err != nil {
+				return false, err
+			}
+			if p.held() {
+				return false, errCrowd // racers have used up the limit since
+			}
+		}
+		first = false
 		b := choose(p.slots, s, p.now())
 		if b == nil {
-			return errCrowd
+			return false, errCrowd
 		}
 		sealed, err := p.sealPart(ctx, b.item.Key, s.Flow, l)
 		if err != nil {
-			return err
+			return false, err
 		}
 		b.slot = s
 		b.slot.Sealed = sealed
-		err = p.put(ctx, b, p.changes...)
-		if err == nil {
-			return nil
+		put, err := b.change()
+		if err != nil {
+			return false, err
 		}
-		if !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("magic: writing the store: %w", err)
-		}
-		if err := p.look(ctx); err != nil {
-			return err
-		}
-		if err := p.fromAddress(); err != nil {
-			return err
-		}
-		if p.held() {
-			return errCrowd // racers have used up the limit since
-		}
+		moved, err := p.tally.write(ctx, p.byClient, p.total, append(p.byAddress, put))
+		return !moved, err
+	})
+	if denied := new(limit.Error); errors.As(err, &denied) || errors.Is(err, errCrowd) || err == nil {
+		return err
 	}
-	return errCrowd
+	return fmt.Errorf("magic: counting a mail: %w", err)
 }
 
 // hold answers as if a mail had been sent. If this browser's earlier mail is good, it counts for the new attempt as

@@ -3,9 +3,7 @@ package magic
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -200,49 +198,4 @@ func (b *slotRecord) state(now time.Time, here bool) error {
 		return errUsedElsewhere
 	}
 	return nil
-}
-
-// use marks the mail as used, once: of any number of callers one gets nil. The caller has checked the token or the code
-// against this very slot.
-//
-// A link that another browser uses stays good for the browser that asked: programs that scan mail press buttons, and
-// must not use up the sign-in of the person. In each of the two places it works once. Other browsers are counted, see
-// elsewhereLimit, in the same Write.
-func (h *handler) use(ctx context.Context, tag string, b *slotRecord, here bool) error {
-	me := rand.Text()
-	for range maxTries + conflicts { // guesses at the code of the same mail may come in between, that often at most
-		if err := b.state(h.now(), here); err != nil {
-			return err
-		}
-		flow := b.slot.Flow
-		var counts []store.Change
-		if here {
-			b.slot.Used, b.slot.Link, b.slot.Code, b.slot.Sealed = me, "", "", ""
-		} else {
-			b.slot.Elsewhere = me
-			var err error
-			if counts, err = b.elsewhere.Take(h.now()); errors.Is(err, limit.ErrLimited) {
-				return errManyElsewhere
-			} else if err != nil {
-				return err
-			}
-		}
-		err := h.put(ctx, b, counts...)
-		if err == nil {
-			return nil
-		}
-		// Lost, or left without an answer: the slot says which. An answer that came too late must not keep us from
-		// looking.
-		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		now, err2 := h.find(look, tag, flow)
-		cancel()
-		switch {
-		case err2 != nil:
-			return errors.Join(err, err2)
-		case now.slot.Used == me, now.slot.Elsewhere == me:
-			return nil
-		}
-		b = now
-	}
-	return errCrowd
 }

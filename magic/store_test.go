@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,10 +22,15 @@ type witness struct {
 	failAt int  // the number of the call that fails; 0: none
 	torn   bool // a failing Write is applied all the same
 	lost   bool // a failing Write is one that somebody else was faster at
+	losing int  // so many Writes to come are lost
+	one    bool // it writes to one Part at a time, as a Redis Cluster does
 
 	crowd   *sync.WaitGroup // the next readers of a slot wait for each other, and then write at once
 	awaited int
 }
+
+// OnePart implements store.OnePart.
+func (s *witness) OnePart() bool { return s.one }
 
 var errBroken = errors.New("disk on fire")
 
@@ -45,6 +51,13 @@ func (s *witness) Get(ctx context.Context, keys ...store.Key) ([]store.Item, err
 		s.meet()
 	}
 	return items, err
+}
+
+// lose makes the next n writes those that somebody else was faster at.
+func (s *witness) lose(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.losing = n
 }
 
 // gather makes the next n readers of a slot wait for each other, so that each decides on the same state.
@@ -71,7 +84,14 @@ func (s *witness) meet() {
 
 func (s *witness) Write(ctx context.Context, changes ...store.Change) error {
 	fails := s.fails()
-	if fails && s.lost {
+	if s.one && slices.ContainsFunc(changes, func(c store.Change) bool { return c.Item.Key.Part != changes[0].Item.Key.Part }) {
+		return store.ErrInvalid
+	}
+	s.mu.Lock()
+	lost := s.losing > 0
+	s.losing = max(0, s.losing-1)
+	s.mu.Unlock()
+	if lost || fails && s.lost {
 		return store.ErrConflict
 	}
 	if fails && !s.torn {

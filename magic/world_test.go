@@ -44,6 +44,7 @@ type change struct {
 	config magic.Config
 	on     *world // share its store and keys
 	pkce   bool   // postern.Config.RequirePKCE
+	one    bool   // the store writes to one Part at a time
 
 	defaultPages bool // HTML instead of the JSON that tests read
 }
@@ -56,7 +57,7 @@ func newWorld(t testing.TB, c change) *world {
 		w.ring, w.store = c.on.ring, c.on.store
 		w.Set(c.on.Now())
 	} else {
-		w.ring, w.store = w.Ring(t, nil), &witness{Store: &store.Memory{Now: w.Now}}
+		w.ring, w.store = w.Ring(t, nil), &witness{Store: &store.Memory{Now: w.Now}, one: c.one}
 	}
 	sc := w.Config(cmp.Or(c.issuer, issuer))
 	sc.Keys, sc.Secrets, sc.Store = w.ring, secrets{w}, w.store

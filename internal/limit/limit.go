@@ -155,7 +155,7 @@ func GiveBack(ctx context.Context, s store.Store, taken time.Time, written []sto
 		if err != nil {
 			return false, err
 		}
-		changes, err := state.giveBack(taken)
+		changes, err := state.GiveBack(taken)
 		if err != nil || len(changes) == 0 {
 			return true, err
 		}

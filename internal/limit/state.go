@@ -93,8 +93,9 @@ func (s *State) Take(now time.Time) ([]store.Change, error) {
 	return changes, nil
 }
 
-// giveBack returns the changes that undo a take at the moment taken, where it is still counted.
-func (s *State) giveBack(taken time.Time) ([]store.Change, error) {
+// GiveBack returns the changes that undo a take at the moment taken, where it is still counted. They are conditional on
+// what was read.
+func (s *State) GiveBack(taken time.Time) ([]store.Change, error) {
 	var changes []store.Change
 	for i, b := range s.buckets {
 		_, end := b.Rule.step(taken)
