@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -291,67 +290,6 @@ func get(address string) (int, string) {
 		return 0, err.Error()
 	}
 	return res.StatusCode, string(body)
-}
-
-// relay is a connection to a database that can be cut.
-type relay struct {
-	addr string
-	to   string
-
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]bool
-}
-
-func newRelay(t *testing.T, to string) *relay {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{addr: l.Addr().String(), to: to, conns: map[net.Conn]bool{}}
-	t.Cleanup(func() { l.Close(); r.set(true) })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go r.pass(c)
-		}
-	}()
-	return r
-}
-
-func (r *relay) pass(c net.Conn) {
-	defer c.Close()
-	up, err := net.Dial("tcp", r.to)
-	if err != nil {
-		return
-	}
-	defer up.Close()
-	r.mu.Lock()
-	if r.cut {
-		r.mu.Unlock()
-		return
-	}
-	r.conns[c], r.conns[up] = true, true
-	r.mu.Unlock()
-	go func() { _, _ = io.Copy(up, c); up.Close() }()
-	_, _ = io.Copy(c, up)
-}
-
-// set cuts all connections and refuses new ones, or lets them pass again.
-func (r *relay) set(cut bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cut = cut
-	if cut {
-		for c := range r.conns {
-			c.Close()
-		}
-		r.conns = map[net.Conn]bool{}
-	}
 }
 
 // command is the server of a site, not started.

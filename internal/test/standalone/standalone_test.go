@@ -72,13 +72,17 @@ func TestServe_StoreOutage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := newRelay(t, dsn.Host)
-	dsn.Host = line.addr
+	line, err := testserver.NewRelay(dsn.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(line.Close)
+	dsn.Host = line.Addr()
 	s := newSite(t, dsn.String())
 	server := s.start()
 	p := s.person("ada")
 	p.signUp()
-	line.set(true)
+	line.Cut(true)
 	s.until("not ready", recovery, func() bool { status, _ := get(server.local + "/readyz"); return status == 503 })
 	if status, _ := get(server.local + "/healthz"); status != 200 {
 		t.Errorf("health: %d", status)
@@ -96,7 +100,7 @@ func TestServe_StoreOutage(t *testing.T) {
 			t.Errorf("%s needs no store: %d", path, a.status)
 		}
 	}
-	line.set(false)
+	line.Cut(false)
 	took := s.until("ready again", recovery, func() bool { status, _ := get(server.local + "/readyz"); return status == 200 })
 	t.Logf("ready %v after the outage", took)
 	if a := p.refreshes(); a.status != 200 {
@@ -105,7 +109,7 @@ func TestServe_StoreOutage(t *testing.T) {
 	p.must(200, "GET", "/account", nil)
 
 	// A server that starts during an outage ends with the status that asks for another try.
-	line.set(true)
+	line.Cut(true)
 	if status, out := s.failed(); status != 1 || strings.Contains(out, "password") {
 		t.Errorf("start without a store: %d %s", status, out)
 	}
