@@ -76,6 +76,26 @@ level = "warn"
 
 // startPostern builds and starts `postern serve`, and signs people up.
 func startPostern(folder, store string) (*authServer, error) {
+	p, err := newPosternLoad(folder, store)
+	if err != nil {
+		return nil, err
+	}
+	cmd := p.command()
+	end, err := startProcess(cmd, p.ready())
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	s := &authServer{name: "postern serve, " + strings.SplitN(store, ":", 2)[0], pid: cmd.Process.Pid, stop: func() { end(); p.close() }, client: p.client}
+	if err := p.signUpAll(); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// newPosternLoad builds `postern serve`, writes its configuration, makes its tables and starts a mail server.
+func newPosternLoad(folder, store string) (*posternLoad, error) {
 	binary := folder + "/postern"
 	if out, err := exec.Command("go", "build", "-C", "..", "-o", binary, "./cmd/postern").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, out)
@@ -92,45 +112,36 @@ func startPostern(folder, store string) (*authServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &posternLoad{base: "http://" + public + "/auth", mails: inbox.New()}
-	go func() { _ = (&inbox.SMTP{Inbox: p.mails}).Serve(ctx, mail) }()
-
 	vault, seal := "store", `seal = "secret:VAULT_KEY"`
 	if store == "memory" {
 		vault, seal = "memory", ""
 	}
-	config := fmt.Sprintf(loadConfig, public, local, store, vault, seal, mail.Addr())
-	if err := os.WriteFile(folder+"/postern.toml", []byte(config), 0o600); err != nil {
-		cancel()
-		return nil, err
-	}
 	key := make([]byte, 32)
 	rand.Read(key)
 	environment := append(os.Environ(), "VAULT_KEY="+base64.StdEncoding.EncodeToString(key))
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &posternLoad{base: "http://" + public + "/auth", mails: inbox.New(), close: cancel}
+	p.command = func() *exec.Cmd {
+		cmd := exec.Command(binary, "serve", "--config", folder+"/postern.toml")
+		cmd.Env, cmd.Stderr = environment, os.Stderr
+		return cmd
+	}
+	go func() { _ = (&inbox.SMTP{Inbox: p.mails}).Serve(ctx, mail) }()
+
+	config := fmt.Sprintf(loadConfig, public, local, store, vault, seal, mail.Addr())
+	if err := os.WriteFile(folder+"/postern.toml", []byte(config), 0o600); err != nil {
+		p.close()
+		return nil, err
+	}
 	if store != "memory" {
 		migrate := exec.Command(binary, "migrate", "--store", store)
 		migrate.Env = environment
 		if out, err := migrate.CombinedOutput(); err != nil {
-			cancel()
+			p.close()
 			return nil, fmt.Errorf("postern migrate: %w\n%s", err, out)
 		}
 	}
-	cmd := exec.Command(binary, "serve", "--config", folder+"/postern.toml")
-	cmd.Env, cmd.Stderr = environment, os.Stderr
-	end, err := startProcess(cmd, p.base+"/.well-known/jwks.json")
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	s := &authServer{name: "postern serve, " + strings.SplitN(store, ":", 2)[0], pid: cmd.Process.Pid, stop: func() { end(); cancel() }, client: p.client}
-	for n := range authAccounts {
-		if err := p.signUp(n); err != nil {
-			s.stop()
-			return nil, fmt.Errorf("sign-up of %s: %w", loadAddress(n), err)
-		}
-	}
-	return s, nil
+	return p, nil
 }
 
 func freeAddress() (string, error) {
@@ -143,12 +154,17 @@ func freeAddress() (string, error) {
 }
 
 type posternLoad struct {
-	base  string
-	mails *inbox.Inbox
+	base    string
+	mails   *inbox.Inbox
+	command func() *exec.Cmd // the server, not started
+	close   func()           // ends the mail server
 
 	mu       sync.Mutex
 	visitors int
 }
+
+// ready is the address that answers once the server is there.
+func (p *posternLoad) ready() string { return p.base + "/.well-known/jwks.json" }
 
 // visitor is somebody without cookies, with another address in another network than the visitors before.
 func (p *posternLoad) visitor(client *http.Client) *posternVisitor {
@@ -216,7 +232,7 @@ func (v *posternVisitor) call(ctx context.Context, url string, body map[string]s
 		return a, err
 	}
 	if err := json.Unmarshal(data, &a); err != nil || res.StatusCode != http.StatusOK {
-		return a, fmt.Errorf("%s answers %s: %.300s", url, res.Status, data)
+		return a, &badAnswer{url, res.StatusCode, data}
 	}
 	return a, nil
 }
@@ -273,6 +289,15 @@ func (p *posternLoad) signUp(n int) error {
 		"email": func() string { return loadAddress(n) }, "code": p.code(n), "password": func() string { return loadPassword },
 	})
 	return err
+}
+
+func (p *posternLoad) signUpAll() error {
+	for n := range authAccounts {
+		if err := p.signUp(n); err != nil {
+			return fmt.Errorf("sign-up of %s: %w", loadAddress(n), err)
+		}
+	}
+	return nil
 }
 
 func (p *posternLoad) client(worker int) (authClient, error) {
@@ -333,6 +358,17 @@ func (p *posternLoad) client(worker int) (authClient, error) {
 	}, nil
 }
 
+// badAnswer is the error of an answer that was not expected.
+type badAnswer struct {
+	url    string
+	status int
+	body   []byte
+}
+
+func (e *badAnswer) Error() string {
+	return fmt.Sprintf("%s answers %d: %.300s", e.url, e.status, e.body)
+}
+
 // answered returns an error for any status but 200, and reads the body.
 func answered(res *http.Response, err error) error {
 	if err != nil {
@@ -341,7 +377,7 @@ func answered(res *http.Response, err error) error {
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("it answers %s: %.300s", res.Status, data)
+		err = &badAnswer{res.Request.URL.String(), res.StatusCode, data}
 	}
 	return err
 }
@@ -363,7 +399,7 @@ func postForm(ctx context.Context, client *http.Client, url, form string, into a
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s: %.300s", url, res.Status, data)
+		return &badAnswer{url, res.StatusCode, data}
 	}
 	return json.Unmarshal(data, into)
 }

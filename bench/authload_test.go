@@ -29,14 +29,3 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 }
-
-// TestFlat: the memory is read while clients sign in, refresh and check.
-func TestFlat(t *testing.T) {
-	var out bytes.Buffer
-	if err := flat([]string{"-server", "postern-memory", "-for", "4s", "-every", "100ms", "-workers", "2", "-pause", "50ms"}, &out); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(out.String(), "times the memory of the second") || strings.Contains(out.String(), " 0 of them sign-ins") {
-		t.Errorf("nobody signed in, or there is no comparison:\n%s", out.String())
-	}
-}
