@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/posternauth/postern/internal/secretpath"
 	"github.com/posternauth/postern/secrets"
 )
 
@@ -64,16 +65,11 @@ var _ secrets.Editor = (*Source)(nil)
 
 // New returns a Source. It calls nothing.
 func New(c Config) (*Source, error) {
-	if c.Client == nil {
-		return nil, errors.New("smsecrets: Config.Client is missing")
+	prefix, err := secretpath.Open("smsecrets", c.Client, c.Prefix)
+	if err != nil {
+		return nil, err
 	}
-	if c.Prefix == "" {
-		c.Prefix = "/sst"
-	}
-	if err := secrets.CheckPrefix(c.Prefix); err != nil {
-		return nil, fmt.Errorf("smsecrets: Config.Prefix: %w", err)
-	}
-	return &Source{c.Client, c.Prefix, c.KeyID, c.Plain}, nil
+	return &Source{c.Client, prefix, c.KeyID, c.Plain}, nil
 }
 
 // SetFlags returns the flags with which postern secrets set writes here.
@@ -153,10 +149,10 @@ func (s *Source) Remove(ctx context.Context, key secrets.Key) error {
 
 // List returns the keys of an application and a stage that have a value.
 func (s *Source) List(ctx context.Context, app, stage string) ([]secrets.Entry, error) {
-	if err := (secrets.Key{App: app, Stage: stage, Kind: secrets.Secret, Name: "NAME"}).Check(); err != nil {
+	below, err := secretpath.Below(s.prefix, app, stage)
+	if err != nil {
 		return nil, err
 	}
-	below := s.prefix + "/" + app + "/" + stage + "/"
 	in := &secretsmanager.ListSecretsInput{Filters: []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{below}}}}
 	var list []secrets.Entry
 	for {

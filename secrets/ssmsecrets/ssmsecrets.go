@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/posternauth/postern/internal/secretpath"
 	"github.com/posternauth/postern/secrets"
 )
 
@@ -70,19 +71,14 @@ const (
 
 // New returns a Source. It calls nothing.
 func New(c Config) (*Source, error) {
-	if c.Client == nil {
-		return nil, errors.New("ssmsecrets: Config.Client is missing")
+	prefix, err := secretpath.Open("ssmsecrets", c.Client, c.Prefix)
+	if err != nil {
+		return nil, err
 	}
-	if c.Prefix == "" {
-		c.Prefix = "/sst"
+	if first := strings.ToLower(prefix[1:]); strings.HasPrefix(first, "aws") || strings.HasPrefix(first, "ssm") {
+		return nil, fmt.Errorf(`ssmsecrets: Config.Prefix %q: SSM keeps what begins with "aws" or "ssm" for itself`, prefix)
 	}
-	if err := secrets.CheckPrefix(c.Prefix); err != nil {
-		return nil, fmt.Errorf("ssmsecrets: Config.Prefix: %w", err)
-	}
-	if first := strings.ToLower(c.Prefix[1:]); strings.HasPrefix(first, "aws") || strings.HasPrefix(first, "ssm") {
-		return nil, fmt.Errorf(`ssmsecrets: Config.Prefix %q: SSM keeps what begins with "aws" or "ssm" for itself`, c.Prefix)
-	}
-	return &Source{c.Client, c.Prefix, c.KeyID, c.Plain}, nil
+	return &Source{c.Client, prefix, c.KeyID, c.Plain}, nil
 }
 
 // SetFlags returns the flags with which postern secrets set writes here.
@@ -189,10 +185,10 @@ func (s *Source) Remove(ctx context.Context, key secrets.Key) error {
 
 // List returns the keys of an application and a stage that have a value. Nothing is decrypted.
 func (s *Source) List(ctx context.Context, app, stage string) ([]secrets.Entry, error) {
-	if err := (secrets.Key{App: app, Stage: stage, Kind: secrets.Secret, Name: "NAME"}).Check(); err != nil {
+	below, err := secretpath.Below(s.prefix, app, stage)
+	if err != nil {
 		return nil, err
 	}
-	below := s.prefix + "/" + app + "/" + stage + "/"
 	in := &ssm.GetParametersByPathInput{Path: &below, Recursive: aws.Bool(true), WithDecryption: aws.Bool(false)}
 	var list []secrets.Entry
 	for {
