@@ -86,19 +86,26 @@ func (e *engine) measure(out io.Writer, chosen *regexp.Regexp, alg string, round
 	}
 	tasks = slices.DeleteFunc(tasks, func(t task) bool { return !chosen.MatchString(t.name) })
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "%s\tworkers\top/s\tp50\tp99\tx peer\t\n", e.name)
+	fmt.Fprintf(t, "%s\tworkers\top/s\tp50\tp99\tx peer\tprogram\tserver\tx peer by CPU\t\n", e.name)
 	for _, workers := range []int{1, 8} {
-		all, err := race(tasks, workers, rounds, turn)
+		all, err := e.race(tasks, workers, rounds, turn)
 		if err != nil {
 			return err
 		}
 		for i, task := range tasks {
-			times := "-"
+			times, server, byCPU := "-", "-", "-"
+			if e.server != nil {
+				server = duration(quantile(all[i].server, 0.5))
+			}
 			if base := peerOf(task, tasks); base >= 0 {
 				times = fmt.Sprintf("%.2f", ratio(all[i].rates, all[base].rates))
+				if e.server != nil || !e.remote {
+					byCPU = fmt.Sprintf("%.2f", ratio(all[base].both(), all[i].both()))
+				}
 			}
 			slices.Sort(all[i].took)
-			fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%s\t\n", task.name, workers, quantile(all[i].rates, 0.5), at(all[i].took, 0.5), at(all[i].took, 0.99), times)
+			fmt.Fprintf(t, "%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t\n", task.name, workers, quantile(all[i].rates, 0.5),
+				at(all[i].took, 0.5), at(all[i].took, 0.99), times, duration(quantile(all[i].program, 0.5)), server, byCPU)
 		}
 	}
 	fmt.Fprintln(t)
@@ -123,21 +130,46 @@ func at(sorted []time.Duration, q float64) string {
 
 // tally is what a task did in its turns.
 type tally struct {
-	rates []float64 // operations a second, of each round
-	took  []time.Duration
+	rates           []float64 // operations a second, of each round
+	program, server []float64 // CPU time of an operation in nanoseconds, of each round
+	took            []time.Duration
+}
+
+// both is the CPU time of program and server together, of each round.
+func (t *tally) both() []float64 {
+	sum := make([]float64, len(t.program))
+	for i := range sum {
+		sum[i] = t.program[i] + t.server[i]
+	}
+	return sum
 }
 
 // race lets tasks take turns, in another order each round.
-func race(tasks []task, workers, rounds int, turn time.Duration) ([]tally, error) {
+func (e *engine) race(tasks []task, workers, rounds int, turn time.Duration) ([]tally, error) {
+	server := e.server
+	if server == nil {
+		server = func() (time.Duration, error) { return 0, nil }
+	}
 	all := make([]tally, len(tasks))
 	for round := range rounds + 1 { // the first is for warming up
 		for _, i := range rand.Perm(len(tasks)) {
+			theirs, err := server()
+			if err != nil {
+				return nil, err
+			}
+			ours := cpuTime()
 			rate, took, err := tasks[i].turn(workers, turn)
+			ours = cpuTime() - ours
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", tasks[i].name, err)
 			}
-			if round > 0 {
+			after, err := server()
+			if err != nil {
+				return nil, err
+			}
+			if n := float64(len(took)); round > 0 {
 				all[i].rates, all[i].took = append(all[i].rates, rate), append(all[i].took, took...)
+				all[i].program, all[i].server = append(all[i].program, float64(ours)/n), append(all[i].server, float64(after-theirs)/n)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/alexedwards/scs/goredisstore"
 	"github.com/alexedwards/scs/pgxstore"
@@ -35,6 +36,10 @@ type engine struct {
 	plain func(ctx context.Context, key string) error   // nil: not measured; one row by the driver alone
 	raw   func(ctx context.Context, token string) error // nil: not measured; a session of scs read by the driver alone, and not decoded
 	close func()
+
+	// server is the CPU time of the database's processes so far; nil: it runs in this process, or is not measured.
+	server func() (time.Duration, error)
+	remote bool // the database is another process
 
 	written [8][crowd / 8]store.Item // what one write after the other goes to, by worker
 }
@@ -121,7 +126,7 @@ func onPostgres(dir string) (*engine, error) {
 		return nil, err
 	}
 	return &engine{
-		name: "postgres", store: st, db: db, peer: pgxstore.NewWithCleanupInterval(pool, 0),
+		name: "postgres", store: st, db: db, peer: pgxstore.NewWithCleanupInterval(pool, 0), remote: true, server: server.CPU,
 		raw: func(ctx context.Context, token string) error {
 			var data []byte
 			return pool.QueryRow(ctx, "SELECT data FROM sessions WHERE token = $1", token).Scan(&data)
@@ -141,7 +146,7 @@ func onRedis(dir string) (*engine, error) {
 		return nil, err
 	}
 	return &engine{
-		name: "redis", store: st, peer: goredisstore.New(client),
+		name: "redis", store: st, remote: true, peer: goredisstore.New(client),
 		raw: func(ctx context.Context, token string) error {
 			_, err := client.Get(ctx, "scs:session:"+token).Bytes()
 			return err
@@ -166,5 +171,5 @@ func onDynamoDB(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{name: "dynamodb (moto)", store: st, close: func() { server.Close() }}, nil
+	return &engine{name: "dynamodb (moto)", store: st, remote: true, close: func() { server.Close() }}, nil
 }

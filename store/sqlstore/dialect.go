@@ -33,13 +33,16 @@ type dialect struct {
 	server        bool             // many write at once, each for itself; else they queue here
 	migrationLock string           // keeps other processes from migrating until the transaction ends; empty: begin does
 	queries       queries
+
+	// find returns the statement that reads the items of keys, and its arguments. Its first column is the place of the
+	// key, from 0 on, unless there is but one.
+	find func(keys []store.Key, now int64) (query string, args []any)
 }
 
 // queries are the statements. An item is alive while its expires_ms is NULL or greater than the present, which is
 // always a parameter.
 type queries struct {
-	one, page                                 string
-	many                                      [store.MaxKeys + 1]string // by the number of keys
+	page                                      string
 	putAbsent, putVersion                     string
 	deleteVersion, selectVersion, holdVersion string
 	addCounter                                string

@@ -6,15 +6,21 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/posternauth/postern/store"
 )
 
 // frozen are the statements of a dialect as a file of testdata has them: by name, one after the other.
 func frozen(name Dialect) string {
 	d, _ := dialectOf(name)
 	q := d.queries
+	find := func(n int) string {
+		query, _ := d.find(make([]store.Key, n), 0)
+		return query
+	}
 	var b strings.Builder
 	for _, one := range []struct{ name, text string }{
-		{"one", q.one}, {"page", q.page}, {"many", q.many[2]}, {"putAbsent", q.putAbsent}, {"putVersion", q.putVersion},
+		{"one", find(1)}, {"page", q.page}, {"many", find(2)}, {"more", find(5)}, {"putAbsent", q.putAbsent}, {"putVersion", q.putVersion},
 		{"deleteVersion", q.deleteVersion}, {"selectVersion", q.selectVersion}, {"holdVersion", q.holdVersion},
 		{"addCounter", q.addCounter}, {"sweepItems", q.sweepItems}, {"sweepCounters", q.sweepCounters},
 	} {

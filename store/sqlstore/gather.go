@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -9,30 +10,45 @@ import (
 	"github.com/posternauth/postern/store"
 )
 
-// Most of a read from a server is the way there and back, in system calls. So few reads of a Store are under way at
-// once; those that come meanwhile wait for one of them to end, and then go together, in one statement. A read that
+// Most of a read from a server is the way there and back, in system calls. So few statements of a Store are under way
+// at once; reads that come meanwhile wait for one of them to end, and then go together, in one statement. A read that
 // waits has not begun, so it sees every write that was answered before it was called.
 //
 // As with writes, no extra goroutine does this: the first of those who wait runs the statement and hands out the rows.
 type readQueue struct {
 	run func(context.Context, []store.Key) ([]store.Item, error) // reads the item of each key, empty if there is none
 
-	mu      sync.Mutex
-	running int // who has a turn
-	waiting []*lookup
+	mu        sync.Mutex
+	waiting   []*lookup
+	gathering bool // a statement is about to begin, and takes along who comes
+	company   bool // reads came together lately
 
-	far      bool          // the server is so far away that no read waits
-	seen     int           // statements that were measured since far was set
+	running int // statements that are under way
+	reads   int // in them
+	era     int // since when they are counted
+
+	away     distance
+	seen     int           // statements that were measured since away was set
 	shortest time.Duration // of them
 }
 
-const (
-	// abreast is how many reads are under way before others wait.
-	abreast = 2
+// distance is how far away the server is.
+type distance int
 
-	// lag is how long a read waits for its turn before it goes alone. A server that is further away gains nothing from
-	// waiting, and a connection that hangs must not hold up the others.
+const (
+	near   distance = iota
+	middle          // two statements are under way at once
+	far             // no read waits
+)
+
+const (
+	// lag is how long a read waits for the statements that are under way. A server that is further away gains nothing
+	// from waiting, and a connection that hangs must not hold up the others.
 	lag = 2 * time.Millisecond
+
+	// full is how many keys a statement needs that waits for no other one: with most reads, of two keys, there is no
+	// room for more.
+	full = store.MaxKeys - 1
 
 	// measured is how many statements are looked at to see how far away the server is. The shortest of them counts,
 	// which a busy server does not make long.
@@ -58,42 +74,50 @@ func (q *readQueue) get(ctx context.Context, keys []store.Key) ([]store.Item, er
 		return nil, err
 	}
 	q.mu.Lock()
-	if q.far {
+	if q.away == far {
 		q.mu.Unlock()
 		return q.timed(ctx, keys)
 	}
-	if q.running < abreast {
-		q.running++
+	l := &lookup{keys: keys}
+	if q.free() {
+		q.gathering = true
 		q.mu.Unlock()
-		defer q.pass()
-		return q.timed(ctx, keys)
+		return q.lead(ctx, l)
 	}
-	l := &lookup{keys: keys, turn: make(chan state, 1)}
-	q.waiting = append(q.waiting, l)
+	l.turn = make(chan state, 1)
+	q.waiting, q.company = append(q.waiting, l), true
+	q.next() // those who wait may fill a statement now
 	q.mu.Unlock()
+	return q.wait(ctx, l)
+}
 
+// wait waits until l was run, or runs it.
+func (q *readQueue) wait(ctx context.Context, l *lookup) ([]store.Item, error) {
 	limit := time.NewTimer(lag)
 	defer limit.Stop()
-	for last := false; ; last = true {
+	trusting := false
+	for again := false; ; again = true {
 		select {
 		case turn := <-l.turn:
 			if turn == leading {
-				defer q.pass()
 				return q.lead(ctx, l)
 			}
 			if l.err == nil {
 				return l.found, nil
 			}
-			return q.timed(ctx, keys) // the error may be about the call that led
+			return q.timed(ctx, l.keys) // the error may be about the call that led
 		case <-limit.C:
-			if at := q.leave(l); at == queued || at == joined && last {
-				return q.timed(ctx, keys)
+			switch along := q.overdue(l, again); {
+			case along && trusting:
+				return q.timed(ctx, l.keys)
+			case along:
+				trusting = true
+				limit.Reset(trust)
+			default:
+				limit.Reset(lag)
 			}
-			limit.Reset(trust)
 		case <-ctx.Done():
-			if q.leave(l) == leading {
-				q.pass()
-			}
+			q.leave(l)
 			return nil, ctx.Err()
 		}
 	}
@@ -114,14 +138,26 @@ func (q *readQueue) timed(ctx context.Context, keys []store.Key) ([]store.Item, 
 		q.shortest = took
 	}
 	if q.seen++; q.seen == measured {
-		q.far, q.seen = q.shortest > lag/2, 0
+		q.away, q.seen = near, 0
+		if q.shortest > lag/2 {
+			q.away = far
+		} else if q.shortest > lag/8 {
+			q.away = middle
+		}
 	}
 	return found, nil
 }
 
 // lead runs l, and with it the first of those who wait, as many as fit into a statement.
 func (q *readQueue) lead(ctx context.Context, l *lookup) ([]store.Item, error) {
-	others := q.take(store.MaxKeys - len(l.keys))
+	if q.lately() {
+		runtime.Gosched() // those who were answered by the last statement may be about to ask again
+	}
+	others, era := q.take(store.MaxKeys - len(l.keys))
+	defer q.pass(1+len(others), era)
+	if len(others) == 0 {
+		return q.timed(ctx, l.keys)
+	}
 	defer func() {
 		for _, other := range others {
 			other.turn <- done
@@ -144,32 +180,45 @@ func (q *readQueue) lead(ctx context.Context, l *lookup) ([]store.Item, error) {
 	return found[:n:n], nil
 }
 
-// pass gives the turn to the first who waits.
-func (q *readQueue) pass() {
+// lately reports whether reads came together lately.
+func (q *readQueue) lately() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) == 0 {
-		q.running--
+	return q.company
+}
+
+// free reports whether a statement may begin. Beside one of several reads it must be full, or the server not near:
+// otherwise it is better to wait, and to bring along who comes meanwhile. Two reads alone are both quick.
+func (q *readQueue) free() bool {
+	switch {
+	case q.gathering:
+		return false
+	case q.running == 0 || q.running == 1 && (q.reads == 1 || q.away == middle):
+		return true
+	}
+	n := 0
+	for _, l := range q.waiting {
+		if n += len(l.keys); n >= full {
+			return true
+		}
+	}
+	return false
+}
+
+// next makes the first of those who wait lead, if a statement may begin.
+func (q *readQueue) next() {
+	if len(q.waiting) == 0 || !q.free() {
 		return
 	}
+	q.gathering = true
 	first := q.waiting[0]
 	q.waiting = slices.Delete(q.waiting, 0, 1)
 	first.state = leading
 	first.turn <- leading
 }
 
-// leave takes a lookup off the queue, and returns what it was.
-func (q *readQueue) leave(l *lookup) state {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if l.state == queued {
-		q.waiting = slices.DeleteFunc(q.waiting, func(other *lookup) bool { return other == l })
-	}
-	return l.state
-}
-
-// take takes the first lookups off the queue, as many as have n keys together.
-func (q *readQueue) take(n int) []*lookup {
+// take takes the first lookups off the queue, as many as have n keys together, for a statement that begins now.
+func (q *readQueue) take(n int) (others []*lookup, era int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	taken := 0
@@ -180,7 +229,47 @@ func (q *readQueue) take(n int) []*lookup {
 		l.state, l.err = joined, errUnfinished
 		taken++
 	}
-	others := slices.Clone(q.waiting[:taken])
+	others = slices.Clone(q.waiting[:taken])
 	q.waiting = slices.Delete(q.waiting, 0, taken)
-	return others
+	q.gathering, q.company = false, taken > 0
+	q.running, q.reads = q.running+1, q.reads+1+taken
+	q.next()
+	return others, q.era
+}
+
+// pass ends a statement of n reads that began in an era.
+func (q *readQueue) pass(n, era int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if era == q.era {
+		q.running, q.reads = q.running-1, q.reads-n
+		q.next()
+	}
+}
+
+// overdue is for a read that has waited for too long, and returns whether another took it along. If none did, what is
+// under way hangs, or the server is slow: it no longer counts. The first of those who have waited then leads the others,
+// so that the second of them gives it a moment.
+func (q *readQueue) overdue(l *lookup, again bool) (along bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if l.state == queued && (again || !q.gathering) {
+		q.era++
+		q.running, q.reads, q.gathering = 0, 0, false
+		q.next()
+	}
+	return l.state == joined
+}
+
+// leave is for a read that gives up.
+func (q *readQueue) leave(l *lookup) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch l.state {
+	case queued:
+		q.waiting = slices.DeleteFunc(q.waiting, func(other *lookup) bool { return other == l })
+	case leading:
+		q.gathering = false
+		q.next()
+	}
 }

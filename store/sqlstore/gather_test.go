@@ -80,8 +80,9 @@ func (g *gathering) next() (*statement, int) {
 func (g *gathering) idle(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
-	if g.running != 0 || len(g.waiting) != 0 || len(g.statements) != 0 {
-		t.Errorf("in the end %d have a turn, %d wait and %d statements were not asked for", g.running, len(g.waiting), len(g.statements))
+	if g.running != 0 || g.reads != 0 || g.gathering || len(g.waiting) != 0 || len(g.statements) != 0 {
+		t.Errorf("in the end %d statements of %d reads are under way (another: %t), %d wait and %d statements were not asked for",
+			g.running, g.reads, g.gathering, len(g.waiting), len(g.statements))
 	}
 }
 
@@ -92,30 +93,38 @@ func expect(t *testing.T, what string, result chan error, want error) {
 	}
 }
 
-// Reads that come while two are under way go together, as many as fit into a statement, and each gets its items.
+// Reads that come while two are under way go together, and each gets its items. As many as fill a statement wait for
+// nobody.
 func TestGather_Together(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGathering()
 		var results []chan error
-		for i, n := range []int{2, 1, 2, 10, 12, 3, 1} {
-			results = append(results, g.read(t.Context(), string(rune('a'+i)), n))
+		read := func(sizes ...int) {
+			for _, n := range sizes {
+				results = append(results, g.read(t.Context(), string(rune('a'+len(results))), n))
+			}
 		}
+		read(2, 1, 2, 10, 11)
 		one, n := g.next()
 		two, m := g.next()
 		if three, _ := g.next(); n != 2 || m != 1 || three != nil {
 			t.Fatalf("%d and %d keys are under way, and others: %t", n, m, three != nil)
 		}
-		one.end <- nil
+		read(3, 1)
 		three, n := g.next()
-		if n != 2+10+12 {
-			t.Errorf("%d keys go together, want 24 of the 25 that fit", n)
+		if n != 2+10+11 {
+			t.Fatalf("%d keys go together, want 23 of the 26 that wait", n)
 		}
+		one.end <- nil
 		two.end <- nil
-		four, n := g.next()
-		if n != 3+1 {
-			t.Errorf("%d keys go after them, want 4", n)
+		if four, n := g.next(); four != nil {
+			t.Fatalf("%d keys go beside a statement of several reads", n)
 		}
 		three.end <- nil
+		four, n := g.next()
+		if n != 3+1 {
+			t.Fatalf("%d keys go after them, want 4", n)
+		}
 		four.end <- nil
 		for i, result := range results {
 			expect(t, fmt.Sprint("read ", i), result, nil)
@@ -216,7 +225,8 @@ func TestGather_GiveUpTheTurn(t *testing.T) {
 	}
 }
 
-// Statements that hang hold up the reads behind them for two milliseconds, and those they took along for a second.
+// Statements that hang hold up the reads behind them for two milliseconds, which then go together; those that come
+// later wait for these alone.
 func TestGather_Hangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGathering()
@@ -224,36 +234,89 @@ func TestGather_Hangs(t *testing.T) {
 		one, _ := g.next()
 		two, _ := g.next()
 		begin := time.Now()
-		behind := g.read(t.Context(), "behind", 1)
+		behind := []chan error{g.read(t.Context(), "behind", 1), g.read(t.Context(), "too", 1), g.read(t.Context(), "three", 1)}
 		time.Sleep(lag)
-		alone, n := g.next()
+		shared, n := g.next()
+		if n != len(behind) {
+			t.Fatalf("of %d reads behind statements that hang, %d go", len(behind), n)
+		}
+		later := g.read(t.Context(), "later", 1)
+		if s, _ := g.next(); s != nil {
+			t.Fatal("one that comes later does not wait")
+		}
+		shared.end <- nil
+		for _, result := range behind {
+			expect(t, "behind", result, nil)
+		}
+		after, n := g.next()
 		if n != 1 {
-			t.Fatal("a read waits for statements that hang")
+			t.Fatal("one that comes later waits for the statements that hang")
 		}
-		alone.end <- nil
-		expect(t, "behind", behind, nil)
+		after.end <- nil
+		expect(t, "later", later, nil)
 		if took := time.Since(begin); took != 2*time.Millisecond {
-			t.Errorf("it waited for %v", took)
+			t.Errorf("they waited for %v", took)
 		}
+		one.end <- nil
+		two.end <- nil
+		expect(t, "a", a, nil)
+		expect(t, "b", b, nil)
+		g.idle(t)
+	})
+}
 
+// Those that a statement took along which then hangs go alone after a second.
+func TestGather_HangsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGathering()
+		a, b := g.read(t.Context(), "a", 1), g.read(t.Context(), "b", 1)
+		one, _ := g.next()
+		two, _ := g.next()
 		leader, along := g.read(t.Context(), "leader", 1), g.read(t.Context(), "along", 1)
 		one.end <- nil
+		two.end <- nil
 		shared, n := g.next()
 		if n != 2 {
 			t.Fatalf("%d keys go together, want 2", n)
 		}
-		begin = time.Now()
-		again, n := (<-g.statements), 1
-		if len(again.keys) != n || again.keys[0].ID != "along0" || time.Since(begin) != time.Second+lag {
+		begin := time.Now()
+		again := <-g.statements
+		if len(again.keys) != 1 || again.keys[0].ID != "along0" || time.Since(begin) != time.Second+lag {
 			t.Errorf("%v after %v, want the read that was taken along, after a second", again.keys, time.Since(begin))
 		}
 		again.end <- nil
 		expect(t, "along", along, nil)
-		two.end <- nil
 		shared.end <- nil
 		expect(t, "leader", leader, nil)
 		expect(t, "a", a, nil)
 		expect(t, "b", b, nil)
+		g.idle(t)
+	})
+}
+
+// A slow server gets one statement after the other from those who wait, and not one from each.
+func TestGather_Slow(t *testing.T) {
+	const readers = 12
+	synctest.Test(t, func(t *testing.T) {
+		g := newGathering()
+		var results []chan error
+		for i := range readers {
+			results = append(results, g.read(t.Context(), fmt.Sprint(i), 1))
+		}
+		var all []*statement
+		for s, _ := g.next(); s != nil; s, _ = g.next() {
+			all = append(all, s)
+			time.Sleep(2 * lag)
+		}
+		if len(all) != 3 || len(all[2].keys) != readers-2 {
+			t.Errorf("%d reads took %d statements, want two of one and one of all others", readers, len(all))
+		}
+		for _, s := range all {
+			s.end <- nil
+		}
+		for i, result := range results {
+			expect(t, fmt.Sprint("read ", i), result, nil)
+		}
 		g.idle(t)
 	})
 }
@@ -290,56 +353,5 @@ func TestGather_Panic(t *testing.T) {
 		expect(t, "a", a, nil)
 		expect(t, "b", b, nil)
 		g.idle(t)
-	})
-}
-
-// TestGather_Far: reads from a server far away wait for nobody, and share again when it is near.
-func TestGather_Far(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGathering()
-		one := func(way time.Duration) {
-			result := g.read(t.Context(), "one", 1)
-			s, _ := g.next()
-			time.Sleep(way)
-			s.end <- nil
-			expect(t, "one", result, nil)
-		}
-		together := func() (statements int) {
-			var results []chan error
-			for range 5 {
-				results = append(results, g.read(t.Context(), "together", 1))
-			}
-			for s, _ := g.next(); s != nil; s, _ = g.next() {
-				statements++
-				s.end <- nil
-			}
-			for _, result := range results {
-				expect(t, "together", result, nil)
-			}
-			g.idle(t)
-			return statements
-		}
-		for range measured - 1 {
-			one(lag)
-		}
-		one(lag / 2) // one that was quick: the server is not far
-		if n := together(); n != abreast+1 {
-			t.Errorf("near: %d statements for five reads, want %d", n, abreast+1)
-		}
-		for g.seen != 0 {
-			one(lag)
-		}
-		for range measured {
-			one(lag)
-		}
-		if n := together(); n != 5 {
-			t.Errorf("far: %d statements for five reads, want 5", n)
-		}
-		for !(!g.far && g.seen == 0) {
-			one(lag / 4)
-		}
-		if n := together(); n != abreast+1 {
-			t.Errorf("near again: %d statements for five reads, want %d", n, abreast+1)
-		}
 	})
 }

@@ -30,15 +30,7 @@ func (s *Store) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error
 
 // lookUp reads items with one statement, each to the place of its key. An item that is not there stays empty.
 func (s *Store) lookUp(ctx context.Context, keys []store.Key) ([]store.Item, error) {
-	query, args := s.dialect.queries.one, make([]any, 0, 2*len(keys)+1)
-	if len(keys) > 1 {
-		query = s.dialect.queries.many[len(keys)]
-	}
-	for _, k := range keys {
-		args = append(args, k.Part, k.ID)
-	}
-	args = append(args, s.nowMilli())
-
+	query, args := s.dialect.find(keys, s.nowMilli())
 	found := make([]store.Item, len(keys))
 	read := s.read
 	if s.dialect.server {

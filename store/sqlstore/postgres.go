@@ -22,10 +22,7 @@ import (
 // two Writes ever wait for each other.
 
 func postgresDialect() *dialect {
-	var many [store.MaxKeys + 1]string
-	for n := range many {
-		many[n] = postgresMany(n)
-	}
+	one := numbered(selectOne)
 	return &dialect{
 		folder:  "postgres",
 		begin:   "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -35,11 +32,16 @@ func postgresDialect() *dialect {
 
 		otherShape: func(err error) bool { return sqlState(err) == "42703" }, // undefined_column
 		server:     true,
+		find: func(keys []store.Key, now int64) (query string, args []any) {
+			if len(keys) == 1 {
+				return one, []any{keys[0].Part, keys[0].ID, now}
+			}
+			return postgresFind(keys, now)
+		},
 		// The number is of no meaning but to be always the same.
 		migrationLock: "SELECT pg_advisory_xact_lock(7815462302591804411)",
 		queries: queries{
-			one: numbered(selectOne), page: numbered(selectPage),
-			many: many,
+			page: numbered(selectPage),
 			putAbsent: numbered(`INSERT INTO postern_items (part, id, value, expires_ms, version)
 SELECT ?::text, ?::text, ?::bytea, ?::bigint, ?::text FROM pg_advisory_xact_lock(?)` + takeExpired),
 			putVersion: numbered(putVersion), deleteVersion: numbered(deleteVersion),
@@ -48,20 +50,6 @@ SELECT ?::text, ?::text, ?::bytea, ?::bigint, ?::text FROM pg_advisory_xact_lock
 			sweepItems: postgresSweep("postern_items"), sweepCounters: postgresSweep("postern_counters"),
 		},
 	}
-}
-
-// postgresMany reads n items by their keys, and says at which place each key stood. Each is a lookup in the primary
-// key's index, whatever the planner believes of the table.
-func postgresMany(n int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteString("\nUNION ALL ")
-		}
-		fmt.Fprintf(&b, `SELECT %d, value, expires_ms, version FROM postern_items
-WHERE part = $%d AND id = $%d AND (expires_ms IS NULL OR expires_ms > $%d)`, i, 2*i+1, 2*i+2, 2*n+1)
-	}
-	return b.String()
 }
 
 // postgresSweep passes over rows that a Write is about to take, and so waits for nobody.

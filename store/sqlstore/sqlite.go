@@ -11,6 +11,7 @@ import (
 )
 
 func sqliteDialect() *dialect {
+	one := steady(selectOne)
 	var many [store.MaxKeys + 1]string
 	for n := range many {
 		many[n] = steady(sqliteMany(n))
@@ -23,9 +24,19 @@ func sqliteDialect() *dialect {
 		// SQLite has no separate code for this, and every driver passes its text on.
 		missing:    func(err error) bool { return strings.Contains(err.Error(), "no such table") },
 		otherShape: func(err error) bool { return strings.Contains(err.Error(), "no such column") },
+		find: func(keys []store.Key, now int64) (query string, args []any) {
+			query = many[len(keys)]
+			if len(keys) == 1 {
+				query = one
+			}
+			args = make([]any, 0, 2*len(keys)+1)
+			for _, k := range keys {
+				args = append(args, k.Part, k.ID)
+			}
+			return query, append(args, now)
+		},
 		queries: queries{
-			one: steady(selectOne), page: steady(selectPage),
-			many:       many,
+			page:       steady(selectPage),
 			putAbsent:  "INSERT INTO postern_items (part, id, value, expires_ms, version) VALUES (?, ?, ?, ?, ?)" + takeExpired,
 			putVersion: steady(putVersion), deleteVersion: steady(deleteVersion),
 			selectVersion: steady(selectVersion), holdVersion: steady(selectVersion),

@@ -58,8 +58,9 @@
 // so a pooler in transaction mode works. If the pooler cannot keep prepared statements, add
 // default_query_exec_mode=exec for pgx.
 //
-// Two Gets of a Store are under way at once. Those that come meanwhile wait for up to two milliseconds and share a
-// statement, which has the context of one of them. If it fails, the others read again by themselves.
+// Gets that come while others are under way wait for up to two milliseconds and share a statement, which has the
+// context of one of them. If it fails, the others read again by themselves. No Get waits for a server that is further
+// away than a millisecond.
 //
 // If a connection breaks, a read is repeated on another one. A write is not, because it may have been applied: its
 // error is then neither [store.ErrConflict] nor [store.ErrInvalid].

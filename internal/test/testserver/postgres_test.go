@@ -112,3 +112,23 @@ func TestStartPostgres(t *testing.T) {
 		t.Error("a server without a folder")
 	}
 }
+
+// The CPU time of the server is that of its processes for all connections.
+func TestPostgres_CPU(t *testing.T) {
+	p := testserver.Postgres(t)
+	db := connect(t, p.DSN())
+	before, err := p.CPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(t.Context(), "SELECT count(*) FROM generate_series(1, 1000000)"); err != nil {
+		t.Fatal(err)
+	}
+	after, err := p.CPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spent := after - before; spent < 10*time.Millisecond || spent > time.Minute {
+		t.Errorf("a million rows took %v of CPU time", spent)
+	}
+}

@@ -12,6 +12,12 @@ WHERE part = $1 AND id = $2 AND (expires_ms IS NULL OR expires_ms > $5)
 UNION ALL SELECT 1, value, expires_ms, version FROM postern_items
 WHERE part = $3 AND id = $4 AND (expires_ms IS NULL OR expires_ms > $5);
 
+-- more
+SELECT wanted.place - 1, i.value, i.expires_ms, i.version
+FROM unnest((SELECT $1::text[]), (SELECT $2::text[])) WITH ORDINALITY AS wanted (part, id, place), LATERAL (
+  SELECT value, expires_ms, version FROM postern_items
+  WHERE part = wanted.part AND id = wanted.id AND (expires_ms IS NULL OR expires_ms > $3) OFFSET 0) AS i;
+
 -- putAbsent
 INSERT INTO postern_items (part, id, value, expires_ms, version)
 SELECT $1::text, $2::text, $3::bytea, $4::bigint, $5::text FROM pg_advisory_xact_lock($6)

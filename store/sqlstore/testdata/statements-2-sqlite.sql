@@ -11,6 +11,11 @@ WITH wanted (place, part, id) AS (VALUES (0, +?, +?), (1, +?, +?))
 SELECT place, value, expires_ms, version FROM wanted CROSS JOIN postern_items AS i ON i.part = wanted.part AND i.id = wanted.id
 WHERE expires_ms IS NULL OR expires_ms > +?;
 
+-- more
+WITH wanted (place, part, id) AS (VALUES (0, +?, +?), (1, +?, +?), (2, +?, +?), (3, +?, +?), (4, +?, +?))
+SELECT place, value, expires_ms, version FROM wanted CROSS JOIN postern_items AS i ON i.part = wanted.part AND i.id = wanted.id
+WHERE expires_ms IS NULL OR expires_ms > +?;
+
 -- putAbsent
 INSERT INTO postern_items (part, id, value, expires_ms, version) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (part, id) DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms, version = excluded.version
