@@ -248,8 +248,8 @@ func (q *readQueue) pass(n, era int) {
 }
 
 // overdue is for a read that has waited for too long, and returns whether another took it along. If none did, what is
-// under way hangs, or the server is slow: it no longer counts. The first of those who have waited then leads the others,
-// so that the second of them gives it a moment.
+// under way hangs, or the server is slow: it no longer counts. The first of those who have waited then leads the
+// others, so that the second of them gives it a moment.
 func (q *readQueue) overdue(l *lookup, again bool) (along bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -95,8 +95,7 @@ func TestGather_Far(t *testing.T) {
 			}
 			one(way) // a quick one counts
 		}
-		// beside returns how many reads of six go at once, and whether a seventh does while a statement of four is under
-		// way.
+		// beside returns how many reads of six go at once, and whether a seventh does beside a statement of four.
 		beside := func() (begun int, another bool) {
 			var results []chan error
 			for range 6 {
