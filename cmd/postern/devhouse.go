@@ -57,6 +57,8 @@ func openDev(ctx context.Context, f folder, url string, w world) (_ *devHouse, e
 	if err != nil {
 		return nil, err
 	}
+	d.db.SetMaxOpenConns(fileConnections)
+	d.db.SetMaxIdleConns(fileConnections)
 	d.store, err = sqlstore.Open(ctx, sqlstore.Config{DB: d.db, Dialect: sqlstore.SQLite, Now: w.now})
 	if err != nil {
 		d.db.Close()

@@ -61,6 +61,9 @@ const (
 	// connections bounds those of one process to the database: Postgres has 100 unless it is configured, and two
 	// processes serve during a new start.
 	connections = 40
+	// fileConnections is how many of one process use a SQLite file at once. Reads of a file in memory take the processor
+	// and nothing else, so more of them do not make reads faster. All are kept: to open one takes longer than ten reads.
+	fileConnections = 8
 	// connectionLife lets a pool follow a database that moved.
 	connectionLife = 30 * time.Minute
 )
@@ -84,6 +87,8 @@ func openServed(ctx context.Context, w world, where string, migrate bool) (store
 			return nil, nil, fmt.Errorf("%s: opening %s: %w", flag, rest, err)
 		}
 		c.DB, c.Dialect = db, sqlstore.SQLite
+		c.DB.SetMaxOpenConns(fileConnections)
+		c.DB.SetMaxIdleConns(fileConnections)
 	case "postgres", "postgresql":
 		parsed, err := postgresConfig(flag, where)
 		if err != nil {

@@ -32,6 +32,8 @@ func ExampleOpen() {
 		return
 	}
 	defer db.Close()
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8)
 	st, err := sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.SQLite})
 	if err != nil {
 		fmt.Println(err)

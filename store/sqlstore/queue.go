@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"slices"
 	"sync"
@@ -119,15 +118,10 @@ func (s *Store) lead(ctx context.Context, j *job) error {
 			}
 		}
 	}()
-	err := s.transact(ctx, func(on runner) error {
+	err := s.writeTogether(ctx, func(ctx context.Context, on runner) error {
 		jobs = append(s.queue.take(together-1), j)
-		// The others must not fail because this call's context ends.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-		defer cancel()
-		all := repeating{on.(connection), map[string]*sql.Stmt{}}
-		defer all.close()
 		for _, each := range jobs {
-			if each.err = s.within(ctx, all, each); each.err != nil && each.err != store.ErrConflict {
+			if each.err = s.within(ctx, on, each); each.err != nil && each.err != store.ErrConflict {
 				return each.err
 			}
 		}
@@ -163,26 +157,24 @@ func (q *writeQueue) take(n int) []*job {
 
 // alone runs a job with nobody beside it: one statement needs no transaction.
 func (s *Store) alone(ctx context.Context, j *job) error {
-	if !j.several {
+	switch {
+	case j.several && s.dialect.server: // any of the statements may be in another's way, and then all are undone
 		return s.patiently(ctx, func() error {
-			if !s.dialect.server {
-				return j.run(ctx, autocommit{s})
-			}
-			conn, err := s.db.Conn(ctx)
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			return j.run(ctx, connection{conn})
+			return s.transact(ctx, func(on runner) error { return j.run(ctx, on) })
 		})
+	case j.several:
+		return s.writeTogether(ctx, j.run)
+	case !s.dialect.server:
+		return s.writeOne(ctx, j.run)
 	}
-	transact := func() error {
-		return s.transact(ctx, func(on runner) error { return j.run(ctx, on) })
-	}
-	if s.dialect.server { // any of the statements may be in another's way, and then all are undone
-		return s.patiently(ctx, transact)
-	}
-	return transact()
+	return s.patiently(ctx, func() error {
+		conn, err := s.db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		return j.run(ctx, connection{conn})
+	})
 }
 
 // within runs a job inside a transaction of several, so that its conflict undoes its own statements and no other's.

@@ -53,31 +53,6 @@ func (c connection) query(ctx context.Context, query string, args ...any) (*sql.
 	return c.conn.QueryContext(ctx, query, args...)
 }
 
-// repeating runs the statements of many writes within one transaction, and prepares each once: reading the text of a
-// statement takes SQLite as long as running it.
-type repeating struct {
-	connection
-	prepared map[string]*sql.Stmt
-}
-
-func (r repeating) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	stmt := r.prepared[query]
-	if stmt == nil {
-		var err error
-		if stmt, err = r.conn.PrepareContext(ctx, query); err != nil {
-			return 0, err
-		}
-		r.prepared[query] = stmt
-	}
-	return affected(stmt.ExecContext(ctx, args...))
-}
-
-func (r repeating) close() {
-	for _, stmt := range r.prepared {
-		_ = stmt.Close() // what it did was said
-	}
-}
-
 func affected(result sql.Result, err error) (int64, error) {
 	if err != nil {
 		return 0, err
@@ -198,20 +173,20 @@ func (s *Store) transact(ctx context.Context, f func(on runner) error) error {
 	if err := f(connection{conn}); err != nil {
 		return err
 	}
-	err = s.commit(ctx, conn)
+	err = s.commit(ctx, connection{conn})
 	open = err != nil
 	return err
 }
 
 // commit ends a transaction. One of a file is brought to its end whatever ctx says by then; a server may not answer.
-func (s *Store) commit(ctx context.Context, conn *sql.Conn) error {
+func (s *Store) commit(ctx context.Context, on runner) error {
 	if s.dialect.server {
-		_, err := conn.ExecContext(ctx, "COMMIT")
+		_, err := on.exec(ctx, "COMMIT")
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
 	return s.patiently(ctx, func() error {
-		_, err := conn.ExecContext(ctx, "COMMIT")
+		_, err := on.exec(ctx, "COMMIT")
 		return err
 	})
 }

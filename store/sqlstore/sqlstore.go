@@ -5,6 +5,8 @@
 //	import _ "modernc.org/sqlite"
 //
 //	db, err := sql.Open("sqlite", sqlstore.DSN("auth.db"))
+//	db.SetMaxOpenConns(8)
+//	db.SetMaxIdleConns(8)
 //	st, err := sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.SQLite})
 //
 // or
@@ -35,6 +37,10 @@
 // ones); FULL costs one more sync to disk for each write. busy_timeout is how long a connection waits for another
 // process; the store waits for up to ten seconds, or until the context ends. A ":memory:" database is a separate
 // database for each connection: set db.SetMaxOpenConns(1), or use [store.Memory].
+//
+// Keep as many connections as you allow, as above: database/sql keeps two, and to open one takes longer than ten reads.
+// More than a few for each processor make nothing faster. The Store keeps one of them for its writes until Close, unless
+// one is all there is.
 //
 // Put the file on a local disk. Several processes of one machine may share it. Several machines may not, because the
 // locks of network file systems are not reliable.
@@ -113,6 +119,7 @@ type Store struct {
 
 	writes atomic.Uint64 // counts towards the next sweep
 	queue  writeQueue
+	writer fileWriter // of a file; whoever has the turn of the queue uses it
 	reads  readQueue // of a server
 
 	mu         sync.RWMutex
@@ -157,11 +164,12 @@ func without(c Config) (*Store, error) {
 	return s, nil
 }
 
-// Close frees the prepared statements. Call it after the last use of the Store; the database stays open.
+// Close frees the prepared statements and, of a file, the connection that writes. Call it after the last use of the
+// Store, and before the database is closed; the database stays open.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var errs []error
+	errs := []error{s.writer.release()}
 	for _, stmt := range s.statements {
 		errs = append(errs, stmt.Close())
 	}

@@ -1,0 +1,167 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/posternauth/postern/store"
+)
+
+// A fileWriter is the connection on which a Store writes to a file. The Store keeps it: its statements are prepared
+// once, because reading the text of a statement takes SQLite as long as running it, and its pages stay in its cache,
+// because SQLite drops those that another connection may have changed.
+type fileWriter struct {
+	conn     *sql.Conn // nil: none yet
+	prepared map[string]*sql.Stmt
+}
+
+// release gives the connection back to the pool.
+func (w *fileWriter) release() error {
+	if w.conn == nil {
+		return nil
+	}
+	err := errors.Join(w.forget(), w.conn.Close())
+	*w = fileWriter{}
+	return err
+}
+
+// drop makes the pool close the connection, which undoes the transaction it may be in.
+func (w *fileWriter) drop() {
+	if w.conn != nil {
+		_ = w.forget() // there is nothing to be done about it
+		discard(w.conn)
+		*w = fileWriter{}
+	}
+}
+
+// forget closes the statements. The pool does not know of them, and as long as one is open, SQLite keeps the file and
+// its locks, even if the connection is closed.
+func (w *fileWriter) forget() error {
+	var errs []error
+	for _, stmt := range w.prepared {
+		errs = append(errs, stmt.Close())
+	}
+	clear(w.prepared)
+	return errors.Join(errs...)
+}
+
+func (w *fileWriter) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt := w.prepared[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := w.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	w.prepared[query] = stmt
+	return stmt, nil
+}
+
+func (w *fileWriter) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	stmt, err := w.statement(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	return affected(stmt.ExecContext(ctx, args...))
+}
+
+func (w *fileWriter) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := w.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// fileConnection returns the connection that writes. A pool of one connection gets it back after each write by done,
+// so that there is one for reads.
+func (s *Store) fileConnection(ctx context.Context) (w *fileWriter, done func(), err error) {
+	w, done = &s.writer, func() {}
+	if w.conn != nil && s.closed() {
+		w.drop()
+	}
+	if s.single() {
+		done = func() { _ = w.release() } // the write has said what there is to say
+	}
+	if w.conn == nil {
+		conn, err := s.db.Conn(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		w.conn, w.prepared = conn, map[string]*sql.Stmt{}
+	}
+	return w, done, nil
+}
+
+// single reports whether the pool has one connection, which reads need too.
+func (s *Store) single() bool { return s.db.Stats().MaxOpenConnections == 1 }
+
+// closed reports whether the program has closed the database: database/sql leaves a connection that is in use open, so
+// that this Store would go on writing. A pool that is open refuses a context that has ended, and a closed one says so.
+func (s *Store) closed() bool {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	conn, err := s.db.Conn(ended)
+	if err == nil {
+		conn.Close()
+	}
+	return err != nil && !errors.Is(err, context.Canceled)
+}
+
+// writeOne runs a job of one statement. The statement is brought to its end whatever ctx says by then: to be able to
+// interrupt it, the driver would start a goroutine for each, and what it waits for, SQLite does not let go of.
+func (s *Store) writeOne(ctx context.Context, f func(context.Context, runner) error) error {
+	return s.patiently(ctx, func() error {
+		if s.single() {
+			return f(context.WithoutCancel(ctx), autocommit{s})
+		}
+		w, _, err := s.fileConnection(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(context.WithoutCancel(ctx), w)
+		if err != nil && err != store.ErrConflict && !s.dialect.busy(err) {
+			w.drop()
+		}
+		return err
+	})
+}
+
+// writeTogether runs f in a new transaction. It begins as soon as ctx and the database allow, and from then on nothing
+// can be in its way: it is brought to its end, whatever ctx says by then.
+func (s *Store) writeTogether(ctx context.Context, f func(context.Context, runner) error) error {
+	var w *fileWriter
+	done := func() {}
+	defer func() { done() }()
+	whole := context.WithoutCancel(ctx)
+	err := s.patiently(ctx, func() error { // a new connection sets journal_mode, which may find the file busy
+		got, after, err := s.fileConnection(ctx)
+		if err != nil {
+			return err
+		}
+		w, done = got, after
+		_, err = w.exec(whole, s.dialect.begin)
+		return err
+	})
+	if err != nil {
+		if w != nil && !s.dialect.busy(err) {
+			w.drop() // it may have begun all the same
+		}
+		return err
+	}
+	open := true
+	defer func() {
+		if open {
+			if _, err := w.exec(whole, "ROLLBACK"); err != nil {
+				w.drop()
+			}
+		}
+	}()
+	if err := f(whole, w); err != nil {
+		return err
+	}
+	err = s.commit(whole, w)
+	open = err != nil
+	return err
+}
