@@ -107,27 +107,32 @@ func ForwardHeaders() []string {
 }
 
 func writeIdentity(h http.Header, s common) {
-	h.Set("X-Auth-Subject", escape(s.subject))
-	h.Set("X-Auth-Kind", escape(s.kind))
-	h.Set("X-Auth-Session", escape(s.id))
-	h.Set("X-Auth-Scopes", names(s.scopes))
-	h.Set("X-Auth-Roles", names(s.roles))
+	all := [5]string{escape(s.subject), escape(s.kind), escape(s.id), names(s.scopes), names(s.roles)}
+	for i, name := range [5]string{"X-Auth-Subject", "X-Auth-Kind", "X-Auth-Session", "X-Auth-Scopes", "X-Auth-Roles"} {
+		h[name] = all[i : i+1 : i+1] // as Set does, with one allocation for all
+	}
 }
 
 // escape makes a value that all programs read in the same way: without spaces, which some cut off, without commas,
 // which separate values, and without bytes that some read as Latin-1. Different values stay different.
 func escape(s string) string {
 	const hex = "0123456789ABCDEF"
+	if !strings.ContainsFunc(s, escaped) {
+		return s
+	}
 	var b strings.Builder
 	for i := range len(s) {
-		if c := s[i]; c > ' ' && c <= '~' && c != ',' && c != '%' {
-			b.WriteByte(c)
-		} else {
+		if c := s[i]; escaped(rune(c)) {
 			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		} else {
+			b.WriteByte(c)
 		}
 	}
 	return b.String()
 }
+
+// escaped reports whether escape encodes a character.
+func escaped(c rune) bool { return c <= ' ' || c > '~' || c == ',' || c == '%' }
 
 // names joins names. It leaves out those that another program could read as two: other issuers may write a space in
 // one.
@@ -144,8 +149,17 @@ func names(list []string) string {
 // original returns the request that a proxy asks about, as far as a guard needs it. If the proxy does not send what the
 // cross-origin check needs, the check fails; blind is then the text about what is missing.
 func original(r *http.Request) (out *http.Request, blind string) {
-	out = r.Clone(r.Context())
+	shared := *r // with its header, until another one is needed
+	out = &shared
 	out.Body, out.ContentLength = http.NoBody, 0
+	var header http.Header
+	set := func(name, value string) {
+		if header == nil {
+			header = r.Header.Clone()
+			out.Header = header
+		}
+		header.Set(name, value)
+	}
 	told := slices.Concat(r.Header["X-Forwarded-Method"], r.Header["X-Original-Method"])
 	if len(told) == 0 && safe(r.Method) {
 		out.Method, blind = http.MethodPost, "the proxy does not send the method, set X-Original-Method"
@@ -159,12 +173,12 @@ func original(r *http.Request) (out *http.Request, blind string) {
 	}
 	// The proxy removes Upgrade, but passes these on.
 	if webSocket || len(r.Header["Sec-Websocket-Key"]) > 0 || len(r.Header["Sec-Websocket-Version"]) > 0 {
-		out.Header.Set("Upgrade", "websocket")
+		set("Upgrade", "websocket")
 	}
 	// Every current browser sends one of the two with a request that changes something. Without both, the check would
 	// take the client for another program; here it may be that the proxy does not pass them on.
 	if out.Method == http.MethodPost && len(r.Header["Origin"])+len(r.Header["Sec-Fetch-Site"]) == 0 {
-		out.Header.Set("Origin", "null")
+		set("Origin", "null")
 		if blind == "" {
 			blind = "the proxy passes on neither Origin nor Sec-Fetch-Site"
 		}

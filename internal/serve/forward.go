@@ -24,7 +24,10 @@ func newForwardAuth(c *Config, guard session.Guard) forwardAuth {
 	if !c.ForwardAuth.Enabled {
 		return f
 	}
-	one := func(a AppCheck) http.Handler { return verifier{guard, needs(a.CheckStore, a.Roles, a.Scopes), a.Rules} }
+	one := func(a AppCheck) http.Handler {
+		all := needs(a.CheckStore, a.Roles, a.Scopes)
+		return verifier{guard, all, a.Rules, session.ForwardAuth(guard, all...)}
+	}
 	f.main = one(AppCheck{c.ForwardAuth.Roles, c.ForwardAuth.Scopes, c.ForwardAuth.CheckStore, c.ForwardAuth.Rules})
 	for name, app := range c.ForwardAuth.Apps {
 		f.apps["/verify/"+name] = one(app)
@@ -56,6 +59,7 @@ type verifier struct {
 	guard session.Guard
 	needs []session.Need
 	rules []ForwardRule
+	plain http.Handler // without the needs of rules
 }
 
 func (v verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -66,6 +70,10 @@ func (v verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				all = append(all, needs(false, rule.Roles, rule.Scopes)...)
 			}
 		}
+	}
+	if len(all) == len(v.needs) {
+		v.plain.ServeHTTP(w, r)
+		return
 	}
 	session.ForwardAuth(v.guard, all...).ServeHTTP(w, r)
 }
