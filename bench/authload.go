@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,7 +58,12 @@ func whole(args []string, out io.Writer) error {
 	turn := flags.Duration("turn", 2*time.Second, "how long a turn is")
 	workers := flags.Int("workers", 8, "how many clients there are at once")
 	which := flags.String("servers", "postern,postern-memory,net-http,openauth,oidc-provider", "servers, separated by commas")
+	only := flags.String("only", "", "tasks whose names match this regular expression; empty: all")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || *rounds < 1 || *turn <= 0 || *workers < 1 || *workers > authAccounts {
@@ -97,7 +103,7 @@ func whole(args []string, out io.Writer) error {
 			r.clients = append(r.clients, c)
 		}
 	}
-	if err := takeTurns(all, *rounds, *turn); err != nil {
+	if err := takeTurns(all, wanted, *rounds, *turn); err != nil {
 		return err
 	}
 	return printWhole(out, all)
@@ -129,16 +135,19 @@ type wholeTask struct {
 
 // takeTurns lets the servers take turns at each task, in another order each round. The first round is not counted.
 // Tasks come one after the other, because memory that one needed is not given back at once.
-func takeTurns(all []*wholeResult, rounds int, turn time.Duration) error {
-	for task := range authTasks {
+func takeTurns(all []*wholeResult, wanted *regexp.Regexp, rounds int, turn time.Duration) error {
+	for task, is := range authTasks {
+		if !wanted.MatchString(is.name) {
+			continue
+		}
 		for round := range rounds + 1 {
 			for _, i := range rand.Perm(len(all)) {
 				r := all[i]
-				if authTasks[task].do(r.clients[0]) == nil {
+				if is.do(r.clients[0]) == nil {
 					continue
 				}
 				if err := r.turn(task, turn, round > 0); err != nil {
-					return fmt.Errorf("%s: %s: %w", r.server.name, authTasks[task].name, err)
+					return fmt.Errorf("%s: %s: %w", r.server.name, is.name, err)
 				}
 			}
 		}
@@ -220,7 +229,10 @@ func residentOf(pid int) (float64, error) {
 func printWhole(out io.Writer, all []*wholeResult) error {
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	for task, is := range authTasks {
-		fmt.Fprintf(t, "%s\t1/s\tp50\tp99\tCPU each\tMB\tpostern's rate\t\n", is.name)
+		if !slices.ContainsFunc(all, func(r *wholeResult) bool { return len(r.tasks[task].rates) > 0 }) {
+			continue
+		}
+		fmt.Fprintf(t, "%s\t1/s\tp50\tp99\tCPU each\tMB\tthe first one's rate\t\n", is.name)
 		for _, r := range all {
 			got := r.tasks[task]
 			if len(got.rates) == 0 {
@@ -228,8 +240,12 @@ func printWhole(out io.Writer, all []*wholeResult) error {
 				continue
 			}
 			slices.Sort(got.took)
-			fmt.Fprintf(t, "%s\t%.0f\t%s\t%s\t%s\t%.0f\t%.1f x\t\n", r.server.name, quantile(got.rates, 0.5), at(got.took, 0.5), at(got.took, 0.99),
-				duration(quantile(got.cpu, 0.5)), got.memory/1e6, ratio(all[0].tasks[task].rates, got.rates))
+			times := "-"
+			if first := all[0].tasks[task].rates; len(first) > 0 {
+				times = fmt.Sprintf("%.1f x", ratio(first, got.rates))
+			}
+			fmt.Fprintf(t, "%s\t%.0f\t%s\t%s\t%s\t%.0f\t%s\t\n", r.server.name, quantile(got.rates, 0.5), at(got.took, 0.5), at(got.took, 0.99),
+				duration(quantile(got.cpu, 0.5)), got.memory/1e6, times)
 		}
 		fmt.Fprintln(t, "\t\t\t\t\t\t\t")
 	}

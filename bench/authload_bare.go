@@ -27,7 +27,7 @@ func startBare(string) (*authServer, error) {
 		return nil, err
 	}
 	return &authServer{name: "net/http alone", pid: cmd.Process.Pid, stop: stop, client: func(int) (authClient, error) {
-		client := &http.Client{Transport: &http.Transport{}}
+		client := &http.Client{Transport: &lean{}}
 		return authClient{verify: func(ctx context.Context) error {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/auth/verify", nil)
 			if err != nil {

@@ -202,8 +202,7 @@ type nodeVisitor struct {
 }
 
 func newNodeVisitor() *nodeVisitor {
-	// Node closes a connection that was idle for five seconds, perhaps as a request is sent.
-	return &nodeVisitor{http: &http.Client{Transport: &http.Transport{IdleConnTimeout: 3 * time.Second}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &nodeVisitor{http: &http.Client{Transport: &lean{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // client signs in once, and makes the functions that every server has.

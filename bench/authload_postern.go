@@ -38,6 +38,8 @@ local_listen     = "%[2]s"
 trusted_proxies  = ["127.0.0.1"]
 client_ip_header = "X-Forwarded-For"
 
+pprof            = true
+
 [store]
 url = %[3]q
 
@@ -301,7 +303,7 @@ func (p *posternLoad) signUpAll() error {
 }
 
 func (p *posternLoad) client(worker int) (authClient, error) {
-	client := &http.Client{Transport: &http.Transport{}}
+	client := &http.Client{Transport: &lean{}}
 	next := worker
 	person := func() int {
 		next = (next + 8) % authAccounts
