@@ -12,7 +12,7 @@ import (
 // seconds, perhaps as a request is sent.
 const leanIdle = 3 * time.Second
 
-// lean is an http.RoundTripper for one worker: one connection, no goroutine of its own, one request at a time. The
+// lean is an http.RoundTripper for one worker: one connection, no goroutine, one request at a time. The
 // transport of net/http takes more of the processor for a request than a fast server does for its answer, and the
 // two share the machine here: with it, a table of servers would show the client.
 type lean struct {

@@ -61,8 +61,8 @@ const (
 	// connections bounds those of one process to the database: Postgres has 100 unless it is configured, and two
 	// processes serve during a new start.
 	connections = 40
-	// fileConnections is how many of one process use a SQLite file at once. Reads of a file in memory take the processor
-	// and nothing else, so more of them do not make reads faster. All are kept: to open one takes longer than ten reads.
+	// fileConnections is how many of one process use a SQLite file at once. Reads of a file in memory take nothing but
+	// the processor, so more of them do not make reads faster. All are kept: to open one takes longer than ten reads.
 	fileConnections = 8
 	// connectionLife lets a pool follow a database that moved.
 	connectionLife = 30 * time.Minute

@@ -38,9 +38,9 @@
 // process; the store waits for up to ten seconds, or until the context ends. A ":memory:" database is a separate
 // database for each connection: set db.SetMaxOpenConns(1), or use [store.Memory].
 //
-// Keep as many connections as you allow, as above: database/sql keeps two, and to open one takes longer than ten reads.
-// More than a few for each processor make nothing faster. The Store keeps one of them for its writes until Close, unless
-// one is all there is.
+// Keep as many connections as you allow, as above: database/sql keeps two, and to open one takes longer than ten
+// reads. More than a few for each processor make nothing faster. The Store keeps one of them for its writes until
+// Close, unless one is all there is.
 //
 // Put the file on a local disk. Several processes of one machine may share it. Several machines may not, because the
 // locks of network file systems are not reliable.
@@ -119,8 +119,8 @@ type Store struct {
 
 	writes atomic.Uint64 // counts towards the next sweep
 	queue  writeQueue
-	writer fileWriter // of a file; whoever has the turn of the queue uses it
-	reads  readQueue // of a server
+	writer fileWriter // of a file, used by the call that has the turn of the queue
+	reads  readQueue  // of a server
 
 	mu         sync.RWMutex
 	statements map[string]*sql.Stmt
