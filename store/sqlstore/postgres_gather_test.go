@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -48,5 +49,64 @@ func TestT2_ReadsTogether(t *testing.T) {
 		t.Errorf("%d reads took %d statements, want fewer", inReads.Load(), n)
 	} else {
 		t.Logf("%d reads took %d statements", inReads.Load(), n)
+	}
+}
+
+// TestT2_ReadsSeeOthersWrites: a read that begins after a write of another goroutine was answered sees it, although it
+// shares statements with reads that began before.
+func TestT2_ReadsSeeOthersWrites(t *testing.T) {
+	counting := &counter{}
+	db := counting.open(t, postgres(t))
+	db.SetMaxOpenConns(8)
+	s := postgresStore(t, db, nil)
+	key := store.Key{Part: "shared", ID: "row"}
+	const writes = 200
+	var answered, reads atomic.Int64 // of the last write; of all readers
+	var wg sync.WaitGroup
+	before := counting.n.Load()
+	wg.Go(func() {
+		item := store.Item{Key: key}
+		for n := range writes {
+			item.Value = strconv.AppendInt(nil, int64(n+1), 10)
+			put := store.Put(item)
+			if err := s.Write(t.Context(), put); err != nil {
+				t.Error(err)
+				break
+			}
+			item = put.Item
+			answered.Store(int64(n + 1))
+		}
+		answered.Add(writes) // the end, for the readers
+	})
+	for range 12 {
+		wg.Go(func() {
+			for {
+				least := answered.Load()
+				if least >= writes {
+					return
+				}
+				got, err := s.Get(t.Context(), store.Key{Part: key.Part, ID: "!"}, key)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				reads.Add(1)
+				if least == 0 {
+					continue
+				}
+				if len(got) != 1 {
+					t.Errorf("after write %d there is no item", least)
+					return
+				}
+				if seen, err := strconv.ParseInt(string(got[0].Value), 10, 64); err != nil || seen < least {
+					t.Errorf("after write %d a read sees %q", least, got[0].Value)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := counting.n.Load() - before - writes; n >= reads.Load() || n < 1 {
+		t.Errorf("%d reads took %d statements, want fewer", reads.Load(), n)
 	}
 }
