@@ -33,7 +33,7 @@ type authServer struct {
 
 // An authClient does one thing at a time, over connections that it keeps.
 type authClient struct {
-	verify, refresh, password, mailed func(context.Context) error
+	verify, refresh, rotate, password, mailed func(context.Context) error
 }
 
 // authTasks are what is measured, in the order of the table.
@@ -42,7 +42,8 @@ var authTasks = []struct {
 	do   func(authClient) func(context.Context) error
 }{
 	{"verify", func(c authClient) func(context.Context) error { return c.verify }},
-	{"refresh", func(c authClient) func(context.Context) error { return c.refresh }},
+	{"refresh, the same token again", func(c authClient) func(context.Context) error { return c.refresh }},
+	{"refresh, rotated", func(c authClient) func(context.Context) error { return c.rotate }},
 	{"sign-in, mailed code", func(c authClient) func(context.Context) error { return c.mailed }},
 	{"sign-in, password", func(c authClient) func(context.Context) error { return c.password }},
 }

@@ -211,6 +211,15 @@ func (v *nodeVisitor) client(signIn func(context.Context) (tokens, error), verif
 	if err != nil {
 		return authClient{}, err
 	}
+	rotate := func(ctx context.Context) error {
+		var next tokens
+		err := postForm(ctx, v.http, token, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh}, "client_id": {loadClient}}.Encode(), &next)
+		if err == nil && next.Refresh == "" {
+			err = errors.New("no refresh token in the answer")
+		}
+		t = tokens{cmp.Or(next.Access, t.Access), cmp.Or(next.Refresh, t.Refresh)}
+		return err
+	}
 	return authClient{
 		verify: func(ctx context.Context) error {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, verify, nil)
@@ -220,15 +229,8 @@ func (v *nodeVisitor) client(signIn func(context.Context) (tokens, error), verif
 			r.Header.Set("Authorization", "Bearer "+t.Access)
 			return answered(v.http.Do(r))
 		},
-		refresh: func(ctx context.Context) error {
-			var next tokens
-			err := postForm(ctx, v.http, token, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh}, "client_id": {loadClient}}.Encode(), &next)
-			if err == nil && next.Refresh == "" {
-				err = errors.New("no refresh token in the answer")
-			}
-			t = tokens{cmp.Or(next.Access, t.Access), cmp.Or(next.Refresh, t.Refresh)}
-			return err
-		},
+		refresh: rotate, // they rotate each time
+		rotate:  rotate,
 		password: func(ctx context.Context) error {
 			_, err := signIn(ctx)
 			return err

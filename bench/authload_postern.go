@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/posternauth/postern/internal/test/inbox"
 )
@@ -89,7 +90,12 @@ func startPostern(folder, store string) (*authServer, error) {
 		return nil, err
 	}
 	s := &authServer{name: "postern serve, " + strings.SplitN(store, ":", 2)[0], pid: cmd.Process.Pid, stop: func() { end(); p.close() }, client: p.client}
-	if err := p.signUpAll(); err != nil {
+	err = p.signUpAll()
+	if file, ok := strings.CutPrefix(store, "sqlite:"); ok && err == nil {
+		p.aged = &tokenQueue{}
+		err = p.aged.fill(context.Background(), file, p.base, p.seal)
+	}
+	if err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -122,7 +128,7 @@ func newPosternLoad(folder, store string) (*posternLoad, error) {
 	rand.Read(key)
 	environment := append(os.Environ(), "VAULT_KEY="+base64.StdEncoding.EncodeToString(key))
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &posternLoad{base: "http://" + public + "/auth", mails: inbox.New(), close: cancel}
+	p := &posternLoad{base: "http://" + public + "/auth", mails: inbox.New(), close: cancel, seal: key}
 	p.command = func() *exec.Cmd {
 		cmd := exec.Command(binary, "serve", "--config", folder+"/postern.toml")
 		cmd.Env, cmd.Stderr = environment, os.Stderr
@@ -160,6 +166,8 @@ type posternLoad struct {
 	mails   *inbox.Inbox
 	command func() *exec.Cmd // the server, not started
 	close   func()           // ends the mail server
+	seal    []byte           // the key of the vault
+	aged    *tokenQueue      // nil: in memory, where no other process can make sessions
 
 	mu       sync.Mutex
 	visitors int
@@ -324,7 +332,14 @@ func (p *posternLoad) client(worker int) (authClient, error) {
 		return authClient{}, err
 	}
 	access, refresh := first.AccessToken, first.RefreshToken
-	return authClient{
+	trade := func(ctx context.Context, token string) (a posternAnswer, err error) {
+		err = postForm(ctx, client, p.base+"/token", "grant_type=refresh_token&refresh_token="+token, &a)
+		if err == nil && a.RefreshToken == "" {
+			err = errors.New("no refresh token in the answer")
+		}
+		return a, err
+	}
+	c := authClient{
 		verify: func(ctx context.Context) error {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/verify", nil)
 			if err != nil {
@@ -336,11 +351,7 @@ func (p *posternLoad) client(worker int) (authClient, error) {
 			return answered(client.Do(r))
 		},
 		refresh: func(ctx context.Context) error {
-			var a posternAnswer
-			err := postForm(ctx, client, p.base+"/token", "grant_type=refresh_token&refresh_token="+refresh, &a)
-			if err == nil && a.RefreshToken == "" {
-				err = errors.New("no refresh token in the answer")
-			}
+			a, err := trade(ctx, refresh)
 			access, refresh = cmp.Or(a.AccessToken, access), cmp.Or(a.RefreshToken, refresh)
 			return err
 		},
@@ -357,7 +368,22 @@ func (p *posternLoad) client(worker int) (authClient, error) {
 			_, err = v.walk(ctx, a, map[string]func() string{"code": p.code(n)})
 			return err
 		},
-	}, nil
+	}
+	if p.aged != nil {
+		c.rotate = func(ctx context.Context) error {
+			old, err := p.aged.take()
+			if err != nil {
+				return err
+			}
+			a, err := trade(ctx, old)
+			if err == nil && a.RefreshToken == old {
+				err = errors.New("the refresh token was not rotated")
+			}
+			p.aged.put(a.RefreshToken, time.Now())
+			return err
+		}
+	}
+	return c, nil
 }
 
 // badAnswer is the error of an answer that was not expected.
