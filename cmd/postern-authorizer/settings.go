@@ -24,6 +24,11 @@ import (
 // how long its tokens live; this limit only refuses what no default of an issuer would make.
 const defaultAccess = time.Hour
 
+// keysWithin is how long the keys of the issuer may take. It is less than the 5 seconds that the templates give the
+// function: an issuer that hangs then leads to an answer and a count of the failure, and not to a process that Lambda
+// ends together with the keys it has.
+const keysWithin = 3 * time.Second
+
 // settings are the variables of the function.
 type settings struct {
 	issuer, audience, kind string
@@ -143,7 +148,7 @@ func newHandler(lookup func(string) (string, bool), out io.Writer, logger *slog.
 		return nil, err
 	}
 	remote, err := keys.Remote(keys.RemoteConfig{
-		URL: s.issuer + "/.well-known/jwks.json", AllowInsecure: strings.HasPrefix(s.issuer, "http:"), Logger: logger,
+		URL: s.issuer + "/.well-known/jwks.json", AllowInsecure: strings.HasPrefix(s.issuer, "http:"), Timeout: keysWithin, Logger: logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("POSTERN_ISSUER: %w", err)

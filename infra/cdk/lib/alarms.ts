@@ -106,6 +106,6 @@ export function authorizerAlarms(scope: Construct, id: string, fn: lambda.Functi
   alarm(scope, topic, `${id}Slow`, {
     metric: fn.metricDuration({ period: minutes5, statistic: 'p99' }), threshold: 1500, evaluationPeriods: 3,
     comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-    alarmDescription: 'The authorizer takes over 1.5 s of its 3 s: look whether the issuer publishes its keys quickly.',
+    alarmDescription: 'The authorizer takes over 1.5 s of its 5 s: look whether the issuer publishes its keys quickly.',
   });
 }

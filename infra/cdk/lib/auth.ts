@@ -256,7 +256,7 @@ export class Auth extends Construct {
     }
     const id = `Authorizer${this.authorizers.size === 0 ? '' : this.authorizers.size + 1}`;
     const fn = bootstrap(this, id, {
-      code: this.props.authorizer, handler: 'authorizer', memory: 256, timeout: Duration.seconds(3), retention: this.retention,
+      code: this.props.authorizer, handler: 'authorizer', memory: 256, timeout: Duration.seconds(5), retention: this.retention,
       environment: {
         POSTERN_ISSUER: this.issuer, POSTERN_AUDIENCE: this.audience, POSTERN_ACCESS: `${this.accessLifetime.toSeconds()}s`, ...settings,
         ...(sources.length > 0 ? { POSTERN_IDENTITY_SOURCES: sources.join(',') } : {}),

@@ -46,7 +46,7 @@ test('auth function', () => {
 
 test('authorizer function: no key, no table, only its log', () => {
   template.hasResourceProperties('AWS::Lambda::Function', {
-    Handler: 'authorizer', Runtime: 'provided.al2023', Architectures: ['arm64'], MemorySize: 256, Timeout: 3,
+    Handler: 'authorizer', Runtime: 'provided.al2023', Architectures: ['arm64'], MemorySize: 256, Timeout: 5,
     Environment: { Variables: { POSTERN_ISSUER: 'https://auth.example.com/auth', POSTERN_AUDIENCE: 'api', POSTERN_KIND: 'user', POSTERN_ACCESS: '3600s', POSTERN_IDENTITY_SOURCES: '$request.header.Authorization' } },
   });
   assert.deepEqual(actions(template, 'authorizer'), ['logs:CreateLogStream', 'logs:PutLogEvents']);

@@ -50,6 +50,9 @@ func TestCDK(t *testing.T) {
 			if got := f.Text("Environment.Variables.POSTERN_ISSUER"); got != "https://auth.example.com/auth" {
 				t.Errorf("%s: POSTERN_ISSUER is %q", id, got)
 			}
+			if got, want := f.Text("Timeout"), wantTimeouts[f.Text("Handler")]; got != want {
+				t.Errorf("%s: it may take %s s, want %s", id, got, want)
+			}
 		}
 	})
 }

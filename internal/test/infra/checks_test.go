@@ -46,6 +46,10 @@ var wantVariables = map[string]map[string]string{
 	"api": {"POSTERN_ISSUER": issuer, "POSTERN_AUDIENCE": "api"},
 }
 
+// wantTimeouts are the seconds that each function may take. An authorizer has more than the 3 seconds in which
+// cmd/postern-authorizer gives up on the keys of the issuer, and far less than the 10 that an HTTP API waits.
+var wantTimeouts = map[string]string{"auth": "10", "authorizer": "5", "rotator": "60", "api": "5"}
+
 // variablesOf returns the variables of a function: the rotator has those of the auth function, and one more.
 func variablesOf(handler string) map[string]string {
 	if handler != "rotator" {
@@ -82,6 +86,9 @@ func checkFunctions(t *testing.T, tpl *infra.Template, table string, want ...str
 		}
 		if level := f.Text("LoggingConfig.ApplicationLogLevel"); level != "" && level != "INFO" {
 			t.Errorf("%s: the level %s drops metrics, which are log lines of the level INFO", handler, level)
+		}
+		if got := f.Text("Timeout"); got != wantTimeouts[handler] {
+			t.Errorf("%s: it may take %s s, want %s", handler, got, wantTimeouts[handler])
 		}
 		if memory, _ := f.Get("MemorySize").(float64); handler != "authorizer" && handler != "api" && memory < 512 {
 			t.Errorf("%s has %v MB: passwords and RSA need 512", handler, memory)

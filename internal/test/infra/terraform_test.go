@@ -127,6 +127,9 @@ func TestTerraform_Plan(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", handler, path, got, want)
 			}
 		}
+		if got := f.Text("timeout"); got != wantTimeouts[handler] {
+			t.Errorf("%s: it may take %s s, want %s", handler, got, wantTimeouts[handler])
+		}
 		if days := logs[f.Text("logging_config.0.log_group")]; days != "90" {
 			t.Errorf("%s: the log is kept %q days", handler, days)
 		}
