@@ -47,7 +47,9 @@ type AuthProps struct {
 	// Default: no mails: then leave the table mail, and providers that send mail, out of postern.toml
 	//
 	Mail *MailProps `field:"optional" json:"mail" yaml:"mail"`
-	// Memory of the auth function, 512 to 1024 MB.
+	// Memory of the auth function, 512 to 10240 MB.
+	//
+	// More memory is more processor.
 	// Default: 1024.
 	//
 	Memory *float64 `field:"optional" json:"memory" yaml:"memory"`

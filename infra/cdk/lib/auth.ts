@@ -82,7 +82,7 @@ export interface AuthProps {
   readonly accessLifetime?: Duration;
   /** Age at which a signing key is replaced. @default 30 days */
   readonly rotateAfter?: Duration;
-  /** Memory of the auth function, 512 to 1024 MB. @default 1024 */
+  /** Memory of the auth function, 512 to 10240 MB. More memory is more processor. @default 1024 */
   readonly memory?: number;
   /** Concurrent executions of the auth function that are reserved for it. @default none */
   readonly reservedConcurrency?: number;
@@ -416,7 +416,7 @@ function check(p: AuthProps): void {
     }
   }
   if (p.memory !== undefined && (p.memory < 512 || p.memory > 10240)) {
-    fail(`memory is ${p.memory}: hashes of passwords and signatures need 512 MB or more`);
+    fail(`memory is ${p.memory}: hashes of passwords and signatures need 512 MB or more, and Lambda gives at most 10240`);
   }
   if (p.sealKey && p.keys !== KeyStore.KMS) {
     fail('sealKey is for keys: KeyStore.KMS');

@@ -39,7 +39,9 @@ test('auth function', () => {
     },
   });
   template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 90 });
-  assert.throws(() => world({ memory: 256 }), /512 MB or more/);
+  for (const memory of [256, 511, 10241]) {
+    assert.throws(() => world({ memory }), /512 MB or more, and Lambda gives at most 10240/);
+  }
   const small = world({ memory: 512, reservedConcurrency: 5 });
   Template.fromStack(small.stack).hasResourceProperties('AWS::Lambda::Function', { Handler: 'auth', MemorySize: 512, ReservedConcurrentExecutions: 5 });
 });
