@@ -41,10 +41,6 @@ locals {
       description = "The rotator was not run. The queue has the event.", namespace = "AWS/SQS", statistic = "Maximum"
       metric      = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = aws_sqs_queue.failures.name }
     })
-    failed-sign-ins = merge(local.minute5, {
-      description = "Many sign-ins fail.", namespace = "Postern", metric = "SignInFailures", threshold = var.failed_sign_ins
-      dimensions  = local.on_issuer
-    })
   }
 }
 
@@ -88,6 +84,37 @@ resource "aws_cloudwatch_metric_alarm" "table" {
         namespace   = "AWS/DynamoDB"
         metric_name = metric_query.value
         dimensions  = { TableName = aws_dynamodb_table.auth.name }
+        period      = 300
+        stat        = "Sum"
+      }
+    }
+  }
+}
+
+# A few failures of a quiet night are no share. No sign-in writes no zero, so FILL does.
+resource "aws_cloudwatch_metric_alarm" "sign_ins" {
+  alarm_name          = "${local.name}-auth-failed-sign-ins"
+  alarm_description   = "More than half of the sign-ins fail: a provider or the mail is down, or somebody tries passwords."
+  evaluation_periods  = 3
+  threshold           = 50
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = compact([var.alarm_topic_arn])
+
+  metric_query {
+    id          = "share"
+    expression  = "IF(FILL(good, 0) + FILL(bad, 0) >= 20, 100 * FILL(bad, 0) / (FILL(good, 0) + FILL(bad, 0)), 0)"
+    label       = "failed sign-ins, percent"
+    return_data = true
+  }
+  dynamic "metric_query" {
+    for_each = { good = "SignIns", bad = "SignInFailures" }
+    content {
+      id = metric_query.key
+      metric {
+        namespace   = "Postern"
+        metric_name = metric_query.value
+        dimensions  = local.on_issuer
         period      = 300
         stat        = "Sum"
       }

@@ -113,12 +113,6 @@ variable "alarm_topic_arn" {
   default     = ""
 }
 
-variable "failed_sign_ins" {
-  description = "Failed sign-ins in five minutes that are an alarm."
-  type        = number
-  default     = 200
-}
-
 variable "waf_limit" {
   description = "Requests of one address in five minutes that WAF lets through, 10 or more. The issuer then has a REST API. 0: an HTTP API, which has no WAF."
   type        = number

@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,18 @@ func TestCDK(t *testing.T) {
 			}
 		}
 		tpl := infra.Resolve(t, templates["Auth"], map[string]string{})
+		shares := 0
+		for _, a := range tpl.Of("AWS::CloudWatch::Alarm") {
+			metrics, _ := a.Get("Metrics").([]any)
+			for i := range metrics {
+				if checkShare(t, a, a.Text(fmt.Sprintf("Metrics.%d.Expression", i)), func(property string) string { return property }) {
+					shares++
+				}
+			}
+		}
+		if shares != 1 {
+			t.Errorf("%d alarms on the share of failed sign-ins", shares)
+		}
 		for id, f := range tpl.Of("AWS::Lambda::Function") {
 			if got := f.Text("Environment.Variables.POSTERN_ISSUER"); got != "https://auth.example.com/auth" {
 				t.Errorf("%s: POSTERN_ISSUER is %q", id, got)

@@ -29,7 +29,23 @@ var wantRoutes = []string{
 var wantAlarms = []string{
 	"AWS/ApiGateway 5xx", "AWS/DynamoDB ReadThrottleEvents", "AWS/DynamoDB WriteThrottleEvents", "AWS/Lambda Duration p99", "AWS/Lambda Errors auth",
 	"AWS/Lambda Throttles auth", "AWS/Lambda Throttles authorizer", "AWS/SQS ApproximateNumberOfMessagesVisible", "Postern Errors",
-	"Postern KeyAgeSeconds", "Postern RotatorFailures", "Postern SignInFailures",
+	"Postern KeyAgeSeconds", "Postern RotatorFailures", "Postern SignInFailures", "Postern SignIns",
+}
+
+// wantShare is the percentage of failed sign-ins, of which every template has the same alarm.
+const wantShare = "IF(FILL(good, 0) + FILL(bad, 0) >= 20, 100 * FILL(bad, 0) / (FILL(good, 0) + FILL(bad, 0)), 0)"
+
+// checkShare checks the alarm on the share, if a is that: the names of its properties are given by name.
+func checkShare(t *testing.T, a infra.Resource, expression string, name func(string) string) bool {
+	t.Helper()
+	if !strings.Contains(expression, "good") {
+		return false
+	}
+	got := fmt.Sprint(a.Text(name("Threshold")), a.Text(name("EvaluationPeriods")), a.Text(name("ComparisonOperator")), a.Text(name("TreatMissingData")))
+	if want := "503GreaterThanThresholdnotBreaching"; expression != wantShare || got != want {
+		t.Errorf("failed sign-ins: %s, %s, want %s", expression, got, want)
+	}
+	return true
 }
 
 // wantVariables are the variables of each function.
@@ -224,6 +240,7 @@ func checkAlarms(t *testing.T, tpl *infra.Template) {
 		}
 	}
 	var got []string
+	shares := 0
 	add := func(a infra.Resource, prefix, statistic string) {
 		name := a.Text(prefix+"Namespace") + " " + a.Text(prefix+"MetricName")
 		dimension := a.Text(prefix + "Dimensions.0.Value")
@@ -248,6 +265,8 @@ func checkAlarms(t *testing.T, tpl *infra.Template) {
 		for i := range metrics {
 			if text := a.Text(fmt.Sprintf("Metrics.%d.Expression", i)); !filled(text) {
 				t.Errorf("%s: %s has no datapoint where a metric has none", id, text)
+			} else if checkShare(t, a, text, func(property string) string { return property }) {
+				shares++
 			}
 			if prefix := fmt.Sprintf("Metrics.%d.MetricStat.Metric.", i); a.Get(strings.TrimSuffix(prefix, ".")) != nil {
 				add(a, prefix, "")
@@ -258,6 +277,9 @@ func checkAlarms(t *testing.T, tpl *infra.Template) {
 		}
 	}
 	slices.Sort(got)
+	if shares != 1 {
+		t.Errorf("%d alarms on the share of failed sign-ins", shares)
+	}
 	if !slices.Equal(got, wantAlarms) {
 		t.Errorf("alarms on\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(wantAlarms, "\n"))
 	}

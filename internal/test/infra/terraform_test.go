@@ -227,42 +227,6 @@ func TestTerraform_WAF(t *testing.T) {
 	}
 }
 
-func checkTerraformAlarms(t *testing.T, alarms []infra.Resource, handlers map[string]string) {
-	t.Helper()
-	var got []string
-	for _, a := range alarms {
-		if a.Text("alarm_actions") != "["+samValues["Topic"]+"]" || a.Text("alarm_description") == "" {
-			t.Errorf("%s: %v", a.Text("alarm_name"), a.Properties)
-		}
-		queries, _ := a.Get("metric_query").([]any)
-		for i := range queries {
-			if text := a.Text(fmt.Sprintf("metric_query.%d.expression", i)); !filled(text) {
-				t.Errorf("%s: %s has no datapoint where a metric has none", a.Text("alarm_name"), text)
-			}
-			if name := a.Text(fmt.Sprintf("metric_query.%d.metric.0.metric_name", i)); name != "" {
-				got = append(got, a.Text(fmt.Sprintf("metric_query.%d.metric.0.namespace", i))+" "+name)
-			}
-		}
-		if len(queries) > 0 {
-			continue
-		}
-		name := a.Text("namespace") + " " + a.Text("metric_name")
-		switch {
-		case a.Text("extended_statistic") != "":
-			name += " " + a.Text("extended_statistic")
-		case a.Text("namespace") == "AWS/Lambda":
-			name += " " + handlers[a.Text("dimensions.FunctionName")]
-		case a.Text("namespace") == "Postern" && a.Text("dimensions.Issuer") != issuer:
-			t.Errorf("%s has the dimensions %v", name, a.Get("dimensions"))
-		}
-		got = append(got, name)
-	}
-	slices.Sort(got)
-	if !slices.Equal(got, wantAlarms) {
-		t.Errorf("alarms on\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(wantAlarms, "\n"))
-	}
-}
-
 // TestTerraform_Apply makes the example in moto. A second plan has no changes, no secret is in the plan or in the
 // state, and everything can be destroyed once the table is not protected any more.
 func TestTerraform_Apply(t *testing.T) {
