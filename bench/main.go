@@ -5,7 +5,7 @@
 //	go run . cache    a token that was checked before
 //	go run . http     a server at saturation behind the middleware
 //	go run . whole    whole authorization servers, each in a separate process
-//	go run . flat     the memory of one of them over an hour
+//	go run . flat     the memory of one of them over an hour, also while it is killed and its store is away
 //	go run . sessions sessions created, checked and refreshed in each store
 //	go run . growth   the same sessions among a thousand and among ten million
 //	go run . adapters an http.Handler served by the events of Lambda
