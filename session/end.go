@@ -12,7 +12,7 @@ import (
 // distinguish a replayed token from a forged one stay until the session would have expired unused, after a theft until
 // Absolute. The rows that insert ends expire earlier. Of a session that has ended, it ends what endsWith returns.
 func (s *Sessions) end(ctx context.Context, p *policy, k *record, why string) (bool, error) {
-	others, checks, err := p.endsWith(ctx, k, why)
+	others, x, err := p.endsWith(ctx, k, why)
 	if err != nil {
 		return false, err
 	}
@@ -23,6 +23,7 @@ func (s *Sessions) end(ctx context.Context, p *policy, k *record, why string) (b
 	if len(all) == 0 {
 		return true, nil
 	}
+	gone := tails(all)
 	for len(all) > maxEndedAtOnce { // k is in the last write: after an error the person can sign out again
 		from := max(maxEndedAtOnce, len(all)-maxEndedAtOnce)
 		if won, err := p.endAll(ctx, all[from:], why); err != nil || !won {
@@ -30,7 +31,43 @@ func (s *Sessions) end(ctx context.Context, p *policy, k *record, why string) (b
 		}
 		all = all[:from]
 	}
-	return p.endAll(ctx, all, why, checks...)
+	if x != nil {
+		left, needed, err := x.without(gone)
+		if err != nil {
+			return false, err
+		}
+		if !needed {
+			left = store.Check(x.item.Key, x.item.Version)
+		}
+		return p.endAll(ctx, all, why, left)
+	}
+	if left, needed := s.leaves(ctx, k, gone); needed {
+		if won, err := p.endAll(ctx, all, why, left); won || err != nil {
+			return won, err
+		}
+		// Another session may have begun. What is left in the index counts until crowdOut reads it; it must not hold up
+		// an end.
+	}
+	return p.endAll(ctx, all, why)
+}
+
+// leaves returns the change that takes sessions of the subject of k out of its index. It is not needed if they are not
+// there, or if the index cannot be read: their rows say that they have ended.
+func (s *Sessions) leaves(ctx context.Context, k *record, gone []string) (left store.Change, needed bool) {
+	if k.index == nil {
+		key := store.Key{Part: k.item.Key.Part, ID: indexID}
+		items, err := s.store.Get(ctx, key)
+		if err != nil || len(items) == 0 {
+			return left, false
+		}
+		k.index = &items[0]
+	}
+	var x index
+	if k.index.Version == "" || x.read(*k.index) != nil {
+		return left, false
+	}
+	left, needed, err := x.without(gone)
+	return left, needed && err == nil
 }
 
 // maxEndedAtOnce is how many sessions end in one write.
@@ -90,7 +127,7 @@ func (s *Sessions) revokeFound(ctx context.Context, id, why string) (k record, e
 		return k, err
 	}
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
-		if k, err = s.load(ctx, id); err != nil || !k.found() || k.Ended != "" && !k.signsOut(why) {
+		if k, err = s.loadWith(ctx, id, lookup{read: (*row).read, index: true}); err != nil || !k.found() || k.Ended != "" && !k.signsOut(why) {
 			return true, err
 		}
 		p := s.kind(k.Kind)

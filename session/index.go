@@ -13,9 +13,10 @@ import (
 )
 
 // The index of a subject names its sessions, the newest last. Each session enters it in the write that creates the
-// session, so it is complete; one that has ended stays until the index is full. Hence a subject never has more sessions
-// than KindConfig.MaxSessions, however many are created at the same time, and they can be read without a search through
-// what ended long ago. The sessions of a pair count as one, so the index names the pair too.
+// session, so it is complete. One that is ended leaves it in the same write; one that ends otherwise stays until the
+// index is full. Hence a subject never has more sessions than KindConfig.MaxSessions, however many are created at the
+// same time, and they can be read without a search through what ended long ago. The sessions of a pair count as one, so
+// the index names the pair too.
 type index struct {
 	indexRow
 	item store.Item // without Version: there is none yet
@@ -24,12 +25,21 @@ type index struct {
 type indexRow struct {
 	Last     int64        `json:"last"` // the number of the newest entry there ever was
 	Sessions []indexEntry `json:"sessions"`
+
+	// The epoch of the subject and the Sec of the head that the sessions with Used belong to. At others, Used says
+	// nothing: they may have ended.
+	Epoch int64 `json:"e,omitempty"`
+	Sec   int64 `json:"s,omitempty"`
 }
 
 type indexEntry struct {
 	Number int64  `json:"n"`  // grows with each new session
 	Tail   string `json:"id"` // the second half of the session id
 	Pair   string `json:"pair,omitempty"`
+
+	// What crowdOut goes by, so that it need not read each session. An entry of an earlier version has none.
+	Used int64 `json:"u,omitempty"` // Unix milliseconds; the session was last used then or later
+	Ends int64 `json:"x,omitempty"` // Unix seconds; the session has ended by then, see row.Absolute
 }
 
 // unit is the name of what counts as one session: a pair, or a session without one.
@@ -63,9 +73,27 @@ func (x *index) pair(tail string) {
 	}
 }
 
-// with is the change that writes the index with other entries and a new session, perhaps of a pair, at their end.
-func (x *index) with(entries []indexEntry, tail, pair string, expires time.Time) (store.Change, error) {
-	next := indexRow{Last: x.Last + 1, Sessions: append(entries, indexEntry{x.Last + 1, tail, pair})}
+// with is the change that writes the index with a new session at its end.
+func (x *index) with(tail string, r *row) (store.Change, error) {
+	next := x.indexRow
+	next.Last++
+	next.Sessions = append(next.Sessions, indexEntry{next.Last, tail, r.Pair, r.lastUsed(), ends(r)})
+	return x.put(next, time.UnixMilli(r.Absolute))
+}
+
+// without is the change that writes the index without the sessions with the tails gone; needed is false if it has none
+// of them.
+func (x *index) without(gone []string) (change store.Change, needed bool, err error) {
+	next := x.indexRow
+	next.Sessions = leave(next.Sessions, gone)
+	if len(next.Sessions) == len(x.Sessions) {
+		return change, false, nil
+	}
+	change, err = x.put(next, time.Time{})
+	return change, true, err
+}
+
+func (x *index) put(next indexRow, expires time.Time) (store.Change, error) {
 	value, err := json.Marshal(next)
 	if err != nil {
 		return store.Change{}, err
@@ -74,6 +102,14 @@ func (x *index) with(entries []indexEntry, tail, pair string, expires time.Time)
 	item.Value, item.Expires = value, later(item.Expires, expires)
 	return store.Put(item), nil
 }
+
+// leave returns the entries without those with the tails gone.
+func leave(entries []indexEntry, gone []string) []indexEntry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e indexEntry) bool { return slices.Contains(gone, e.Tail) })
+}
+
+// ends is indexEntry.Ends of a session.
+func ends(r *row) int64 { return (r.Absolute + 999) / 1000 }
 
 // subjectRows are the epoch and the index of a subject, and the head of the user if the kind has a Pool.
 type subjectRows struct {
@@ -149,103 +185,4 @@ func (p *policy) loadEntries(ctx context.Context, subject string, u subjectRows,
 		}
 	}
 	return out, nil
-}
-
-// maxCrowdedOut is about how many sessions one new session ends at most, in one write: more are too many only after
-// KindConfig.MaxSessions was made smaller, and end with the next ones. Sessions of one pair end together.
-const maxCrowdedOut = 12
-
-// insert returns the changes that create the session n of a subject, in the place of the sessions with the tails old.
-// Where the subject then had too many, those used longest ago end in the same write: crowded.
-func (p *policy) insert(ctx context.Context, n newborn, u subjectRows, old ...string) (changes []store.Change, crowded []record, err error) {
-	r := n.row
-	r.Epoch, r.Sec = u.epoch.number, u.head.Sec
-	put, err := n.record.put(r, p.idle)
-	if err != nil {
-		return nil, nil, err
-	}
-	changes = []store.Change{put, store.Check(u.epoch.item.Key, u.epoch.item.Version)}
-	if p.pool != "" && p.sessions.twoParts { // elsewhere, the first refresh or CheckStore compares the Sec
-		changes = append(changes, u.head.Check())
-	}
-	entries := slices.DeleteFunc(slices.Clone(u.index.Sessions), func(e indexEntry) bool { return slices.Contains(old, e.Tail) })
-	if p.full(entries, r.Pair) {
-		if entries, crowded, err = p.crowdOut(ctx, &r, u, entries); err != nil {
-			return nil, nil, err
-		}
-	}
-	for _, k := range crowded {
-		put, err := k.put(k.ended(endCrowded), p.idle)
-		if err != nil {
-			return nil, nil, err
-		}
-		// Its entry leaves the index now. Without an early expiry, each sign-in would leave a row for as long as Idle.
-		// Every reader treats an absent row as an ended session, so nothing lives again when the row is gone.
-		if gone := p.sessions.now().Add(p.access + grace + skew); gone.Before(put.Item.Expires) {
-			put.Item.Expires = gone
-		}
-		changes = append(changes, put)
-	}
-	names, err := u.index.with(entries, n.record.item.Key.ID, r.Pair, time.UnixMilli(r.Absolute))
-	if err != nil {
-		return nil, nil, err
-	}
-	return append(changes, names), crowded, nil
-}
-
-// full reports whether the index may have no room for a new session of a pair, or of none. Some of its entries may have
-// ended. Entries of one pair do not count twice, but they too are bounded.
-func (p *policy) full(entries []indexEntry, pair string) bool {
-	if len(entries) < p.maxSessions || len(entries) >= 2*p.maxSessions {
-		return len(entries) >= p.maxSessions
-	}
-	units := map[string]bool{}
-	for _, e := range entries {
-		if pair == "" || e.Pair != pair {
-			units[e.unit()] = true
-		}
-	}
-	return len(units) >= p.maxSessions
-}
-
-// crowdOut returns the entries that stay when the session r is to come, and the sessions that have to end for it: those
-// of whole pairs. The pair of r stays.
-func (p *policy) crowdOut(ctx context.Context, r *row, u subjectRows, entries []indexEntry) (stay []indexEntry, crowded []record, err error) {
-	all, err := p.loadEntries(ctx, r.Subject, u, entries)
-	if err != nil {
-		return nil, nil, err
-	}
-	now := p.sessions.now()
-	lives, used := map[string]bool{}, map[string]int64{}
-	var units [][]record
-	for _, k := range all {
-		if k.verdict(p, now) != nil {
-			continue
-		}
-		lives[k.item.Key.ID] = true
-		if r.Pair != "" && (k.Pair == r.Pair || k.item.Key.ID == r.Pair) { // joinPair may be about to write the pair of k
-			continue
-		}
-		i := slices.IndexFunc(units, func(unit []record) bool { return k.Pair != "" && unit[0].Pair == k.Pair })
-		if i < 0 {
-			i, units = len(units), append(units, nil)
-		}
-		units[i] = append(units[i], k)
-		used[units[i][0].id] = max(used[units[i][0].id], k.lastUsed())
-	}
-	slices.SortStableFunc(units, func(a, b []record) int { return cmp.Compare(used[a[0].id], used[b[0].id]) })
-	for ; len(units) > p.maxSessions-1 && (len(crowded) == 0 || len(crowded)+len(units[0]) <= maxCrowdedOut); units = units[1:] {
-		crowded = append(crowded, units[0]...)
-		for _, k := range units[0] {
-			delete(lives, k.item.Key.ID)
-		}
-	}
-	return slices.DeleteFunc(entries, func(e indexEntry) bool { return !lives[e.Tail] }), crowded, nil
-}
-
-// crowdedOut emits the events of the sessions that a new one ended.
-func (p *policy) crowdedOut(ctx context.Context, crowded []record) {
-	for _, k := range crowded {
-		p.sessions.emitEnded(ctx, &k, endCrowded)
-	}
 }

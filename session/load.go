@@ -14,8 +14,9 @@ type record struct {
 	id     string
 	item   store.Item // an empty Version: there is no such session
 	epoch  epoch
-	head   head.Head // of the user, if headed
-	headed bool      // the head was read together with the row, because the kind has a Pool
+	head   head.Head   // of the user, if headed
+	headed bool        // the head was read together with the row, because the kind has a Pool
+	index  *store.Item // that of its subject, if the lookup asked for it; without Version: there is none
 
 	actorGone bool // of an impersonation: the session of its actor has ended, or the actor has other rights
 }
@@ -29,6 +30,7 @@ type lookup struct {
 	user store.Key // the key of the head, so that one round trip reads all; zero: not known yet
 
 	actor bool // the session is that of an actor: user is the key, whatever issuer and kind the session has
+	index bool // the index of the subject too
 }
 
 // load reads a session and the epoch of its subject in one round trip.
@@ -112,12 +114,16 @@ func (s *Sessions) loadOnce(ctx context.Context, id string, l lookup) (record, e
 		return k, nil
 	}
 	k.epoch.item.Key = store.Key{Part: key.Part, ID: epochID}
-	keys := [3]store.Key{key, k.epoch.item.Key, l.user}
-	n := len(keys)
-	if l.user == (store.Key{}) {
-		n--
+	keys := append(make([]store.Key, 0, 4), key, k.epoch.item.Key)
+	if l.user != (store.Key{}) {
+		keys = append(keys, l.user)
 	}
-	items, err := s.store.Get(ctx, keys[:n]...)
+	var inIndex store.Key
+	if l.index {
+		inIndex = store.Key{Part: key.Part, ID: indexID}
+		keys, k.index = append(keys, inIndex), &store.Item{Key: inIndex}
+	}
+	items, err := s.store.Get(ctx, keys...)
 	if err != nil {
 		return k, s.unavailable(ctx, "store", err)
 	}
@@ -127,6 +133,8 @@ func (s *Sessions) loadOnce(ctx context.Context, id string, l lookup) (record, e
 			k.item, err = item, l.read(&k.row, item.Value)
 		case k.epoch.item.Key:
 			err = k.epoch.read(item)
+		case inIndex:
+			k.index = &item
 		}
 		if err != nil {
 			return k, s.damaged(ctx, err)

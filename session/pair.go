@@ -176,8 +176,8 @@ func (r *row) signsOut(why string) bool {
 //     has begun, and not ended, would keep the browser signed in. A k that has ended already ends nothing more, or
 //     each further use of its token would end a later sign-in.
 //
-// The write must contain the checks: they fail if another session of the subject begins at this moment.
-func (p *policy) endsWith(ctx context.Context, k *record, why string) (others []record, checks []store.Change, err error) {
+// The write must be conditional on the index x: another session of the subject may begin at this moment.
+func (p *policy) endsWith(ctx context.Context, k *record, why string) (others []record, x *index, err error) {
 	copied := k.Home && why == endReuse
 	if k.browser() == "" || !endsPair(why) && !copied {
 		return nil, nil, nil
@@ -203,7 +203,7 @@ func (p *policy) endsWith(ctx context.Context, k *record, why string) (others []
 			others = append(others, o)
 		}
 	}
-	return others, []store.Change{store.Check(u.index.item.Key, u.index.item.Version)}, nil
+	return others, &u.index, nil
 }
 
 // joinPair checks that the browser of a code has not been signed out since, and returns what the write of the new

@@ -424,7 +424,7 @@ func TestPool_RoundTrips(t *testing.T) {
 				s := k.verify(tokens.Access)
 				must(k.member.Merge(t.Context(), s, func(*session.Grant[User]) error { return nil }))(t)
 			}, call{1, 2 + more, 1}},
-			{"Revoke", func() { _ = k.sessions.Revoke(t.Context(), tokens.SessionID) }, call{1, 2, 1}},
+			{"Revoke", func() { _ = k.sessions.Revoke(t.Context(), tokens.SessionID) }, call{1, 3, 1}},
 			{"redemption", func() { k.redeemCode(code, audience) }, call{1 + more, 3 + more, 1}},
 			{"RevokeSubject", func() { _ = k.sessions.RevokeSubject(t.Context(), "u1") }, call{1, 2 + more, 1}},
 		} {

@@ -116,11 +116,12 @@ func TestS5_EndIsWritten(t *testing.T) {
 		told   []string
 		writes int
 	}{
-		"one conflict":          {once(false, store.ErrConflict), session.ErrReuse, []string{"session ended: reuse"}, 2},
-		"not written once":      {once(false, lost), session.ErrReuse, []string{"session ended: reuse"}, 2},
-		"written, answer lost":  {fails(true, lost), session.ErrReuse, []string{"session ended: reuse"}, 1},
-		"conflicts without end": {fails(false, store.ErrConflict), session.ErrUnavailable, nil, 6},
-		"store away":            {fails(false, lost), session.ErrUnavailable, nil, 6},
+		"one conflict":         {once(false, store.ErrConflict), session.ErrReuse, []string{"session ended: reuse"}, 2},
+		"not written once":     {once(false, lost), session.ErrReuse, []string{"session ended: reuse"}, 2},
+		"written, answer lost": {fails(true, lost), session.ErrReuse, []string{"session ended: reuse"}, 1},
+		// Each of six tries writes the end with the index, and then without it.
+		"conflicts without end": {fails(false, store.ErrConflict), session.ErrUnavailable, nil, 12},
+		"store away":            {fails(false, lost), session.ErrUnavailable, nil, 12},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKeeper(t)
