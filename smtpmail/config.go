@@ -55,11 +55,22 @@ type Config struct {
 	//
 	// Defaults to 10 seconds.
 	Timeout time.Duration
+
+	// Keep is how long a connection waits for a next mail after one was accepted, at most 30 seconds. It gets up to 100
+	// mails in a minute. Without Keep, each mail has a connection to itself, which is closed before Send returns. If
+	// the server has ended a connection that waited, Send sends the mail on a new one. A function that is frozen
+	// between requests (AWS Lambda) gains nothing from it.
+	//
+	// Defaults to 0: no connection waits.
+	Keep time.Duration
 }
+
+const longestKeep = 30 * time.Second
 
 const defaultTimeout = 10 * time.Second
 
-// A Sender sends mails through one server. It is safe for concurrent use, and has nothing to close.
+// A Sender sends mails through one server. It is safe for concurrent use, and has nothing to close: connections that
+// Config.Keep lets wait end by themselves.
 type Sender struct {
 	addr      string
 	from      string // with the name, for the header
@@ -70,6 +81,8 @@ type Sender struct {
 	implicit  bool // TLS from the first byte
 	plaintext bool // a server without STARTTLS is accepted
 	timeout   time.Duration
+	keep      time.Duration
+	kept      kept
 }
 
 // New returns a Sender. It does not connect. The error names the setting that is missing or wrong.
@@ -91,11 +104,13 @@ func New(c Config) (*Sender, error) {
 		return nil, errors.New("smtpmail: Config.Password is not UTF-8 without NUL of at most 1,024 bytes")
 	case c.Timeout < 0:
 		return nil, fmt.Errorf("smtpmail: Config.Timeout is negative (%v)", c.Timeout)
+	case c.Keep < 0 || c.Keep > longestKeep:
+		return nil, fmt.Errorf("smtpmail: Config.Keep is %v: choose from 0 to %v", c.Keep, longestKeep)
 	}
 	s := &Sender{
 		addr: c.Addr, from: c.From, sender: sender, username: c.Username, password: c.Password,
 		tls: c.TLS.Clone(), implicit: c.ImplicitTLS || port == "465",
-		plaintext: c.AllowPlaintext || loopback.Host(host), timeout: c.Timeout,
+		plaintext: c.AllowPlaintext || loopback.Host(host), timeout: c.Timeout, keep: c.Keep,
 	}
 	if s.tls == nil {
 		s.tls = &tls.Config{MinVersion: tls.VersionTLS12}

@@ -16,7 +16,7 @@ const (
 	farewell   = time.Second // at most, for the answer to QUIT: the mail is with the server already
 )
 
-// A conn is a conversation with a server. It ends with its context.
+// A conn is a connection to a server. The conversation about a mail ends with its context.
 type conn struct {
 	ctx       context.Context
 	raw       net.Conn // below TLS
@@ -27,13 +27,24 @@ type conn struct {
 	left      int               // bytes that the server may still send
 	encrypted bool
 	aboutMail bool // refusals may be because of the recipient or the text
+	texted    bool // the text was sent, or a part of it
+
+	opened, parked time.Time // by the wall clock
+	mails          int       // that were accepted
+	timer          *time.Timer
 }
 
 func newConn(ctx context.Context, raw net.Conn, name string) *conn {
-	c := &conn{ctx: ctx, raw: raw, name: name, left: maxAnswers}
-	c.stop = context.AfterFunc(ctx, func() { raw.Close() }) // every read and write fails from then on
+	c := &conn{raw: raw, name: name, opened: time.Now().Round(0)}
+	c.begin(ctx)
 	c.use(raw)
 	return c
+}
+
+// begin begins the conversation about a mail, which ends with its context.
+func (c *conn) begin(ctx context.Context) {
+	c.ctx, c.left, c.aboutMail, c.texted = ctx, maxAnswers, false, false
+	c.stop = context.AfterFunc(ctx, func() { c.raw.Close() }) // every read and write fails from then on
 }
 
 // use speaks through rw from now on, which is the connection itself or TLS over it.
@@ -80,6 +91,7 @@ func (c *conn) command(step string, class int, line string) (string, error) {
 
 // data sends the mail after DATA. The writer doubles dots at the beginnings of lines (RFC 5321 section 4.5.2).
 func (c *conn) data(raw []byte) error {
+	c.texted = true
 	w := c.text.DotWriter()
 	_, err := w.Write(raw)
 	if err = errors.Join(err, w.Close()); err != nil {

@@ -13,8 +13,8 @@
 // A connection begins with TLS (port 465, RFC 8314) or changes to TLS by STARTTLS (RFC 3207) before anything of the
 // mail is sent. A server without TLS is refused, except on this machine. The password is sent over TLS alone.
 //
-// Each mail has a connection, which is closed before Send returns. A pool would save about five round trips for a mail,
-// and cost a connection that functions (AWS Lambda) find dead after each pause.
+// Each mail has a connection, which is closed before Send returns, unless Config.Keep lets it wait for a next mail.
+// That saves about five round trips for a mail, and the handshake of TLS.
 //
 // The mails that [postern.Mail.MIME] writes are ASCII with lines below 998 bytes, so they need neither 8BITMIME nor
 // SMTPUTF8 (RFC 6531), and every server takes them.

@@ -38,26 +38,43 @@ func (s *Sender) Send(ctx context.Context, m postern.Mail) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	if c := s.kept.take(ctx, s.keep); c != nil {
+		err := s.deliver(c, m.To, raw)
+		again := c.stale(err)
+		s.done(c, err)
+		if !again {
+			return s.failure(ctx, m, err)
+		}
+	}
 	c, err := s.connect(ctx)
 	if err != nil {
 		return s.failure(ctx, m, err)
 	}
-	defer c.close()
-	err = s.deliver(c, m.To, raw)
-	if _, broken := errors.AsType[*networkError](err); !broken {
-		c.quit()
+	if err = s.secure(c); err == nil {
+		err = s.signIn(c)
 	}
+	if err == nil {
+		err = s.deliver(c, m.To, raw)
+	}
+	s.done(c, err)
 	return s.failure(ctx, m, err)
 }
 
-// deliver has the conversation after the connection (RFC 5321 section 3.3).
+// done keeps a connection whose mail was accepted, or ends it.
+func (s *Sender) done(c *conn, err error) {
+	if err == nil {
+		if c.mails++; s.kept.park(c, s.keep) {
+			return
+		}
+	}
+	if _, broken := errors.AsType[*networkError](err); !broken {
+		c.quit()
+	}
+	c.close()
+}
+
+// deliver has the conversation about a mail (RFC 5321 section 3.3).
 func (s *Sender) deliver(c *conn, to string, raw []byte) error {
-	if err := s.secure(c); err != nil {
-		return err
-	}
-	if err := s.signIn(c); err != nil {
-		return err
-	}
 	if _, err := c.command("MAIL FROM", 2, "MAIL FROM:<"+s.sender+">"); err != nil {
 		return err
 	}

@@ -6,12 +6,16 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/smtpmail"
 )
 
 var errNoMailURL = errors.New("it is neither smtp://HOST:PORT nor smtps://HOST:PORT nor ses: with nothing behind it")
+
+// keepMailServer is how long a connection to the mail server waits for a next mail: as long as that of Postfix.
+const keepMailServer = 2 * time.Second
 
 // mail returns the sender of mails, or nil if none is configured.
 func (b *builder) mail() func(context.Context, postern.Mail) error {
@@ -39,6 +43,7 @@ func (b *builder) mail() func(context.Context, postern.Mail) error {
 	sender, err := smtpmail.New(smtpmail.Config{
 		Addr: addr, ImplicitTLS: implicit, Username: m.Username, Password: b.values[m.Password.Name], From: m.From,
 		AllowPlaintext: m.AllowPlaintext, Timeout: m.Timeout,
+		Keep: keepMailServer,
 	})
 	if err != nil {
 		key := "mail.url"
