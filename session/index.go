@@ -46,8 +46,11 @@ type indexEntry struct {
 func (e indexEntry) unit() string { return cmp.Or(e.Pair, e.Tail) }
 
 func (x *index) read(item store.Item) error {
-	if err := json.Unmarshal(item.Value, &x.indexRow); err != nil {
-		return err
+	if !x.readOwn(item.Value) {
+		x.indexRow = indexRow{}
+		if err := json.Unmarshal(item.Value, &x.indexRow); err != nil {
+			return err
+		}
 	}
 	last := int64(0)
 	for _, e := range x.Sessions {
