@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// readOwn reads an index as put writes it, three times as fast as encoding/json, which matters where each sign-in reads a
-// hundred entries. It reports false for any other text, which may be an index all the same.
+// readOwn reads an index as put writes it, three times as fast as encoding/json, which matters where each sign-in reads
+// a hundred entries. It reports false for any other text, which may be an index all the same.
 func (r *indexRow) readOwn(value []byte) bool {
 	c := indexText{rest: string(value)}
 	r.Last = c.number(`{"last":`)

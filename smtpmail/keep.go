@@ -11,7 +11,7 @@ import (
 const (
 	mostKept    = 8           // connections without a mail, at once
 	mostMails   = 100         // of one connection
-	oldestInUse = time.Minute // of a connection that gets another mail, so that a change of the server's name counts soon
+	oldestInUse = time.Minute // of a connection that gets another mail, so that a change of its name counts soon
 )
 
 // kept are the connections of a Sender that wait for a next mail.
