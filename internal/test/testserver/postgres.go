@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,23 +169,36 @@ func (p *PostgresServer) Kill() error {
 	if err != nil {
 		return err
 	}
-	children, err := childrenOf(pid)
+	// The father first, or it would notice, and begin to recover. It may fork until it is dead, so the children that are
+	// left are looked for again and again.
+	father, err := os.FindProcess(pid)
+	if err == nil {
+		err = father.Kill()
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("testserver: killing Postgres: %w", err)
 	}
-	// The father first, or it would notice, and begin to recover.
-	for _, each := range append([]int{pid}, children...) {
-		process, err := os.FindProcess(each)
-		if err == nil {
-			err = process.Kill()
+	for {
+		children, err := serversIn(p.data)
+		if err != nil {
+			return err
 		}
-		if err != nil && (each == pid || !errors.Is(err, os.ErrProcessDone)) {
-			return fmt.Errorf("testserver: killing Postgres: %w", err)
+		for _, each := range children {
+			child, err := os.FindProcess(each)
+			if err == nil {
+				err = child.Kill()
+			}
+			if err != nil && !errors.Is(err, os.ErrProcessDone) {
+				return fmt.Errorf("testserver: killing Postgres: %w", err)
+			}
+		}
+		select {
+		case <-p.running.ended:
+			p.running = nil
+			return nil
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	<-p.running.ended
-	p.running = nil
-	return nil
 }
 
 // Close stops the server, if it runs, without care for its data.
@@ -399,28 +411,4 @@ func (l *postgresLog) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.lines, "\n")
-}
-
-// statusParent is a process's father in the status file Linux keeps of it: proc(5).
-var statusParent = regexp.MustCompile(`(?m)^PPid:\s*([0-9]+)$`)
-
-// childrenOf returns the processes whose father is pid.
-func childrenOf(pid int) (children []int, err error) {
-	files, err := filepath.Glob("/proc/[0-9]*/status")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		found := statusParent.FindSubmatch(text)
-		if err != nil || found == nil || string(found[1]) != strconv.Itoa(pid) {
-			continue // most likely it has ended since
-		}
-		child, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if err != nil {
-			return nil, err
-		}
-		children = append(children, child)
-	}
-	return children, nil // none without /proc: there they end by themselves when they see that their father is gone
 }

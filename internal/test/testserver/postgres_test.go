@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +81,45 @@ func TestPostgres_Kill(t *testing.T) {
 	}
 	if p.DSN() != dsn {
 		t.Errorf("the address changed from %s to %s", dsn, p.DSN())
+	}
+}
+
+// Connections that are made at the moment of a crash end with it too, or the data would stay in use.
+func TestPostgres_KillWhileConnecting(t *testing.T) {
+	p := testserver.Postgres(t)
+	for range 5 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					conn, err := pgx.Connect(ctx, p.DSN())
+					if err != nil {
+						continue
+					}
+					wg.Go(func() {
+						_, _ = conn.Exec(ctx, "SELECT count(*) FROM generate_series(1, 1000000000000)") // ends with the server
+						conn.Close(context.Background())
+					})
+				}
+			})
+		}
+		time.Sleep(50 * time.Millisecond) // into the connecting; no check depends on it
+		killed := make(chan error, 1)
+		go func() { killed <- p.Kill() }()
+		select {
+		case err := <-killed:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-ctx.Done():
+			t.Fatal("the server did not end within a minute")
+		}
+		cancel()
+		wg.Wait()
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
