@@ -130,7 +130,9 @@ func (d *disruptor) prepare() error {
 		if err != nil {
 			return err
 		}
-		d.deeds = append(d.deeds, disruptedDeed{task.name, task.do(c), c})
+		if do := task.do(c); do != nil {
+			d.deeds = append(d.deeds, disruptedDeed{task.name, do, c})
+		}
 	}
 	return nil
 }
@@ -275,7 +277,7 @@ func (d *disruptor) attempt(ctx context.Context, name string, do func(context.Co
 		d.mu.Lock()
 		state, since := d.state, d.since
 		d.mu.Unlock()
-		session := name == "verify" || name == "refresh"
+		session := name == "verify" || strings.HasPrefix(name, "refresh")
 		if answer := (*badAnswer)(nil); session && errors.As(err, &answer) && (answer.status == http.StatusUnauthorized || strings.Contains(string(answer.body), "invalid_grant")) {
 			return fmt.Errorf("%s: a session is lost: %s: %w", state, name, err)
 		}

@@ -169,8 +169,8 @@ func (p *PostgresServer) Kill() error {
 	if err != nil {
 		return err
 	}
-	// The father first, or it would notice, and begin to recover. It may fork until it is dead, so the children that are
-	// left are looked for again and again.
+	// The father first, or it would notice, and begin to recover. It may fork until it is dead, so the children that
+	// are left are looked for again and again.
 	father, err := os.FindProcess(pid)
 	if err == nil {
 		err = father.Kill()

@@ -98,7 +98,7 @@ func TestPostgres_KillWhileConnecting(t *testing.T) {
 						continue
 					}
 					wg.Go(func() {
-						_, _ = conn.Exec(ctx, "SELECT count(*) FROM generate_series(1, 1000000000000)") // ends with the server
+						_, _ = conn.Exec(ctx, "SELECT count(*) FROM generate_series(1, 1000000000000)") // until the kill
 						conn.Close(context.Background())
 					})
 				}
