@@ -65,6 +65,11 @@ func (p *policy) carriesRefresh(r *http.Request) bool {
 	return token != "" || err != nil
 }
 
+func (p *policy) carriesAccess(r *http.Request) bool {
+	token, err := cookie(r.Header, p.cookie)
+	return token != "" || err != nil
+}
+
 // private keeps an answer with cookies out of caches, whatever header the handler sets.
 type private struct{ http.ResponseWriter }
 

@@ -31,13 +31,14 @@ type sstWorld struct {
 	config   session.ImportedConfig
 	answer   error // of OnRefresh
 	roles    []string
+	renews   bool // sessions of the kind are refreshed, too
 }
 
 func newSSTWorld(t *testing.T, changes ...func(*session.ImportedConfig)) *sstWorld {
 	w := &sstWorld{old: must(keys.Generate(keys.RS512))(t), roles: []string{"reader"}}
 	w.keeper = newKeeper(t, pooled, func(c *session.KindConfig[User]) {
 		c.OnRefresh = func(_ context.Context, id string, g *session.Grant[User]) error {
-			if id != "" {
+			if id != "" && !w.renews {
 				t.Errorf("the hook got the session %q", id)
 			}
 			g.Properties, g.Roles, g.Scopes = User{UserID: g.Subject, TenantID: "t9"}, w.roles, []string{"feed"}
@@ -320,6 +321,42 @@ func TestImported_Cookie(t *testing.T) {
 	} {
 		if rec := ask(c.g, c.headers...); rec.Code != c.want {
 			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+	}
+}
+
+// TestImported_OtherPersonsCookie: a person who has signed in here stays that person when the access token expires,
+// also where the browser has an old cookie of somebody else.
+func TestImported_OtherPersonsCookie(t *testing.T) {
+	w := newSSTWorld(t)
+	w.renews = true
+	old := "auth-token=" + w.token(map[string]any{"properties": map[string]any{"userID": "u2"}})
+	mine := w.cookies(w.create())
+	both := session.AnyOf(w.member, w.imported)
+	reversed := session.AnyOf(w.imported, w.member)
+	ask := func(g session.Guard, cookies string, needs ...session.Need) *httptest.ResponseRecorder {
+		return serve(session.ForwardAuth(g, append(needs, session.AnyPath)...), request("GET", "/", "Cookie", cookies, "Sec-Fetch-Site", "same-origin"))
+	}
+	for name, g := range map[string]session.Guard{"the kind first": both, "the kind last": reversed} {
+		if rec := ask(g, old+"; "+mine); rec.Code != 200 || rec.Header().Get("X-Auth-Subject") != "u1" {
+			t.Errorf("%s: %d %v", name, rec.Code, rec.Header())
+		}
+		if rec := ask(g, old); rec.Code != 200 || rec.Header().Get("X-Auth-Subject") != "u2" {
+			t.Errorf("%s, the old cookie alone: %d %v", name, rec.Code, rec.Header())
+		}
+		w.roles = []string{"clerk"} // of u2, by the directory
+		if rec := ask(g, old+"; "+mine, session.Role("clerk")); rec.Code != 403 {
+			t.Errorf("%s, with a role of the other: %d %v", name, rec.Code, rec.Header())
+		}
+	}
+	w.Set(w.Now().Add(6 * time.Minute))
+	for name, g := range map[string]session.Guard{"the kind first": both, "the kind last": reversed} {
+		if rec := ask(g, old+"; "+mine); rec.Code != 401 || rec.Header().Get("X-Auth-Error") != "try_refresh" {
+			t.Errorf("%s, expired: %d %v", name, rec.Code, rec.Header())
+		}
+		rec := serve(g.Require(w.whoami()), request("GET", "/", "Cookie", old+"; "+mine, "Sec-Fetch-Site", "same-origin"))
+		if rec.Code != 200 || rec.Body.String() != "u1" {
+			t.Errorf("%s, refreshed: %d %s", name, rec.Code, rec.Body)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/posternauth/postern/internal/jose"
 )
@@ -144,7 +145,7 @@ func (g guard) passKnown(ctx context.Context, token string, give giver) (_ check
 func (g guard) passCookie(w http.ResponseWriter, r *http.Request) (checkedSession, *gate, error) {
 	err := error(ErrMissing)
 	for _, gate := range g {
-		if gate.policy == nil {
+		if gate.policy == nil || g.decides(gate, r) {
 			continue
 		}
 		s, why := gate.passCookie(w, r)
@@ -159,6 +160,18 @@ func (g guard) passCookie(w http.ResponseWriter, r *http.Request) (checkedSessio
 		}
 	}
 	return nil, nil, err
+}
+
+// decides reports whether the request has cookies of the kind of an Imported, which then decide alone. They are newer:
+// a person who has signed in here would go on as the one of the old cookie when the access token expires, and nothing
+// would refresh the session.
+func (g guard) decides(of *gate, r *http.Request) bool {
+	if of.imported == nil {
+		return false
+	}
+	p := of.policy
+	return slices.ContainsFunc(g, func(own *gate) bool { return own.policy == p && own.imported == nil }) &&
+		(p.carriesRefresh(r) || p.cookie != of.imported.cookie && p.carriesAccess(r))
 }
 
 func (g *gate) passCookie(w http.ResponseWriter, r *http.Request) (s checkedSession, err error) {
