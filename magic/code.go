@@ -127,7 +127,7 @@ func (g *guess) charge(ctx context.Context) (*slotRecord, error) {
 			return b, err
 		}
 		moved, err := t.write(ctx, taken.byClient, append(taken.byAddress, put))
-		if len(client) > 0 && !t.pending(guessByClient) {
+		if len(taken.byClient) > 0 && !t.pending(guessByClient) { // by then it is counted, whatever becomes of the rest
 			g.client = count(now, client, taken.byClient)
 		}
 		if err != nil {

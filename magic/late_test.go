@@ -166,3 +166,39 @@ func TestT2_CrowdsCountStepByStep(t *testing.T) {
 		c.guess("code", state, wrong(m.Arg("code"))).want(t, 429, "rate_limited")
 	}
 }
+
+// TestM5_ARightCodeGivesBackWhatItTook: one that only the limit of known browsers counted gives back no wrong code of
+// others at its client's address.
+func TestM5_ARightCodeGivesBackWhatItTook(t *testing.T) {
+	for _, one := range []bool{false, true} {
+		w := newWorld(t, change{config: magic.Config{PerClient: 1}, one: one}) // so two wrong codes a day
+		known := w.browser()
+		here := known.Addr
+		state, m := known.mustAsk("code", ada, "")
+		known.guess("code", state, m.Arg("code"))
+		w.signedIn()
+		n := 0
+		wrongOne := func(want int) {
+			t.Helper()
+			n++
+			c := w.browser()
+			c.Addr = fmt.Sprintf("198.51.%d.1:1", n)
+			state, m := c.mustAsk("code", fmt.Sprintf("u%d@example.com", n), "")
+			c.Addr = here
+			if a := c.guess("code", state, wrong(m.Arg("code"))); a.StatusCode != want {
+				t.Errorf("one part %v, wrong code %d: %d, want %d", one, n, a.StatusCode, want)
+			}
+		}
+		wrongOne(400)
+		wrongOne(400)
+		wrongOne(429)
+		known.Addr = "203.0.114.7:1"
+		state, m = known.mustAsk("code", ada, "")
+		known.Addr = here
+		if a := known.guess("code", state, m.Arg("code")); a.StatusCode != 303 {
+			t.Errorf("one part %v, the right code of a known browser: %d", one, a.StatusCode)
+		}
+		w.signedIn()
+		wrongOne(429)
+	}
+}

@@ -41,8 +41,8 @@ type ImportedConfig struct {
 	AllowNoExpiry bool
 
 	// CookieName is the cookie that may have the token: "auth-token" in SST. A request that changes something must then
-	// come from a trusted page, as with the cookie of a [Kind]. In [AnyOf] with the kind, it does not count beside cookies
-	// of the kind, whatever they are worth: who has signed in here need not be the person of an old cookie.
+	// come from a trusted page, as with the cookie of a [Kind]. In [AnyOf] with the kind, it does not count beside
+	// cookies of the kind, whatever they are worth: who has signed in here need not be the person of an old cookie.
 	//
 	// Defaults to none: the Authorization header alone is read.
 	CookieName string
