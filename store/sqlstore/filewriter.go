@@ -97,6 +97,16 @@ func (s *Store) fileConnection(ctx context.Context) (w *fileWriter, done func(),
 // single reports whether the pool has one connection, which reads need too.
 func (s *Store) single() bool { return s.db.Stats().MaxOpenConnections == 1 }
 
+// brief returns the context of a statement of a file that takes microseconds. To be able to interrupt it, the driver
+// and database/sql would start a goroutine each, so it is brought to its end whatever ctx says by then. But while
+// others have all connections, maybe for long, it is ctx that ends the wait for one.
+func (s *Store) brief(ctx context.Context) context.Context {
+	if pool := s.db.Stats(); pool.MaxOpenConnections > 0 && pool.InUse >= pool.MaxOpenConnections {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
 // closed reports whether the program has closed the database: database/sql leaves a connection that is in use open, so
 // that this Store would go on writing. A pool that is open refuses a context that has ended, and a closed one says so.
 func (s *Store) closed() bool {
@@ -114,7 +124,7 @@ func (s *Store) closed() bool {
 func (s *Store) writeOne(ctx context.Context, f func(context.Context, runner) error) error {
 	return s.patiently(ctx, func() error {
 		if s.single() {
-			return f(context.WithoutCancel(ctx), autocommit{s})
+			return f(s.brief(ctx), autocommit{s})
 		}
 		w, _, err := s.fileConnection(ctx)
 		if err != nil {

@@ -32,18 +32,15 @@ func (s *Store) Get(ctx context.Context, keys ...store.Key) ([]store.Item, error
 func (s *Store) lookUp(ctx context.Context, keys []store.Key) ([]store.Item, error) {
 	query, args := s.dialect.find(keys, s.nowMilli())
 	found := make([]store.Item, len(keys))
-	read, during := s.read, ctx
-	if s.dialect.server {
-		read = s.readDirectly
-	} else { // takes microseconds; to be able to interrupt it, driver and database/sql start a goroutine each
-		during = context.WithoutCancel(ctx)
-	}
 	err := s.reading(ctx, func() error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		clear(found)
-		return read(during, query, args, keys, found)
+		if s.dialect.server {
+			return s.readDirectly(ctx, query, args, keys, found)
+		}
+		return s.read(s.brief(ctx), query, args, keys, found)
 	})
 	return found, err
 }

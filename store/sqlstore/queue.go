@@ -118,20 +118,25 @@ func (s *Store) lead(ctx context.Context, j *job) error {
 			}
 		}
 	}()
+	var answers []error // of jobs, if the transaction is committed; without its end, after a panic, they say nothing
 	err := s.writeTogether(ctx, func(ctx context.Context, on runner) error {
 		jobs = append(s.queue.take(together-1), j)
 		for _, each := range jobs {
-			if each.err = s.within(ctx, on, each); each.err != nil && each.err != store.ErrConflict {
-				return each.err
+			err := s.within(ctx, on, each)
+			if err != nil && err != store.ErrConflict {
+				return err
 			}
+			answers = append(answers, err)
 		}
 		return nil
 	})
-	if err != nil {
-		j.err = err
-		for _, each := range jobs {
-			each.err = err
+	for i, each := range jobs {
+		if each.err = err; err == nil {
+			each.err = answers[i]
 		}
+	}
+	if len(jobs) == 0 { // the transaction did not begin
+		return err
 	}
 	return j.err
 }
