@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 
 	"github.com/posternauth/postern/store"
 )
@@ -12,7 +13,8 @@ import (
 // once, because reading the text of a statement takes SQLite as long as running it, and its pages stay in its cache,
 // because SQLite drops those that another connection may have changed.
 type fileWriter struct {
-	conn     *sql.Conn // nil: none yet
+	mu       sync.Mutex // of the call that has the turn of the queue, or of Close
+	conn     *sql.Conn  // nil: none yet
 	prepared map[string]*sql.Stmt
 }
 
@@ -22,7 +24,7 @@ func (w *fileWriter) release() error {
 		return nil
 	}
 	err := errors.Join(w.forget(), w.conn.Close())
-	*w = fileWriter{}
+	w.conn, w.prepared = nil, nil
 	return err
 }
 
@@ -31,7 +33,7 @@ func (w *fileWriter) drop() {
 	if w.conn != nil {
 		_ = w.forget() // there is nothing to be done about it
 		discard(w.conn)
-		*w = fileWriter{}
+		w.conn, w.prepared = nil, nil
 	}
 }
 
@@ -122,6 +124,8 @@ func (s *Store) closed() bool {
 // writeOne runs a job of one statement. The statement is brought to its end whatever ctx says by then: to be able to
 // interrupt it, the driver would start a goroutine for each, and what it waits for, SQLite does not let go of.
 func (s *Store) writeOne(ctx context.Context, f func(context.Context, runner) error) error {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
 	return s.patiently(ctx, func() error {
 		if s.single() {
 			return f(s.brief(ctx), autocommit{s})
@@ -141,6 +145,8 @@ func (s *Store) writeOne(ctx context.Context, f func(context.Context, runner) er
 // writeTogether runs f in a new transaction. It begins as soon as ctx and the database allow, and from then on nothing
 // can be in its way: it is brought to its end, whatever ctx says by then.
 func (s *Store) writeTogether(ctx context.Context, f func(context.Context, runner) error) error {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
 	var w *fileWriter
 	done := func() {}
 	defer func() { done() }()

@@ -119,7 +119,7 @@ type Store struct {
 
 	writes atomic.Uint64 // counts towards the next sweep
 	queue  writeQueue
-	writer fileWriter // of a file, used by the call that has the turn of the queue
+	writer fileWriter // of a file
 	reads  readQueue  // of a server
 
 	mu         sync.RWMutex
@@ -165,11 +165,13 @@ func without(c Config) (*Store, error) {
 }
 
 // Close frees the prepared statements and, of a file, the connection that writes. Call it after the last use of the
-// Store, and before the database is closed; the database stays open.
+// Store, and before the database is closed; the database stays open. It waits for the write that is under way.
 func (s *Store) Close() error {
+	s.writer.mu.Lock()
+	errs := []error{s.writer.release()}
+	s.writer.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	errs := []error{s.writer.release()}
 	for _, stmt := range s.statements {
 		errs = append(errs, stmt.Close())
 	}
