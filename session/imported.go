@@ -17,7 +17,7 @@ import (
 // ImportedConfig describes the session tokens of SST Auth that are let in during a migration. All fields are required,
 // except AllowNoExpiry and CookieName.
 type ImportedConfig struct {
-	// Keys has the key of SST Auth: keys.Ring.Imported. Only RS512 is accepted.
+	// Keys has the key of SST Auth: keys.Ring.Imported, with no other key. Only RS512 is accepted, and no kid.
 	Keys keys.Verifier
 
 	// Types are the session types that are accepted: the claim type. A link of SST is a token under the same key with
@@ -108,8 +108,11 @@ func (i *Imported[T]) Verify(ctx context.Context, token string) (*Session[T], er
 	if err != nil {
 		return nil, err
 	}
-	if tok.Typ != "" && !jose.HasType(tok.Typ, "JWT") {
+	switch {
+	case tok.Typ != "" && !jose.HasType(tok.Typ, "JWT"):
 		return nil, errType
+	case tok.Kid != "": // SST names none; with several imported keys, the owner of another one would choose it
+		return nil, errUnknownKey
 	}
 	subject, at, err := i.read(tok.Payload, s.now())
 	if err != nil {

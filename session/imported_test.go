@@ -294,6 +294,14 @@ func TestImported_TwoKeys(t *testing.T) {
 	if _, err := w.imported.Verify(t.Context(), w.token(nil)); session.Reason(err) != "unknown_key" {
 		t.Errorf("%v", err)
 	}
+	// One that names a key is not of SST: who has the private key of another system must not choose its key.
+	for _, key := range []keys.SigningKey{w.old, second} {
+		kid := must(keys.Thumbprint(key.Public().Public()))(t)
+		token := sstToken(t, key, `{"alg":"RS512","typ":"JWT","kid":"`+kid+`"}`, string(must(json.Marshal(w.claims()))(t)))
+		if _, err := w.imported.Verify(t.Context(), token); session.Reason(err) != "unknown_key" {
+			t.Errorf("a token that names a key: %v", err)
+		}
+	}
 }
 
 // TestImported_Cookie: the cookie of SST counts where it is named, and only from trusted pages.
