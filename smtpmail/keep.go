@@ -73,8 +73,10 @@ func (k *kept) end(c *conn) {
 }
 
 // stale reports whether a mail that failed on a connection that was kept can be sent on a new one: the server ended the
-// connection meanwhile, or wants no more mails on it. Nothing of the mail's text was sent.
+// connection meanwhile, or wants no more mails on it, which a 421 says at any step (RFC 5321 section 3.8). Nothing of
+// the mail's text was sent.
 func (c *conn) stale(err error) bool {
 	_, broken := errors.AsType[*networkError](err)
-	return err != nil && !c.texted && (broken || !c.aboutMail)
+	reply, refused := errors.AsType[*replyError](err)
+	return err != nil && !c.texted && (broken || !c.aboutMail || refused && reply.code == 421)
 }

@@ -175,16 +175,18 @@ func TestKeep_EndedMeanwhile(t *testing.T) {
 	must(t, send())
 	c.want(t, 1, 1)
 
-	c = count(t, &counter{refuse: func(conn, mail int, command string) string {
-		if conn == 1 && mail == 2 && command == "MAIL" {
-			return "421 4.7.0 Too many mails"
-		}
-		return ""
-	}})
-	send = c.sender(t, 20*time.Second)
-	must(t, send())
-	must(t, send())
-	c.want(t, 1, 1)
+	for _, step := range []string{"MAIL", "RCPT", "DATA"} {
+		c = count(t, &counter{refuse: func(conn, mail int, command string) string {
+			if conn == 1 && mail == 2 && command == step {
+				return "421 4.7.0 Too many mails"
+			}
+			return ""
+		}})
+		send = c.sender(t, 20*time.Second)
+		must(t, send())
+		must(t, send())
+		c.want(t, 1, 1)
+	}
 }
 
 // TestKeep_RefusedOnce: what the server refuses of a mail is not tried again on another connection, and the connection
