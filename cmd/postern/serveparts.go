@@ -62,8 +62,9 @@ const (
 	// processes serve during a new start.
 	connections = 40
 	// fileConnections is how many of one process use a SQLite file at once. Reads of a file in memory take nothing but
-	// the processor, so more of them do not make reads faster. All are kept: to open one takes longer than ten reads.
-	fileConnections = 8
+	// the processor, so more of them do not make reads faster. All are kept: to open one takes longer than ten reads,
+	// and the one that was used last is taken first, so that few of them have memory.
+	fileConnections = 16
 	// connectionLife lets a pool follow a database that moved.
 	connectionLife = 30 * time.Minute
 )

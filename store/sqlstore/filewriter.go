@@ -76,14 +76,14 @@ func (w *fileWriter) query(ctx context.Context, query string, args ...any) (*sql
 	return stmt.QueryContext(ctx, args...)
 }
 
-// fileConnection returns the connection that writes. A pool of one connection gets it back after each write by done,
-// so that there is one for reads.
+// fileConnection returns the connection that writes. A small pool gets it back after each write by done, so that there
+// are some for reads.
 func (s *Store) fileConnection(ctx context.Context) (w *fileWriter, done func(), err error) {
 	w, done = &s.writer, func() {}
 	if w.conn != nil && s.closed() {
 		w.drop()
 	}
-	if s.single() {
+	if s.smallPool() {
 		done = func() { _ = w.release() } // the write has said what there is to say
 	}
 	if w.conn == nil {
@@ -96,8 +96,11 @@ func (s *Store) fileConnection(ctx context.Context) (w *fileWriter, done func(),
 	return w, done, nil
 }
 
-// single reports whether the pool has one connection, which reads need too.
-func (s *Store) single() bool { return s.db.Stats().MaxOpenConnections == 1 }
+// smallPool reports whether the pool has too few connections to keep one.
+func (s *Store) smallPool() bool {
+	limit := s.db.Stats().MaxOpenConnections // 0: none
+	return limit > 0 && limit < 4
+}
 
 // brief returns the context of a statement of a file that takes microseconds. To be able to interrupt it, the driver
 // and database/sql would start a goroutine each, so it is brought to its end whatever ctx says by then. But while
@@ -127,7 +130,7 @@ func (s *Store) writeOne(ctx context.Context, f func(context.Context, runner) er
 	s.writer.mu.Lock()
 	defer s.writer.mu.Unlock()
 	return s.patiently(ctx, func() error {
-		if s.single() {
+		if s.smallPool() {
 			return f(s.brief(ctx), autocommit{s})
 		}
 		w, _, err := s.fileConnection(ctx)

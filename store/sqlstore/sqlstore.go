@@ -40,7 +40,7 @@
 //
 // Keep as many connections as you allow, as above: database/sql keeps two, and to open one takes longer than ten
 // reads. More than a few for each processor make nothing faster. The Store keeps one of them for its writes until
-// Close, unless one is all there is.
+// Close, if there are at least four.
 //
 // Put the file on a local disk. Several processes of one machine may share it. Several machines may not, because the
 // locks of network file systems are not reliable.
