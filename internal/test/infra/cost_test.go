@@ -19,6 +19,9 @@ var update = flag.Bool("update", false, "write the tables of docs/cost.md")
 // TestCost measures the steps of a person by the configuration of the templates, and compares the tables of
 // docs/cost.md with what they cost.
 func TestCost(t *testing.T) {
+	if got := infra.AlarmMetrics; got != len(wantAlarms) {
+		t.Errorf("the table counts %d alarm metrics, and the templates have %d", got, len(wantAlarms))
+	}
 	h := newHouse(t)
 	b := h.browser()
 	var tokens map[string]any
