@@ -19,7 +19,7 @@ type keysGroup struct {
 	Rotate keysRotate `cmd:"" help:"Add a key, and say when it takes over. Run it every few months."`
 	Status keysStatus `cmd:"" help:"Print the age of the newest key, what changes next, and what gateways may still accept."`
 	Import keysImport `cmd:"" help:"Keep the public key of another system for a time, such as that of SST Auth, to check its tokens."`
-	List   keysList   `cmd:"" help:"List the keys and master secrets, what each does now and until when."`
+	List   keysList   `cmd:"" help:"List the keys, master secrets and imported keys, what each does now and until when."`
 	JWKS   keysJWKS   `cmd:"" name:"jwks" help:"Print the public keys as a JWKS document (RFC 7517)."`
 	Revoke keysRevoke `cmd:"" help:"End a key: new processes refuse what it signed at once, running programs within five minutes."`
 }
@@ -92,10 +92,10 @@ type keysList struct {
 // A listedKey is a key or master secret as keys list --json prints it. Times that are not known yet are left out.
 type listedKey struct {
 	ID        string     `json:"id"`
-	Use       string     `json:"use"` // "signing" or "secret"
+	Use       string     `json:"use"` // "signing", "secret" or "imported"
 	Algorithm string     `json:"algorithm,omitempty"`
 	State     keys.State `json:"state"`
-	Created   time.Time  `json:"created"`
+	Created   time.Time  `json:"created,omitzero"` // not of an imported key
 	Activates time.Time  `json:"activates,omitzero"`
 	Retires   time.Time  `json:"retires,omitzero"`
 	Revoked   time.Time  `json:"revoked,omitzero"`
@@ -103,16 +103,17 @@ type listedKey struct {
 
 // The values of listedKey.Use.
 const (
-	useSigning = "signing"
-	useSecret  = "secret"
+	useSigning  = "signing"
+	useSecret   = "secret"
+	useImported = "imported"
 )
 
-// ringKeys returns the keys of a ring and then its master secrets, each the newest first.
+// ringKeys returns the keys of a ring, then its master secrets, and then its imported keys, each the newest first.
 func ringKeys(ctx context.Context, ring *keys.Ring) (all []listedKey, err error) {
 	for _, part := range []struct {
 		use  string
 		list func(context.Context) ([]keys.KeyInfo, error)
-	}{{useSigning, ring.Keys}, {useSecret, ring.MasterSecrets}} {
+	}{{useSigning, ring.Keys}, {useSecret, ring.MasterSecrets}, {useImported, ring.ImportedKeys}} {
 		infos, err := part.list(ctx)
 		if err != nil {
 			return nil, err
@@ -125,7 +126,7 @@ func ringKeys(ctx context.Context, ring *keys.Ring) (all []listedKey, err error)
 	return all, nil
 }
 
-// Run lists the keys and master secrets, the newest first.
+// Run lists the keys, the master secrets and the imported keys, the newest first.
 func (c keysList) Run(ctx context.Context, w world) error {
 	ring, done, err := c.ring(ctx, w)
 	if err != nil {
@@ -148,13 +149,24 @@ func (c keysList) Run(ctx context.Context, w world) error {
 	t := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "KEY\tALGORITHM\tSTATE\tCREATED\tNEXT")
 	for _, k := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.ID, cmp.Or(k.Algorithm, "secret"), k.State, inWords(k.Created, now), k.next(now))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.ID, cmp.Or(k.Algorithm, "secret"), k.State, k.made(now), k.next(now))
 	}
 	return t.Flush()
 }
 
+// made says when a key was made, which is not known of an imported one.
+func (k listedKey) made(now time.Time) string {
+	if k.Created.IsZero() {
+		return "-"
+	}
+	return inWords(k.Created, now)
+}
+
 // next says what will become of a key, or became of it.
 func (k listedKey) next(now time.Time) string {
+	if k.Use == useImported {
+		return "checks tokens of another system, ends " + inWords(k.Retires, now)
+	}
 	protects, reads := "signs", "checks what it signed"
 	if k.Use == useSecret {
 		protects, reads = "seals", "opens what it sealed"
@@ -199,8 +211,8 @@ func (c keysJWKS) Run(ctx context.Context, w world) error {
 }
 
 type keysRevoke struct {
-	Key string `arg:"" optional:"" help:"The key or master secret to end, as keys list names it."`
-	All bool   `help:"End every key and master secret of the ring, and make new ones. Everybody signs in again."`
+	Key string `arg:"" optional:"" help:"The key, master secret or imported key to end, as keys list names it."`
+	All bool   `help:"End every key and master secret of the ring, and make new ones; imported keys end, too. Everybody signs in again."`
 	vaultFlags
 }
 
@@ -224,13 +236,6 @@ func (c keysRevoke) Run(ctx context.Context, w world) error {
 	list, err := ringKeys(ctx, ring)
 	if err != nil {
 		return err
-	}
-	imported, err := ring.ImportedKeys(ctx)
-	if err != nil {
-		return err
-	}
-	for _, k := range imported {
-		list = append(list, listedKey{ID: k.ID, State: k.State})
 	}
 	n := 0
 	for _, k := range list {

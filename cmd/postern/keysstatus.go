@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/posternauth/postern/keys"
@@ -33,7 +34,7 @@ type keyStatus struct {
 
 type keyChange struct {
 	Key  string    `json:"key"`
-	What string    `json:"what"` // "signs" or "retires"
+	What string    `json:"what"` // "signs", "retires", or "ends" of an imported key
 	At   time.Time `json:"at"`
 }
 
@@ -79,6 +80,14 @@ func (c keysStatus) Run(ctx context.Context, w world) error {
 			}
 		}
 	}
+	imported, err := ring.ImportedKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range imported {
+		s.Changes = append(s.Changes, keyChange{k.ID, "ends", k.Retires.UTC()})
+	}
+	slices.SortStableFunc(s.Changes, func(a, b keyChange) int { return a.At.Compare(b.At) })
 	if c.JSON {
 		err = json.NewEncoder(w.out).Encode(s)
 	} else {
@@ -109,7 +118,11 @@ func (s keyStatus) print(out io.Writer, now time.Time) error {
 		}
 	}
 	for _, c := range s.Changes {
-		fmt.Fprintf(out, "Next:         %s %s %s (%s)\n", c.Key, c.What, inWords(c.At, now), stamp(c.At))
+		what := c.What
+		if what == "ends" {
+			what = "was imported, checks tokens of another system, and ends"
+		}
+		fmt.Fprintf(out, "Next:         %s %s %s (%s)\n", c.Key, what, inWords(c.At, now), stamp(c.At))
 	}
 	for _, k := range s.Accepted {
 		fmt.Fprintf(out, "Gateways:     %s is %s; a gateway with an older copy of the JWKS may accept it until %s\n", k.Key, k.State, stamp(k.Until))

@@ -92,9 +92,25 @@ func TestKeysImport(t *testing.T) {
 	if jwks, _, _ := call(t, "", "keys", "jwks", "--data", data); strings.Contains(jwks, kid) {
 		t.Errorf("it is published: %s", jwks)
 	}
+	shown := func(want bool) {
+		t.Helper()
+		for command, text := range map[string]string{
+			"list":          "checks tokens of another system, ends in ",
+			"list --json":   `{"id":"` + kid + `","use":"imported","algorithm":"RS512","state":"passive","retires":"` + until + `T00:00:00Z"}`,
+			"status":        kid + " was imported, checks tokens of another system, and ends in ",
+			"status --json": `{"key":"` + kid + `","what":"ends","at":"` + until + `T00:00:00Z"}`,
+		} {
+			out, errs, status := call(t, "", append([]string{"keys"}, append(strings.Fields(command), "--data", data)...)...)
+			if status != 0 || strings.Contains(out, text) != want || strings.Contains(out, kid) != want {
+				t.Errorf("%s: %d %s%s, shows the imported key: want %t", command, status, out, errs, want)
+			}
+		}
+	}
+	shown(true)
 	if out, errs, status := call(t, "", "keys", "revoke", "--data", data, kid); status != 0 || !strings.Contains(out, "Revoked:  "+kid) {
 		t.Errorf("revoke: %d %s%s", status, out, errs)
 	}
+	shown(false)
 	for name, args := range map[string][]string{
 		"no end":     {file},
 		"in 2020":    {file, "--until", "2020-01-01"},
