@@ -190,9 +190,24 @@ func (c secretsGet) Run(ctx context.Context, w world) error {
 	}
 	value, ok := found[key]
 	if !ok {
-		return fmt.Errorf("%w for %s", secrets.ErrMissing, key)
+		return c.missing(ctx, editor, key)
 	}
 	_, err = fmt.Fprintln(w.out, value)
+	return err
+}
+
+// missing is the error for a value that is not there. The fallback stage may have one, which secrets list shows.
+func (c secretsGet) missing(ctx context.Context, editor secrets.Editor, key secrets.Key) error {
+	err := fmt.Errorf("%w for %s; set it with: postern secrets set %s, and the same flags", secrets.ErrMissing, key, key.Name)
+	shared := key
+	shared.Stage = secrets.FallbackStage
+	if key.Stage == shared.Stage {
+		return err
+	}
+	found, failed := editor.Lookup(ctx, []secrets.Key{shared})
+	if _, ok := found[shared]; ok && failed == nil {
+		return fmt.Errorf("%w. The fallback stage has one: add --fallback", err)
+	}
 	return err
 }
 

@@ -53,7 +53,8 @@ func TestE3_Secrets(t *testing.T) {
 			if out := do("", "", statusOK, "get", "ID", "--stage", "dev", "--reveal"); out != canary+"\n" {
 				t.Errorf("get: %q", out)
 			}
-			do("", "no value for ID (shop/prod)", statusNo, "get", "ID", "--stage", "prod", "--reveal")
+			do("", "no value for ID (shop/prod); set it with: postern secrets set ID", statusNo, "get", "ID", "--stage", "prod", "--reveal")
+			do("", "no value for SHARED (shop/pr-7); set it with: postern secrets set SHARED, and the same flags. The fallback stage has one: add --fallback", statusNo, "get", "SHARED", "--stage", "pr-7", "--reveal")
 			do(`A="one \" two"`+"\n# a comment\nB='"+canary+"'\n", "2 values set", statusOK, "load", "-", "--stage", "dev")
 			do("A=1\nB-B=2\n", "line 2", statusNo, "load", "-", "--stage", "dev")
 			do("A=1\nB=\n", "B: ", statusNo, "load", "-", "--stage", "dev")
