@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"net/url"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/posternauth/postern/internal/doctor"
+	"github.com/posternauth/postern/internal/loopback"
 	server "github.com/posternauth/postern/internal/serve"
 	serving "github.com/posternauth/postern/internal/serve/run"
 	"github.com/posternauth/postern/keys"
@@ -276,8 +278,11 @@ func (k *settingsCheck) signers(ctx context.Context, list []server.SignerKey) {
 func (k *settingsCheck) surrounding(look server.Look) doctor.Surrounding {
 	c := k.config
 	s := doctor.Surrounding{
-		MailAddr: look.MailAddr, MailTLS: look.MailTLS, MailAuth: c.Mail.Username != "", MailPlain: c.Mail.AllowPlaintext,
+		MailAddr: look.MailAddr, MailTLS: look.MailTLS, MailAuth: c.Mail.Username != "",
 		Proxies: c.Server.TrustedProxies, Providers: map[string]doctor.OpenID{},
+	}
+	if host, _, err := net.SplitHostPort(look.MailAddr); err == nil { // as smtpmail, which sends a password over TLS alone
+		s.MailPlain = !s.MailAuth && (c.Mail.AllowPlaintext || loopback.Host(host))
 	}
 	if from, err := mail.ParseAddress(c.Mail.From); err == nil {
 		_, s.From, _ = strings.Cut(from.Address, "@")

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"github.com/posternauth/postern/internal/test/inbox"
 	"github.com/posternauth/postern/internal/test/testserver"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/store/sqlstore"
@@ -133,6 +136,44 @@ func TestDoctor_Config(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("store-settings", 0, postgres...)
+}
+
+// TestDoctor_MailHere: a mail server of this machine needs no TLS, as for smtpmail, unless a password goes there.
+func TestDoctor_MailHere(t *testing.T) {
+	t.Setenv("POSTERN_ISSUER", "")
+	t.Setenv("VAULT_KEY", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+	t.Setenv("GITHUB_SECRET", "0123456789")
+	t.Setenv("SMTP_PASSWORD", "hunter2")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- (&inbox.SMTP{Inbox: inbox.New()}).Serve(ctx, listener) }()
+	defer func() {
+		cancel()
+		<-served
+	}()
+	file := filepath.Join(t.TempDir(), "a.db")
+	if _, _, status := call(t, "", "migrate", "--store", "sqlite:"+file); status != 0 {
+		t.Fatal("migrate")
+	}
+	for more, want := range map[string]string{
+		"": "", "username = \"a\"\npassword = \"secret:SMTP_PASSWORD\"\n": "mail-tls",
+	} {
+		mail := "[mail]\nurl = \"smtp://" + listener.Addr().String() + "\"\nfrom = \"a@mail.invalid\"\n" + more + "[admin]"
+		found := doctorConfig(t, min(len(want), 1), "@store", "sqlite:"+file, "@vault", "file:"+filepath.Join(t.TempDir(), "keys"), "[admin]", mail)
+		var ids []string
+		for id := range strings.FieldsSeq(found) {
+			if strings.HasPrefix(id, "mail-") || strings.HasPrefix(id, "config-") {
+				ids = append(ids, id)
+			}
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("with %q: found %q, want %q", more, got, want)
+		}
+	}
 }
 
 // TestDoctor_IssuerDiffers: the configuration and the deployment must be of one issuer.
