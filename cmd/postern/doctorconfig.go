@@ -245,6 +245,7 @@ func (k *settingsCheck) vault(ctx context.Context, v server.VaultRequest, st sto
 		k.report.Found("vault-unreadable", "keys.vault", err.Error())
 		return
 	}
+	k.imported(ctx, ring)
 	var newest keys.KeyInfo
 	for _, key := range all {
 		if key.Revoked.IsZero() && key.Created.After(newest.Created) {
@@ -258,6 +259,25 @@ func (k *settingsCheck) vault(ctx context.Context, v server.VaultRequest, st sto
 	}
 	if age := k.w.now().Sub(newest.Created); !newest.Created.IsZero() && age > limit {
 		k.report.Found("key-old", "keys.vault", fmt.Sprintf("the newest key, %s, is %s old", newest.ID, spanInWords(age)))
+	}
+}
+
+// imported looks whether the ring has the one key that tokens of SST need.
+func (k *settingsCheck) imported(ctx context.Context, ring *keys.Ring) {
+	sst := k.config.ForwardAuth.SST
+	if !sst.Enabled || !k.w.now().Before(sst.Until) {
+		return
+	}
+	k.report.Ran("sst-key")
+	list, err := ring.ImportedKeys(ctx)
+	if err != nil {
+		k.report.Found("vault-unreadable", "keys.vault", err.Error())
+	} else if len(list) != 1 || list[0].Algorithm != keys.RS512 {
+		var have []string
+		for _, key := range list {
+			have = append(have, key.ID+" for "+string(key.Algorithm))
+		}
+		k.report.Found("sst-key", "forward_auth.sst", "imported keys: "+cmp.Or(strings.Join(have, ", "), "none"))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +99,23 @@ func TestDoctor_Config(t *testing.T) {
 	}
 	want("key-old", 0, both...)
 	want("", 0, append(both, "seal =", "rotate = \"90d\"\nseal =")...)
+	sst := append(slices.Clone(both), "seal =", "rotate = \"90d\"\nseal =", "[admin]", "[forward_auth]\nenabled = true\n[forward_auth.sst]\nenabled = true\ntypes = [\"user\"]\n"+
+		"subject = \"properties.userID\"\nuntil = "+noon.AddDate(0, 2, 0).Format(time.RFC3339)+"\n[admin]")
+	want("sst-key", 0, sst...)
+	ring, err := keys.Open(t.Context(), keys.RingConfig{Vault: keys.FileVault{Path: vault, Sealer: keys.MasterKey(key)}, Now: func() time.Time { return noon }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range []string{"", "sst-key"} { // one key, and two
+		old, err := keys.Generate(keys.RS512)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ring.Import(t.Context(), old.Public(), noon.AddDate(0, 2, 0)); err != nil {
+			t.Fatal(err)
+		}
+		want(found, 0, sst...)
+	}
 	want("config-invalid", 1, append(both, "seal =", "rotate = \"90d\"\nseal =", "[keys]", "[server]\ntrusted_proxies = [\"64.0.0.0/2\"]\nclient_ip_header = \"X-Forwarded-For\"\n[keys]")...)
 	want("config-invalid", 1, append(both, "audience", "audiance")...)
 	want("config-invalid", 1, append(both, `"github"`, `"nothing"`)...)
@@ -136,6 +154,23 @@ func TestDoctor_Config(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("store-settings", 0, postgres...)
+}
+
+// TestDoctor_Commands: each command that a finding names is one.
+func TestDoctor_Commands(t *testing.T) {
+	text, err := os.ReadFile("../../internal/doctor/rules.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`postern ((?:keys|config|secrets|users|sessions|audit|token) [a-z-]+|migrate|serve)`).FindAllSubmatch(text, -1)
+	if len(named) < 3 {
+		t.Errorf("%d commands", len(named))
+	}
+	for _, m := range named {
+		if _, errs, status := call(t, "", append(strings.Fields(string(m[1])), "--help")...); status != 0 {
+			t.Errorf("%s: %s", m[0], errs)
+		}
+	}
 }
 
 // TestDoctor_MailHere: a mail server of this machine needs no TLS, as for smtpmail, unless a password goes there.
