@@ -43,15 +43,11 @@ The keys of the data folder are kept sealed in DIR/keys.vault; DIR/vault.key ope
 
 // Run adds a key.
 func (c keysRotate) Run(ctx context.Context, w world) error {
-	vault, err := c.open(ctx, w, true)
+	ring, had, done, err := c.begin(ctx, w)
 	if err != nil {
 		return err
 	}
-	defer vault.done()
-	ring, had, err := vault.ring(ctx, keys.RingConfig{Algorithm: keys.Algorithm(c.Alg), Now: w.now}, true)
-	if err != nil {
-		return err
-	}
+	defer done()
 	before := map[string]bool{}
 	if had { // otherwise opening the ring made its first key
 		list, err := ring.Keys(ctx)
@@ -82,6 +78,23 @@ func (c keysRotate) Run(ctx context.Context, w world) error {
 	}
 	fmt.Fprintf(w.out, "It is published now and signs %s (%s).\n", inWords(newest.Activates, w.now()), stamp(newest.Activates))
 	return nil
+}
+
+// begin opens the ring, and makes it if it is not there. The ring of a configuration is made by its server.
+func (c keysRotate) begin(ctx context.Context, w world) (ring *keys.Ring, had bool, done func(), err error) {
+	alg := keys.Algorithm(c.Alg)
+	if c.Config != "" {
+		ring, _, done, err = c.configured(ctx, w, alg)
+		return ring, true, done, err
+	}
+	vault, err := c.open(ctx, w, true)
+	if err != nil {
+		return nil, false, nil, err
+	}
+	if ring, had, err = vault.ring(ctx, keys.RingConfig{Algorithm: alg, Now: w.now}, true); err != nil {
+		vault.done()
+	}
+	return ring, had, vault.done, err
 }
 
 type keysList struct {

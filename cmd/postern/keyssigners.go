@@ -82,18 +82,26 @@ func testSignature(ctx context.Context, signer keys.Signer) error {
 
 // rings opens the ring of --config or of the other flags.
 func (c keysStatus) rings(ctx context.Context, w world) (*keys.Ring, kmsKeys, func(), error) {
-	if c.Config == "" {
-		ring, done, err := c.ring(ctx, w)
-		return ring, kmsKeys{}, done, err
+	if c.Config != "" {
+		return c.configured(ctx, w, "")
 	}
-	if c.Vault != "" && c.Vault != os.Getenv("POSTERN_VAULT") { // --config wins over the variable
+	ring, done, err := c.ring(ctx, w)
+	return ring, kmsKeys{}, done, err
+}
+
+// configured opens the ring of --config, which is there already. It reads no secret but that of the keys.
+func (f vaultFlags) configured(ctx context.Context, w world, alg keys.Algorithm) (*keys.Ring, kmsKeys, func(), error) {
+	if f.Vault != "" && f.Vault != os.Getenv("POSTERN_VAULT") { // --config wins over the variable
 		return nil, kmsKeys{}, nil, usagef("--config names the vault: leave out --vault")
 	}
-	data, err := readRegular(c.Config)
+	if f.KeyFile != "" || f.Seal != "" && f.Seal != os.Getenv("POSTERN_SEAL") {
+		return nil, kmsKeys{}, nil, usagef("--config names what seals the vault: leave out --vault-key-file and --seal")
+	}
+	data, err := readRegular(f.Config)
 	if err != nil {
 		return nil, kmsKeys{}, nil, fmt.Errorf("--config: %w", err)
 	}
-	config, err := server.Parse(c.Config, data, os.LookupEnv)
+	config, err := server.Parse(f.Config, data, os.LookupEnv)
 	if err != nil {
 		return nil, kmsKeys{}, nil, err
 	}
@@ -102,12 +110,13 @@ func (c keysStatus) rings(ctx context.Context, w world) (*keys.Ring, kmsKeys, fu
 	if err != nil {
 		return nil, kmsKeys{}, nil, err
 	}
-	ring, done, err := examinedRing(ctx, w, look)
+	ring, done, err := examinedRing(ctx, w, look, alg)
 	return ring, kmsKeys{look.Signers, parts.OpenSigner}, done, err
 }
 
-// examinedRing opens the ring of a configuration that is there already.
-func examinedRing(ctx context.Context, w world, look server.Look) (*keys.Ring, func(), error) {
+// examinedRing opens the ring of a configuration that is there already. Without an algorithm, new keys have that of the
+// newest one.
+func examinedRing(ctx context.Context, w world, look server.Look, alg keys.Algorithm) (*keys.Ring, func(), error) {
 	if look.Vault.URL == "memory" || look.Vault.URL == "store" && look.StoreURL == "" {
 		return nil, nil, errors.New("[keys] vault: the keys are in the memory of the server, where no command can see them")
 	}
@@ -125,7 +134,7 @@ func examinedRing(ctx context.Context, w world, look server.Look) (*keys.Ring, f
 		done()
 		return nil, nil, fmt.Errorf("[keys] vault: %w", err)
 	}
-	ring, has, err := namedVault{Vault: vault}.ring(ctx, keys.RingConfig{Now: w.now}, false)
+	ring, has, err := namedVault{Vault: vault}.ring(ctx, keys.RingConfig{Algorithm: alg, Now: w.now}, false)
 	if err == nil && !has {
 		err = errors.New("[keys] vault: there are no keys yet; the first start of the server makes them")
 	}

@@ -18,9 +18,8 @@ const gatewayCache = 2 * time.Hour
 
 type keysStatus struct {
 	vaultFlags
-	Config string `placeholder:"FILE" help:"A configuration of postern serve, in place of --vault: it names the vault, and the keys of KMS that sign."`
-	MaxAge span   `name:"max-age" placeholder:"AGE" help:"Exit with status 1 if the newest key is older, such as 1080h for 45 days. Default: any age is right."`
-	JSON   bool   `name:"json" help:"Print JSON."`
+	MaxAge span `name:"max-age" placeholder:"AGE" help:"Exit with status 1 if the newest key is older, such as 1080h for 45 days. Default: any age is right."`
+	JSON   bool `name:"json" help:"Print JSON."`
 }
 
 // A keyStatus is what keys status prints.

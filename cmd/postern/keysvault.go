@@ -23,6 +23,7 @@ const vaultKeyEnv = "POSTERN_VAULT_KEY"
 type vaultFlags struct {
 	dataFlag
 	vaultNames
+	Config string `placeholder:"FILE" help:"A configuration of postern serve, in place of --vault: it names the vault and what seals it, and the keys of KMS that sign. Run this with the secrets and the rights of the server."`
 }
 
 // vaultNames are vaultFlags without the data folder, for a command that has it already.
@@ -141,6 +142,10 @@ func (f vaultFlags) key() ([]byte, error) {
 
 // ring opens a ring that is there already.
 func (f vaultFlags) ring(ctx context.Context, w world) (*keys.Ring, func(), error) {
+	if f.Config != "" {
+		ring, _, done, err := f.configured(ctx, w, "")
+		return ring, done, err
+	}
 	v, err := f.open(ctx, w, false)
 	if err != nil {
 		return nil, nil, err

@@ -222,3 +222,44 @@ func TestK4_VaultKeyNeverAnArgument(t *testing.T) {
 		t.Errorf("an unknown scheme: %d %s", status, errs)
 	}
 }
+
+// TestKeys_Config: every command for keys takes a configuration of postern serve in the place of a vault. It needs no
+// secret but that of the keys, and makes no ring.
+func TestKeys_Config(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv(vaultKeyEnv, base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+	t.Setenv("POSTERN_VAULT", "file:"+filepath.Join(folder, "another")) // goes behind --config
+	file := filepath.Join(folder, "postern.toml")
+	text := "issuer = \"http://localhost:8080/auth\"\naudience = \"api\"\nredirects = [\"/app\"]\n[store]\nurl = \"secret:NOT_SET\"\n" +
+		"[keys]\nvault = \"file:ring\"\nseal = \"secret:POSTERN_VAULT_KEY\"\n[providers.github]\ntype = \"github\"\nclient_id = \"id\"\nclient_secret = \"secret:NOT_SET\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do := func(want int, text string, args ...string) string {
+		t.Helper()
+		out, errs, status := call(t, "", append([]string{"keys"}, args...)...)
+		if status != want || !strings.Contains(out+errs, text) {
+			t.Errorf("keys %v: %d, want %d and %q: %s%s", args, status, want, text, out, errs)
+		}
+		return out
+	}
+	for _, command := range []string{"list", "rotate", "jwks", "status"} {
+		do(statusNo, "no keys yet", command, "--config", file)
+	}
+	vault := "file:" + filepath.Join(folder, "ring")
+	do(0, "ES256", "rotate", "--vault", vault, "--alg", "ES256")
+	do(0, "(ES256)\nIt is published now", "rotate", "--config", file)
+	do(0, "(RS256)\nIt is published now", "rotate", "--config", file, "--alg", "RS256")
+	list := do(0, "RS256", "list", "--config", file)
+	if same := do(0, "", "list", "--vault", vault); list != same || strings.Count(list, "\n") != 7 {
+		t.Errorf("by the configuration %s, by the vault %s", list, same)
+	}
+	kid := strings.Fields(strings.Split(list, "\n")[1])[0]
+	do(0, kid, "jwks", "--config", file)
+	do(0, "Revoked:  "+kid, "revoke", kid, "--config", file)
+	do(0, "revoked just now", "list", "--vault", vault)
+	do(statusUsage, "leave out --vault", "list", "--config", file, "--vault", vault)
+	do(statusUsage, "leave out --vault-key-file", "revoke", "--all", "--config", file, "--vault-key-file", file)
+	do(statusUsage, "leave out --vault-key-file and --seal", "rotate", "--config", file, "--seal", "kms:x")
+	do(statusNo, "no such file", "list", "--config", filepath.Join(folder, "none"))
+}
