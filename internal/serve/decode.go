@@ -333,11 +333,12 @@ func nextOf(t reflect.Type) string {
 	return "write text in quotes"
 }
 
-// nearest returns the known name that differs from key by one or two bytes; empty if there is none.
+// nearest returns the known name that differs from key by one or two bytes, and by less than half of it; empty if there
+// is none.
 func nearest(key string, known map[string]bool) string {
 	best, least := "", 3
 	for _, name := range slices.Sorted(maps.Keys(known)) {
-		if n := text.Distance(key, name); n < least && n < len(name) {
+		if n := text.Distance(key, name); n < least && 2*n < len(name) {
 			best, least = name, n
 		}
 	}
