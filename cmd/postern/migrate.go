@@ -33,8 +33,8 @@ func (migrateCommand) Help() string {
 
 A program that uses sqlstore.Open may do this by itself. Run this command where the user of the program may not change tables, with the URL of a user who may:
 
-  postern migrate --store "$MIGRATION_URL" --dry-run
-  postern migrate --store "$MIGRATION_URL"
+  POSTERN_STORE="$MIGRATION_URL" postern migrate --dry-run
+  POSTERN_STORE="$MIGRATION_URL" postern migrate
 
 Where another tool runs SQL, give it the statements. Run them in one transaction; on tables of another version they fail and change nothing:
 

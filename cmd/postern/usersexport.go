@@ -19,7 +19,7 @@ func (usersExport) Help() string {
 	return `A line has what the directory knows of a person, and no credential: no password, no session. It is personal data: keep the file from others.
 
   postern users export > users.ndjson
-  postern users import users.ndjson --store "$NEW_STORE"`
+  POSTERN_STORE="$NEW_STORE" postern users import users.ndjson`
 }
 
 // Run prints users as lines of JSON.
