@@ -45,8 +45,13 @@ export function createAlarms(scope: Construct, s: AlarmSettings): void {
       alarmDescription: `${s.issuer} answers 5xx: look into the log of the auth function, then at the table.`,
     });
   }
+  add('AuthErrors', { // a function that is killed writes no metric of its own
+    metric: s.authFunction.metricErrors({ period: minutes5, statistic: 'Sum' }), threshold: 5, evaluationPeriods: 1,
+    comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+    alarmDescription: 'The auth function fails or reaches its time limit: look into its log, then at the table.',
+  });
   add('Errors', {
-    metric: metric(s.issuer, 'Errors', 'Sum'), threshold: 1, evaluationPeriods: 1,
+    metric: metric(s.issuer, 'Errors', 'Sum'), threshold: 5, evaluationPeriods: 1,
     comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
     alarmDescription: 'The auth function or an authorizer failed, not counting bad tokens: look into their logs.',
   });

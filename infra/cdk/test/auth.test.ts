@@ -176,11 +176,14 @@ test('alarms', () => {
   assert.ok(found.every((a) => a.AlarmActions.length === 1 && a.AlarmDescription.length > 40));
   const names = found.flatMap((a) => (a.MetricName ? [a.MetricName] : a.Metrics.flatMap((m: { MetricStat?: { Metric: { MetricName: string } } }) => m.MetricStat?.Metric.MetricName ?? []))).sort();
   assert.deepEqual(names, [
-    '5xx', 'ApproximateNumberOfMessagesVisible', 'Duration', 'Duration', 'Errors', 'KeyAgeSeconds', 'ReadThrottleEvents', 'RotatorFailures',
+    '5xx', 'ApproximateNumberOfMessagesVisible', 'Duration', 'Duration', 'Errors', 'Errors', 'KeyAgeSeconds', 'ReadThrottleEvents', 'RotatorFailures',
     'SignInFailures', 'SignIns', 'Throttles', 'Throttles', 'WriteThrottleEvents',
   ]);
   template.hasResourceProperties('AWS::CloudWatch::Alarm', { MetricName: 'KeyAgeSeconds', Namespace: 'Postern', Dimensions: [{ Name: 'Issuer', Value: 'https://auth.example.com/auth' }], Threshold: 37 * 86400, TreatMissingData: 'breaching' });
   template.hasResourceProperties('AWS::CloudWatch::Alarm', { MetricName: 'Duration', ExtendedStatistic: 'p99' });
+  for (const [Namespace, dimension] of [['AWS/Lambda', 'FunctionName'], ['Postern', 'Issuer']]) {
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', { MetricName: 'Errors', Namespace, Dimensions: [Match.objectLike({ Name: dimension })], Threshold: 5 });
+  }
   template.hasResourceProperties('AWS::CloudWatch::Alarm', { Metrics: Match.arrayWith([Match.objectLike({ Expression: Match.stringLikeRegexp('FILL\\(bad, 0\\) / \\(FILL\\(good') })]) });
   for (const a of found) { // a metric without a datapoint is a zero in each sum
     for (const { Expression: text } of (a.Metrics ?? []) as { Expression?: string }[]) {
