@@ -64,7 +64,7 @@ func Verify(c VerifyConfig) (Report, error) {
 		}
 	}
 	if v.report.Records == 0 {
-		return v.report, fmt.Errorf("audit: %w: the files have no record", ErrChain)
+		return v.report, fmt.Errorf("audit: %w: the files have no record; before the first event there is nothing to verify", ErrChain)
 	}
 	if !strings.EqualFold(c.After, v.prev) {
 		return v.report, v.startError()

@@ -19,7 +19,7 @@ var rules = map[string]rule{
 	"keys-kid":           {Error, "Publish each key once, with the kid that its tokens have.", "docs/keys.md"},
 	"keys-weak":          {Error, "Rotate to a key of 2048 bits or more, or to ES256.", "docs/keys.md#rotate-and-revoke"},
 	"keys-cache":         {Error, "Remove the rule of the cache for this address: a new key signs three hours after it is published.", "docs/keys.md#rotate-and-revoke"},
-	"callback":           {Note, "Compare these URLs with those that are registered at the providers, character for character.", "docs/providers.md"},
+	"callback":           {Note, "Where the application is registered with the provider, as with Google, compare the URL with the registered one, character for character.", "docs/providers.md"},
 
 	"cookie-lost":      {Error, "Let the proxy pass Set-Cookie: without the cookie no sign-in comes to its end.", "docs/production.md#the-address"},
 	"cookie-insecure":  {Error, "Set the issuer to https, and let no proxy rewrite cookies.", "docs/doctor.md#cookies-and-caches"},
