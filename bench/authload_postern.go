@@ -93,7 +93,7 @@ func startPostern(folder, store string) (*authServer, error) {
 	err = p.signUpAll()
 	if file, ok := strings.CutPrefix(store, "sqlite:"); ok && err == nil {
 		p.aged = &tokenQueue{}
-		err = p.aged.fill(context.Background(), file, p.base, p.seal)
+		err = p.aged.fill(context.Background(), rotations, file, p.base, p.seal)
 	}
 	if err != nil {
 		s.stop()

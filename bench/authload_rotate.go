@@ -55,8 +55,8 @@ func (q *tokenQueue) put(text string, made time.Time) {
 	q.tokens = append(q.tokens, agedToken{text, made})
 }
 
-// fill makes sessions in the database of a server, with its keys: as old as they have to be.
-func (q *tokenQueue) fill(ctx context.Context, file, issuer string, seal []byte) error {
+// fill makes n sessions in the database of a server, with its keys: as old as they have to be.
+func (q *tokenQueue) fill(ctx context.Context, n int, file, issuer string, seal []byte) error {
 	db, err := sql.Open("sqlite", sqlstore.DSN(file))
 	if err != nil {
 		return err
@@ -84,7 +84,10 @@ func (q *tokenQueue) fill(ctx context.Context, file, issuer string, seal []byte)
 	one := func(person int) error {
 		mail := postern.Identity{Provider: "mail", Issuer: issuer, Subject: fmt.Sprintf("load%d@example.com", person)}
 		id, err := people.Create(ctx, postern.SignUp{ID: rand.Text(), Identity: mail, Time: now()})
-		for n := 0; n < apiece && err == nil; n++ {
+		for range apiece {
+			if err != nil {
+				break
+			}
 			var t session.Tokens
 			t, err = kind.Create(ctx, session.Grant[struct{}]{Subject: id})
 			q.put(t.Refresh, now())
@@ -96,7 +99,7 @@ func (q *tokenQueue) fill(ctx context.Context, file, issuer string, seal []byte)
 	failed := make(chan error, workers)
 	for worker := range workers {
 		wg.Go(func() {
-			for person := worker; person < rotations/apiece; person += workers {
+			for person := worker; person*apiece < n; person += workers {
 				if err := one(person); err != nil {
 					failed <- err
 					return
