@@ -7,7 +7,7 @@ import (
 )
 
 // TestWhole: a server in a separate process signs people up and in, checks and refreshes, and every task has a figure,
-// but for the one that needs sessions of another process.
+// except the one that needs sessions of another process.
 func TestWhole(t *testing.T) {
 	var out bytes.Buffer
 	if err := whole([]string{"-servers", "postern-memory", "-rounds", "1", "-turn", "100ms", "-workers", "2"}, &out); err != nil {
