@@ -26,7 +26,8 @@ const loadPassword = "violet kettle under the seventh bridge"
 func loadAddress(n int) string { return fmt.Sprintf("person%d@example.com", n) }
 
 // loadConfig is what `postern serve` runs with. Tokens are signed as OpenAuth signs them, and the limits of mails are
-// out of the way; everything else is as by default.
+// out of the way. The second listener serves profiles, which nobody asks for while it is measured. Everything else is
+// as by default.
 const loadConfig = `
 issuer        = "http://%[1]s/auth"
 audience      = "api"
@@ -38,7 +39,6 @@ listen           = "%[1]s"
 local_listen     = "%[2]s"
 trusted_proxies  = ["127.0.0.1"]
 client_ip_header = "X-Forwarded-For"
-
 pprof            = true
 
 [store]

@@ -23,6 +23,8 @@ type counter struct {
 	conns []net.Conn
 	mails []int // on each connection, those that were accepted
 	quits int
+
+	quit chan struct{} // gets one for each QUIT, if there is room
 }
 
 func count(t *testing.T, c *counter) *counter {
@@ -80,6 +82,10 @@ func (c *counter) serve(conn net.Conn, n int) {
 			c.mu.Lock()
 			c.quits++
 			c.mu.Unlock()
+			select {
+			case c.quit <- struct{}{}:
+			default:
+			}
 			say("221 bye")
 			return
 		}
@@ -141,19 +147,13 @@ func TestKeep(t *testing.T) {
 	}
 	c.want(t, 100, 3)
 
-	c = count(t, &counter{})
+	c = count(t, &counter{quit: make(chan struct{}, 1)})
 	send = c.sender(t, 10*time.Millisecond)
 	must(t, send())
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		c.mu.Lock()
-		quits := c.quits
-		c.mu.Unlock()
-		if quits == 1 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the connection did not end")
-		}
+	select {
+	case <-c.quit:
+	case <-time.After(time.Minute):
+		t.Fatal("the connection did not end")
 	}
 	must(t, send())
 	c.want(t, 1, 1)

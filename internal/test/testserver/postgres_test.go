@@ -90,12 +90,17 @@ func TestPostgres_KillWhileConnecting(t *testing.T) {
 	for range 5 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		var wg sync.WaitGroup
+		connected := make(chan struct{}, 16)
 		for range 8 {
 			wg.Go(func() {
 				for ctx.Err() == nil {
 					conn, err := pgx.Connect(ctx, p.DSN())
 					if err != nil {
 						continue
+					}
+					select {
+					case connected <- struct{}{}:
+					default:
 					}
 					wg.Go(func() {
 						_, _ = conn.Exec(ctx, "SELECT count(*) FROM generate_series(1, 1000000000000)") // until the kill
@@ -104,7 +109,13 @@ func TestPostgres_KillWhileConnecting(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(50 * time.Millisecond) // into the connecting; no check depends on it
+		for range cap(connected) { // each connects twice, and goes on
+			select {
+			case <-connected:
+			case <-ctx.Done():
+				t.Fatal("nobody connects")
+			}
+		}
 		killed := make(chan error, 1)
 		go func() { killed <- p.Kill() }()
 		select {
