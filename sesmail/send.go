@@ -12,6 +12,7 @@ import (
 
 	"github.com/posternauth/postern"
 	"github.com/posternauth/postern/internal/mailaddr"
+	"github.com/posternauth/postern/internal/plainbody"
 	"github.com/posternauth/postern/internal/scrub"
 	"github.com/posternauth/postern/internal/text"
 )
@@ -42,7 +43,7 @@ func (s *Sender) Send(ctx context.Context, m postern.Mail) error {
 		Destination:                    &types.Destination{ToAddresses: []string{m.To}},
 		ConfigurationSetName:           optional(s.config.ConfigurationSet),
 		FeedbackForwardingEmailAddress: optional(s.config.Feedback),
-	})
+	}, func(o *sesv2.Options) { o.APIOptions = append(o.APIOptions, plainbody.Add) })
 	return failure(ctx, m, err)
 }
 

@@ -15,13 +15,15 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/posternauth/postern/internal/plainbody"
 )
 
 // once are the options of every request: sent once, by a client that does not repeat it, and answered whole.
 func once(o *dynamodb.Options) {
 	o.Retryer = aws.NopRetryer{}
 	o.RetryMaxAttempts = 0 // else the client wraps the retryer in another
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+	o.APIOptions = append(o.APIOptions, plainbody.Add, func(stack *middleware.Stack) error {
 		return stack.Deserialize.Add(wholeAnswer{}, middleware.After)
 	})
 }

@@ -92,6 +92,7 @@ var heavy = map[string][]string{
 	"secrets/ssmsecrets": {"github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go"},
 	"secrets/smsecrets":  {"github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go"},
 	"internal/awsvault":  {"github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go"},
+	"internal/plainbody": {"github.com/aws/smithy-go"},
 	"keys/kmskeys":       {"github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go"},
 	"keys/smkeys":        {"github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go"},
 	"keys/ssmkeys":       {"github.com/aws/aws-sdk-go-v2/", "github.com/aws/smithy-go"},
