@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternauth/postern/internal/jose"
 	"github.com/posternauth/postern/posterntest"
 	"github.com/posternauth/postern/session"
 )
@@ -53,8 +54,10 @@ func TestInspector_SaysWhatIsWrong(t *testing.T) {
 	if _, body := page(t, c, "POST", d.url+"/token", url.Values{"token": {token}}); !strings.Contains(body, "This token is not valid. The token expired ") {
 		t.Errorf("expired:\n%s", body)
 	}
-	if status, body := page(t, c, "POST", d.url+"/token", url.Values{"token": {strings.Repeat("x", 1<<20)}}); status != 400 {
-		t.Errorf("1 MiB: %d %s", status, body)
+	// No longer than it must be: a server that refuses a body closes the connection, and a client that still sends may
+	// lose the answer.
+	if status, body := page(t, c, "POST", d.url+"/token", url.Values{"token": {strings.Repeat("x", 4*jose.MaxToken)}}); status != 400 {
+		t.Errorf("too long: %d %s", status, body)
 	}
 	if status, body := page(t, browser(t), "GET", d.url+"/token", nil); status != 200 || strings.Contains(body, "Take the token of my session") {
 		t.Errorf("signed out: %d\n%s", status, body)
