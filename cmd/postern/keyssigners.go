@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/posternauth/postern/internal/awsvault"
 	server "github.com/posternauth/postern/internal/serve"
-	serving "github.com/posternauth/postern/internal/serve/run"
 	"github.com/posternauth/postern/keys"
 )
 
@@ -91,21 +89,16 @@ func (c keysStatus) rings(ctx context.Context, w world) (*keys.Ring, kmsKeys, fu
 
 // configured opens the ring of --config, which is there already. It reads no secret but that of the keys.
 func (f vaultFlags) configured(ctx context.Context, w world, alg keys.Algorithm) (*keys.Ring, kmsKeys, func(), error) {
-	if f.Vault != "" && f.Vault != os.Getenv("POSTERN_VAULT") { // --config wins over the variable
+	if given(f.Vault, "POSTERN_VAULT") {
 		return nil, kmsKeys{}, nil, usagef("--config names the vault: leave out --vault")
 	}
-	if f.KeyFile != "" || f.Seal != "" && f.Seal != os.Getenv("POSTERN_SEAL") {
+	if f.KeyFile != "" || given(f.Seal, "POSTERN_SEAL") {
 		return nil, kmsKeys{}, nil, usagef("--config names what seals the vault: leave out --vault-key-file and --seal")
 	}
-	data, err := readRegular(f.Config)
-	if err != nil {
-		return nil, kmsKeys{}, nil, fmt.Errorf("--config: %w", err)
-	}
-	config, err := server.Parse(f.Config, data, os.LookupEnv)
+	config, parts, err := readConfig(w, f.Config)
 	if err != nil {
 		return nil, kmsKeys{}, nil, err
 	}
-	parts := serveParts(w, config, serving.Tools{}, &auditSinks{})
 	look, err := server.ExamineKeys(ctx, config, parts)
 	if err != nil {
 		return nil, kmsKeys{}, nil, err

@@ -36,6 +36,8 @@ A program that uses sqlstore.Open may do this by itself. Run this command where 
   POSTERN_STORE="$MIGRATION_URL" postern migrate --dry-run
   POSTERN_STORE="$MIGRATION_URL" postern migrate
 
+For postern serve, --config postern.toml names the database. Run it with the secret of the database set to the URL of a user who may change tables.
+
 Where another tool runs SQL, give it the statements. Run them in one transaction; on tables of another version they fail and change nothing:
 
   postern migrate --print postgres > schema.sql
@@ -62,23 +64,23 @@ func (c migrateCommand) Run(ctx context.Context, w world) error {
 	if c.From != 0 {
 		return usagef("--from goes with --print; without it the database is asked for its version")
 	}
-	where := c.Store
-	if where == "" {
-		where = "sqlite:" + folder(c.Data).file(databaseFile)
-	}
-	if err := checkStoreURL("--store", where); err != nil {
+	at, err := c.place(ctx, w)
+	if err != nil {
 		return err
 	}
-	scheme, rest, _ := strings.Cut(where, ":")
+	if err := checkStoreURL(at.flag, at.url); err != nil {
+		return err
+	}
+	scheme, rest, _ := strings.Cut(at.url, ":")
 	switch scheme {
 	case "redis", "rediss":
 		return c.report(w, migration{Store: "redis", DryRun: c.DryRun}, "Redis has no tables: there is nothing to do.")
 	case "dynamodb":
 		return c.checkTable(ctx, w, rest)
 	case "sqlite":
-		return c.sqlite(ctx, w, rest)
+		return c.sqlite(ctx, w, at.flag, rest)
 	}
-	config, err := postgresConfig("--store", where)
+	config, err := postgresConfig(at.flag, at.url)
 	if err != nil {
 		return err
 	}
@@ -88,9 +90,9 @@ func (c migrateCommand) Run(ctx context.Context, w world) error {
 }
 
 // sqlite migrates a file. It makes the file if there is none, for its owner alone, as it will hold sessions.
-func (c migrateCommand) sqlite(ctx context.Context, w world, path string) error {
+func (c migrateCommand) sqlite(ctx context.Context, w world, flag, path string) error {
 	if path == "" {
-		return usagef("--store: want sqlite:FILE")
+		return usagef("%s: want sqlite:FILE", flag)
 	}
 	_, err := os.Stat(path)
 	if missing := errors.Is(err, fs.ErrNotExist); missing && c.DryRun {
@@ -98,13 +100,13 @@ func (c migrateCommand) sqlite(ctx context.Context, w world, path string) error 
 	} else if missing {
 		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return fmt.Errorf("--store: making the database: %w", err)
+			return fmt.Errorf("%s: making the database: %w", flag, err)
 		}
 		file.Close() // nothing was written
 	}
 	db, err := sql.Open("sqlite", sqlstore.DSN(path))
 	if err != nil {
-		return fmt.Errorf("--store: opening %s: %w", path, err)
+		return fmt.Errorf("%s: opening %s: %w", flag, path, err)
 	}
 	defer db.Close()
 	return c.migrate(ctx, w, sqlstore.Config{DB: db, Dialect: sqlstore.SQLite, Now: w.now})
@@ -167,8 +169,8 @@ func (c migrateCommand) pending(w world, dialect sqlstore.Dialect, found sqlstor
 
 // print prints the statements without a database.
 func (c migrateCommand) print(w world) error {
-	if c.Store != "" {
-		return usagef("--print asks no database: leave out --store (and POSTERN_STORE), or give --dry-run in place of --print")
+	if c.Store != "" || c.Config != "" {
+		return usagef("--print asks no database: leave out --store (and POSTERN_STORE) and --config, or give --dry-run in place of --print")
 	}
 	if _, err := sqlstore.Upgrade(sqlstore.Dialect(c.Print), c.From); err != nil {
 		return usagef("migrate --from: %v", err)

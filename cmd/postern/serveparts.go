@@ -106,7 +106,7 @@ func openServed(ctx context.Context, w world, where string, migrate bool) (store
 	if err != nil {
 		c.DB.Close()
 		if errors.Is(err, sqlstore.ErrNoTables) {
-			err = errors.New("this database has no tables of Postern: make them with postern migrate --store URL, or set migrate = true in [store]")
+			err = errors.New("this database has no tables of Postern: make them with postern migrate --config FILE, or set migrate = true in [store]")
 		}
 		return nil, nil, err
 	}

@@ -35,12 +35,27 @@ func (nobody) PublicKey(context.Context, string) (*keys.PublicKey, error) {
 // adminFlags name the sessions or users that a command is about: those of one issuer in one store.
 type adminFlags struct {
 	storeFlag
-	Issuer string `placeholder:"URL" env:"POSTERN_ISSUER" help:"Whose sessions and users: session.Config.Issuer of the program, such as https://api.example.com/auth. Default: that of the last postern dev with the data folder, if there is no --store."`
+	Issuer string `placeholder:"URL" env:"POSTERN_ISSUER" help:"Whose sessions and users: session.Config.Issuer of the program, such as https://api.example.com/auth. Default: that of the last postern dev with the data folder, if there is no --store; with --config, that of the configuration."`
 }
 
 // admin opens the sessions of an issuer in a store.
 func (f adminFlags) admin(ctx context.Context, w world, kinds []string) (*session.Sessions, func(), error) {
-	st, done, err := f.open(ctx, w)
+	at, err := f.place(ctx, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f.adminAt(ctx, w, at, kinds)
+}
+
+// adminAt is admin with the store that place has returned.
+func (f adminFlags) adminAt(ctx context.Context, w world, at storePlace, kinds []string) (*session.Sessions, func(), error) {
+	if at.config != nil {
+		if given(f.Issuer, "POSTERN_ISSUER") {
+			return nil, nil, usagef("--config names the issuer: leave out --issuer")
+		}
+		f.Issuer = at.config.Issuer
+	}
+	st, done, err := openStore(ctx, w, at.flag, at.url)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -28,16 +28,8 @@ import (
 // storeFlag is a store on the command line.
 type storeFlag struct {
 	dataFlag
-	Store string `placeholder:"URL" env:"POSTERN_STORE" help:"Where sessions and users are kept: sqlite:FILE, postgres://..., redis://..., rediss://... or dynamodb:TABLE. A program that sets redisstore.Config.Prefix is found by redis://...?prefix=PREFIX. Default: the database of postern dev in the data folder. A password belongs into POSTERN_STORE, which other people's process lists do not show."`
-}
-
-// open opens the store of sessions.
-func (f storeFlag) open(ctx context.Context, w world) (st store.Store, done func(), err error) {
-	where := f.Store
-	if where == "" {
-		where = "sqlite:" + folder(f.Data).file(databaseFile)
-	}
-	return openStore(ctx, w, "--store", where)
+	Store  string `placeholder:"URL" env:"POSTERN_STORE" help:"Where sessions and users are kept: sqlite:FILE, postgres://..., redis://..., rediss://... or dynamodb:TABLE. A program that sets redisstore.Config.Prefix is found by redis://...?prefix=PREFIX. Default: the database of postern dev in the data folder. A password belongs into POSTERN_STORE, which other people's process lists do not show."`
+	Config string `placeholder:"FILE" help:"A configuration of postern serve, in place of --store: it names the database, the issuer and the roles. Run this with the secrets of the server."`
 }
 
 // openStore opens the store at a URL, which must be there already: these commands make no tables. Errors name the flag

@@ -32,16 +32,20 @@ type usersGroup struct {
 // directoryFlags name the directory that a command is about: one pool of users in one store.
 type directoryFlags struct {
 	adminFlags
-	Pool string `placeholder:"NAME" env:"POSTERN_POOL" help:"users.Config.Pool of the program. Default: the issuer."`
+	Pool string `placeholder:"NAME" env:"POSTERN_POOL" help:"users.Config.Pool of the program; postern serve has none. Default: the issuer."`
 }
 
 // directory opens the directory. Roles are those that the command line names.
 func (f directoryFlags) directory(ctx context.Context, w world, kinds []string, roles ...string) (*users.Directory, func(), error) {
-	s, done, err := f.admin(ctx, w, kinds)
+	at, err := f.place(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
-	dir, err := f.over(s, roles)
+	s, done, err := f.adminAt(ctx, w, at, kinds)
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := f.over(s, at, roles)
 	if err != nil {
 		done()
 		return nil, nil, err
@@ -49,12 +53,18 @@ func (f directoryFlags) directory(ctx context.Context, w world, kinds []string, 
 	return dir, done, nil
 }
 
-// over returns the directory of some sessions. A command line does not know users.Config.Roles of the program, so the
-// roles that it names count as configured.
-func (f directoryFlags) over(s *session.Sessions, roles []string) (*users.Directory, error) {
-	config := users.Config{Sessions: s, Pool: f.Pool, AllowUsernames: true, Roles: users.Roles{}}
-	for _, role := range roles {
-		config.Roles[role] = nil
+// over returns the directory of some sessions, with the roles that the command line names.
+func (f directoryFlags) over(s *session.Sessions, at storePlace, named []string) (*users.Directory, error) {
+	config := users.Config{Sessions: s, Pool: f.Pool, AllowUsernames: true}
+	if at.config != nil {
+		if given(f.Pool, "POSTERN_POOL") {
+			return nil, usagef("the users of --config are in no pool: leave out --pool")
+		}
+		config.Pool = ""
+	}
+	var err error
+	if config.Roles, err = at.roles(named); err != nil {
+		return nil, err
 	}
 	dir, err := users.New(config)
 	if err == nil {

@@ -25,7 +25,7 @@ type usersInvite struct {
 func (usersInvite) Help() string {
 	return `No mail is sent: the link is printed, once, and the store keeps only a hash of it. Send it to the person. It works for seven days, once, and only together with a proof that the person owns the address. A person who has an account with this address gets the roles.
 
-The invitation is sealed with a master secret of the program, so the command needs the keys of the program (--vault, as for postern keys) beside its store. The program needs Config.Session.`
+The invitation is sealed with a master secret of the program, so the command needs the keys of the program (--vault, as for postern keys) beside its store. --config names both. The program needs Config.Session.`
 }
 
 // Run makes an invitation.
@@ -50,17 +50,21 @@ func (c usersInvite) Run(ctx context.Context, w world) error {
 
 // auth opens the handler of the program as far as an invitation needs it: its issuer, its store and its secrets.
 func (c usersInvite) auth(ctx context.Context, w world) (*postern.Auth, func(), error) {
-	named, closeStore, err := c.admin(ctx, w, nil)
+	at, err := c.place(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
-	ring, closeVault, err := vaultFlags{dataFlag: c.dataFlag, vaultNames: c.vaultNames}.ring(ctx, w)
+	named, closeStore, err := c.adminAt(ctx, w, at, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, closeVault, err := vaultFlags{c.dataFlag, c.vaultNames, c.Config}.ring(ctx, w)
 	if err != nil {
 		closeStore()
 		return nil, nil, err
 	}
 	done := func() { closeVault(); closeStore() }
-	auth, err := c.handler(w, named, ring)
+	auth, err := c.handler(w, at, named, ring)
 	if err != nil {
 		done()
 		return nil, nil, err
@@ -68,13 +72,13 @@ func (c usersInvite) auth(ctx context.Context, w world) (*postern.Auth, func(), 
 	return auth, done, nil
 }
 
-func (c usersInvite) handler(w world, named *session.Sessions, ring *keys.Ring) (*postern.Auth, error) {
+func (c usersInvite) handler(w world, at storePlace, named *session.Sessions, ring *keys.Ring) (*postern.Auth, error) {
 	quiet := slog.New(slog.DiscardHandler) // a command prints its error
 	s, err := session.New(session.Config{Issuer: named.Issuer(), Audience: "postern", Keys: ring, Store: named.Store(), Now: w.now, Logger: quiet})
 	if err != nil {
 		return nil, err
 	}
-	dir, err := c.over(s, c.Role)
+	dir, err := c.over(s, at, c.Role)
 	if err != nil {
 		return nil, err
 	}

@@ -121,6 +121,13 @@ func (b *builder) ringReferences() map[string]string {
 	return names
 }
 
+// storeReferences are the references that the store needs.
+func (b *builder) storeReferences() map[string]string {
+	names := b.references()
+	maps.DeleteFunc(names, func(key, _ string) bool { return key != "store.url" })
+	return names
+}
+
 // steps runs steps until one of them has an error or finds a problem. A dry run goes on after a problem, to find more.
 func (b *builder) steps(all ...func() error) error {
 	for _, step := range all {

@@ -27,6 +27,11 @@ func ExamineKeys(ctx context.Context, c Config, p Parts) (Look, error) {
 	return examine(ctx, c, p, (*builder).ringReferences)
 }
 
+// ExamineStore is Examine for a command that looks into the store. It reads no secret but that of the store.
+func ExamineStore(ctx context.Context, c Config, p Parts) (Look, error) {
+	return examine(ctx, c, p, (*builder).storeReferences)
+}
+
 func examine(ctx context.Context, c Config, p Parts, names func(*builder) map[string]string) (Look, error) {
 	b := builder{Config: &c, Parts: p, house: &House{config: c, now: p.Now, log: p.Logger}, ctx: ctx}
 	if err := b.openSecrets(names(&b)); err != nil {
