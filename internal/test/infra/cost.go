@@ -32,11 +32,14 @@ const (
 	checkGB, checkSeconds              = 0.25, 0.005
 	storedKB                           = 4.0 // of one person: account, sessions, history
 	loggedKB                           = 0.6 // of one request: access log, event, metric
-	metrics                            = 8
 )
 
-// AlarmMetrics is how many metrics have an alarm. One over an expression counts for each of its metrics.
-const AlarmMetrics = 13
+const (
+	// Metrics is how many metrics there are: those of package emf, for one issuer.
+	Metrics = 8
+	// AlarmMetrics is how many metrics have an alarm. One over an expression counts for each of its metrics.
+	AlarmMetrics = 13
+)
 
 // A Month is the bill of a month by service.
 type Month struct{ Gateway, Lambda, DynamoDB, CloudWatch, Mail float64 }
@@ -57,7 +60,7 @@ func CostOf(people float64, signUp, signIn, refresh Flow, byMail bool) Month {
 		Lambda: (requests+checks)*prices.lambdaRequest +
 			(requests*authGB*authSeconds+checks*checkGB*checkSeconds)*prices.gbSecond,
 		DynamoDB:   read*prices.read + write*prices.write + stored*(prices.storedGB+prices.backupGB),
-		CloudWatch: requests*loggedKB/1e6*prices.loggedGB + metrics*prices.metric + AlarmMetrics*prices.alarm,
+		CloudWatch: requests*loggedKB/1e6*prices.loggedGB + Metrics*prices.metric + AlarmMetrics*prices.alarm,
 	}
 	if byMail {
 		m.Mail = people * (signUps + signIns) * prices.mail

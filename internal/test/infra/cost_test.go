@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,13 @@ var update = flag.Bool("update", false, "write the tables of docs/cost.md")
 func TestCost(t *testing.T) {
 	if got := infra.AlarmMetrics; got != len(wantAlarms) {
 		t.Errorf("the table counts %d alarm metrics, and the templates have %d", got, len(wantAlarms))
+	}
+	source, err := os.ReadFile(filepath.Join(infra.Root(t), "internal", "serve", "emf", "emf.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if named := regexp.MustCompile(`(?m)^\t\w+ +Name = "`).FindAll(source, -1); len(named) != infra.Metrics {
+		t.Errorf("the table counts %d metrics, and package emf has %d", infra.Metrics, len(named))
 	}
 	h := newHouse(t)
 	b := h.browser()
