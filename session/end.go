@@ -206,6 +206,7 @@ func (s *Sessions) revokeOthers(ctx context.Context, id string, moved headMoves)
 	if err := s.canEnd(); err != nil {
 		return err
 	}
+	var pair []string // the tails of the others that are kept
 	return s.retry(ctx, func(ctx context.Context) (bool, error) {
 		k, p, err := s.living(ctx, id, store.Key{}, nil)
 		var user store.Key
@@ -218,10 +219,11 @@ func (s *Sessions) revokeOthers(ctx context.Context, id string, moved headMoves)
 		if k.Act != nil {
 			return false, ErrImpersonated
 		}
-		kept, err := p.partners(ctx, &k, func(o *record) bool { return moved.allow(user, o, o.verdict(p, s.now())) == nil })
+		kept, err := p.partners(ctx, &k, pair, func(o *record) bool { return moved.allow(user, o, o.verdict(p, s.now())) == nil })
 		if err != nil {
 			return false, err
 		}
+		pair = tails(kept)
 		sec, others := k.Sec, []store.Change{k.epoch.moved()}
 		if p.pool != "" {
 			_, done := moved[user]
@@ -238,8 +240,16 @@ func (s *Sessions) revokeOthers(ctx context.Context, id string, moved headMoves)
 			}
 			sec = next.Sec
 		}
+		kept = append(kept, k)
+		if p.pool != "" && !s.twoParts {
+			named, err := p.named(ctx, kept)
+			if err != nil {
+				return false, err
+			}
+			others = append(others, named)
+		}
 		var changes []store.Change
-		for _, o := range append([]record{k}, kept...) {
+		for _, o := range kept {
 			stays := o.row
 			stays.Epoch, stays.Sec = k.epoch.number+1, sec
 			put, err := o.put(stays, p.idle)

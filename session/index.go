@@ -79,9 +79,13 @@ func (x *index) pair(tail string) {
 // with is the change that writes the index with a new session at its end.
 func (x *index) with(tail string, r *row) (store.Change, error) {
 	next := x.indexRow
-	next.Last++
-	next.Sessions = append(next.Sessions, indexEntry{next.Last, tail, r.Pair, r.lastUsed(), ends(r)})
+	next.add(tail, r)
 	return x.put(next, time.UnixMilli(r.Absolute))
+}
+
+func (x *indexRow) add(tail string, r *row) {
+	x.Last++
+	x.Sessions = append(x.Sessions, indexEntry{x.Last, tail, r.Pair, r.lastUsed(), ends(r)})
 }
 
 // without is the change that writes the index without the sessions with the tails gone; needed is false if it has none

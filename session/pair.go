@@ -138,9 +138,9 @@ func (p *policy) inBrowser(ctx context.Context, k *row, but string) (all []recor
 	return slices.DeleteFunc(all, func(o record) bool { return o.browser() != k.browser() || o.id == but }), u, nil
 }
 
-// partners returns the other sessions of the pair of a session for which lives returns true. A session without a pair
-// costs no read.
-func (p *policy) partners(ctx context.Context, k *record, lives func(*record) bool) ([]record, error) {
+// partners returns the other sessions of the pair of a session for which lives returns true: those that the index names,
+// and those with the tails known. A session without a pair costs no read.
+func (p *policy) partners(ctx context.Context, k *record, known []string, lives func(*record) bool) ([]record, error) {
 	if k.Pair == "" {
 		return nil, nil
 	}
@@ -148,9 +148,15 @@ func (p *policy) partners(ctx context.Context, k *record, lives func(*record) bo
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.loadEntries(ctx, k.Subject, u, slices.DeleteFunc(slices.Clone(u.index.Sessions), func(e indexEntry) bool {
+	entries := slices.DeleteFunc(slices.Clone(u.index.Sessions), func(e indexEntry) bool {
 		return e.Pair != k.Pair || e.Tail == k.item.Key.ID
-	}))
+	})
+	for _, tail := range known {
+		if !u.index.has(tail) {
+			entries = append(entries, indexEntry{Tail: tail})
+		}
+	}
+	all, err := p.loadEntries(ctx, k.Subject, u, entries)
 	return slices.DeleteFunc(all, func(o record) bool { return !lives(&o) }), err
 }
 

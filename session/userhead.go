@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/posternauth/postern/internal/head"
 	"github.com/posternauth/postern/store"
@@ -127,6 +128,27 @@ func (s *Sessions) moveFirst(ctx context.Context, key store.Key, h head.Head, mo
 		moved.add(key, h)
 	}
 	return won, err
+}
+
+// named returns the change after which the index names all of these sessions of one subject, which is a Check if it does
+// now. After moveFirst, a session to keep counts as ended until it is written again, and a sign-in in between may take it
+// out of the index.
+func (p *policy) named(ctx context.Context, all []record) (store.Change, error) {
+	u, err := p.loadSubject(ctx, all[0].Subject)
+	if err != nil {
+		return store.Change{}, err
+	}
+	next, expires := u.index.indexRow, time.Time{}
+	for _, k := range all {
+		if !u.index.has(k.item.Key.ID) {
+			next.add(k.item.Key.ID, &k.row)
+			expires = later(expires, time.UnixMilli(k.Absolute))
+		}
+	}
+	if next.Last == u.index.Last {
+		return store.Check(u.index.item.Key, u.index.item.Version), nil
+	}
+	return u.index.put(next, expires)
 }
 
 // allow returns nil for the verdict about a session that has ended only because this call moved the head, and any other
