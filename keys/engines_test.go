@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -49,7 +50,7 @@ func openEngine(ctx context.Context, place string) (st store.Store, done func(),
 		st, err = redisstore.New(redisstore.Config{Client: client})
 		return st, func() { client.Close() }, err
 	case "dynamodb":
-		st, err = dynamostore.New(dynamostore.Config{Client: dynamoClient(at), Table: "auth"})
+		st, err = dynamostore.New(dynamostore.Config{Client: dynamoClient(at), Table: "auth", RequestTimeout: 30 * time.Second})
 		return st, func() {}, err
 	}
 	dialect := sqlstore.Postgres
