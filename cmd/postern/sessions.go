@@ -22,7 +22,21 @@ type sessionsGroup struct {
 
 // kindFlag names kinds of sessions: those of a person lie together by kind and subject.
 type kindFlag struct {
-	Kind []string `default:"user" placeholder:"NAME" help:"The kind of session, as in KindConfig.Name; may be given several times. Default: user"`
+	Kind []string `placeholder:"NAME" help:"The kind of session, as in KindConfig.Name; may be given several times. Default: user; with --config, those of people and of administrators."`
+}
+
+// kinds returns the kinds of the flag, or all that the configuration has: who ends the sessions of a person means those
+// in the administration, too.
+func (f kindFlag) kinds(at storePlace) []string {
+	switch {
+	case len(f.Kind) > 0:
+		return f.Kind
+	case at.config == nil:
+		return []string{"user"}
+	case at.config.Admin.Enabled:
+		return []string{at.config.Session.Kind, at.config.Admin.Kind}
+	}
+	return []string{at.config.Session.Kind}
 }
 
 // nobody verifies nothing: these commands have a store and no keys.
@@ -38,17 +52,8 @@ type adminFlags struct {
 	Issuer string `placeholder:"URL" env:"POSTERN_ISSUER" help:"Whose sessions and users: session.Config.Issuer of the program, such as https://api.example.com/auth. Default: that of the last postern dev with the data folder, if there is no --store; with --config, that of the configuration."`
 }
 
-// admin opens the sessions of an issuer in a store.
-func (f adminFlags) admin(ctx context.Context, w world, kinds []string) (*session.Sessions, func(), error) {
-	at, err := f.place(ctx, w)
-	if err != nil {
-		return nil, nil, err
-	}
-	return f.adminAt(ctx, w, at, kinds)
-}
-
-// adminAt is admin with the store that place has returned.
-func (f adminFlags) adminAt(ctx context.Context, w world, at storePlace, kinds []string) (*session.Sessions, func(), error) {
+// admin opens the sessions of an issuer in the store that place has returned.
+func (f adminFlags) admin(ctx context.Context, w world, at storePlace, kinds []string) (*session.Sessions, func(), error) {
 	if at.config != nil {
 		if given(f.Issuer, "POSTERN_ISSUER") {
 			return nil, nil, usagef("--config names the issuer: leave out --issuer")
@@ -76,7 +81,7 @@ func (f adminFlags) adminAt(ctx context.Context, w world, at storePlace, kinds [
 		return nil, nil, err
 	}
 	for _, name := range kinds {
-		if err := newKind(s, name); err != nil {
+		if err := newKind(s, name, at.pool); err != nil {
 			done()
 			return nil, nil, err
 		}
@@ -86,13 +91,13 @@ func (f adminFlags) adminAt(ctx context.Context, w world, at storePlace, kinds [
 
 // newKind makes a kind of a name from the command line. Its sessions end when the store says so, hence the longest
 // Idle.
-func newKind(s *session.Sessions, name string) (err error) {
+func newKind(s *session.Sessions, name, pool string) (err error) {
 	defer func() {
 		if why := recover(); why != nil {
 			err = usagef("--kind: %v", strings.TrimPrefix(fmt.Sprint(why), "session: "))
 		}
 	}()
-	session.NewKindConfig(s, session.KindConfig[json.RawMessage]{Name: name, Idle: 90 * 24 * time.Hour, Absolute: 400 * 24 * time.Hour})
+	session.NewKindConfig(s, session.KindConfig[json.RawMessage]{Name: name, Pool: pool, Idle: 90 * 24 * time.Hour, Absolute: 400 * 24 * time.Hour})
 	return nil
 }
 
@@ -105,7 +110,12 @@ type sessionsList struct {
 
 // Run lists sessions by kind, the newest first, page by page.
 func (c sessionsList) Run(ctx context.Context, w world) error {
-	s, done, err := c.admin(ctx, w, c.Kind)
+	at, err := c.place(ctx, w)
+	if err != nil {
+		return err
+	}
+	kinds := c.kinds(at)
+	s, done, err := c.admin(ctx, w, at, kinds)
 	if err != nil {
 		return err
 	}
@@ -123,7 +133,7 @@ func (c sessionsList) Run(ctx context.Context, w world) error {
 		}
 	}
 	if n == 0 && !c.JSON {
-		fmt.Fprintf(w.out, "No live session of %s (kind %s, issuer %s).\n", calm(c.Subject), strings.Join(c.Kind, ", "), s.Issuer())
+		fmt.Fprintf(w.out, "No live session of %s (kind %s, issuer %s).\n", calm(c.Subject), strings.Join(kinds, ", "), s.Issuer())
 	}
 	return nil
 }
@@ -162,7 +172,11 @@ type sessionsShow struct {
 
 // Run shows one session.
 func (c sessionsShow) Run(ctx context.Context, w world) error {
-	s, done, err := c.admin(ctx, w, nil)
+	at, err := c.place(ctx, w)
+	if err != nil {
+		return err
+	}
+	s, done, err := c.admin(ctx, w, at, nil)
 	if err != nil {
 		return err
 	}
@@ -214,6 +228,8 @@ type sessionsRevoke struct {
 func (sessionsRevoke) Help() string {
 	return `Refresh tokens are dead at once. Access tokens that are out live until they expire (5 minutes, unless KindConfig.Access says otherwise), but where the program asks the store (session.CheckStore).
 
+With --config and --subject, all sessions of the person end, and what else was begun for them, such as a sign-in that waits for its second step. With --kind those of the kind alone end.
+
 With --subject it says how many live sessions were found. Where there was none, which may be a slip in the name, the kind or the store, the exit status is 1. The mark that ends the sessions of the person is set in the store all the same: it also ends a session that is being made at that moment, and codes that were not redeemed yet.`
 }
 
@@ -222,13 +238,21 @@ func (c sessionsRevoke) Run(ctx context.Context, w world) error {
 	if (c.Subject == "") == (len(c.ID) == 0) {
 		return usagef("sessions revoke: name ids of sessions, or a person with --subject")
 	}
-	s, done, err := c.admin(ctx, w, c.Kind)
+	at, err := c.place(ctx, w)
+	if err != nil {
+		return err
+	}
+	if len(c.Kind) > 0 {
+		at.pool = "" // with it, the sessions of all kinds would end
+	}
+	kinds := c.kinds(at)
+	s, done, err := c.admin(ctx, w, at, kinds)
 	if err != nil {
 		return err
 	}
 	defer done()
 	if c.Subject != "" {
-		return c.all(ctx, w, s)
+		return c.all(ctx, w, s, kinds)
 	}
 	for _, id := range c.ID {
 		if _, err := s.Find(ctx, id); errors.Is(err, session.ErrEnded) {
@@ -246,12 +270,12 @@ func (c sessionsRevoke) Run(ctx context.Context, w world) error {
 
 // all ends the sessions of a person. Those found are only counted: it is the mark in the store that ends them, so it is
 // set whether they can be listed or not, and where there is none too: one may be in the making, or a code wait for it.
-func (c sessionsRevoke) all(ctx context.Context, w world, s *session.Sessions) error {
+func (c sessionsRevoke) all(ctx context.Context, w world, s *session.Sessions, kinds []string) error {
 	found, unlisted := countSessions(ctx, s, c.Subject)
 	if err := s.RevokeSubject(ctx, c.Subject); err != nil {
 		return err
 	}
-	whose := fmt.Sprintf("%s (kind %s)", calm(c.Subject), strings.Join(c.Kind, ", "))
+	whose := fmt.Sprintf("%s (kind %s)", calm(c.Subject), strings.Join(kinds, ", "))
 	switch {
 	case unlisted != nil:
 		return fmt.Errorf("what sessions there were of %s have ended, but they could not be counted: %w", whose, unlisted)

@@ -22,6 +22,7 @@ type storePlace struct {
 	// config is the configuration of --config, or nil. file is its name.
 	config *server.Config
 	file   string
+	pool   string // of its users; empty: not known
 }
 
 // place returns the store of --config, of --store, or of the data folder.
@@ -51,7 +52,7 @@ func (f storeFlag) configured(ctx context.Context, w world) (storePlace, error) 
 	if look.StoreURL == "" {
 		return storePlace{}, errors.New("[store] url: the sessions are in the memory of the server, where no command can see them")
 	}
-	return storePlace{url: look.StoreURL, flag: "[store] url", config: &config, file: f.Config}, nil
+	return storePlace{url: look.StoreURL, flag: "[store] url", config: &config, file: f.Config, pool: config.Issuer}, nil
 }
 
 // given reports whether a flag has a value that does not come from its environment variable, which --config wins over.

@@ -35,13 +35,18 @@ type directoryFlags struct {
 	Pool string `placeholder:"NAME" env:"POSTERN_POOL" help:"users.Config.Pool of the program; postern serve has none. Default: the issuer."`
 }
 
-// directory opens the directory. Roles are those that the command line names.
-func (f directoryFlags) directory(ctx context.Context, w world, kinds []string, roles ...string) (*users.Directory, func(), error) {
+// directory opens the directory. Roles are those that the command line names. kinds chooses the kinds of session that
+// the command ends; nil: none.
+func (f directoryFlags) directory(ctx context.Context, w world, kinds func(storePlace) []string, roles ...string) (*users.Directory, func(), error) {
 	at, err := f.place(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, done, err := f.adminAt(ctx, w, at, kinds)
+	var named []string
+	if kinds != nil {
+		named = kinds(at)
+	}
+	s, done, err := f.admin(ctx, w, at, named)
 	if err != nil {
 		return nil, nil, err
 	}

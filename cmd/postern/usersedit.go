@@ -104,7 +104,7 @@ func (c usersDisable) Run(ctx context.Context, w world) error {
 			return usagef("users disable --until: %s has passed already", stamp(until))
 		}
 	}
-	return c.change(ctx, w, c.whoFlags, c.Kind, func(dir *users.Directory, u users.User) (string, error) {
+	return c.change(ctx, w, c.whoFlags, c.kinds, func(dir *users.Directory, u users.User) (string, error) {
 		end := ""
 		if !until.IsZero() {
 			end = " until " + stamp(until)
@@ -114,7 +114,7 @@ func (c usersDisable) Run(ctx context.Context, w world) error {
 }
 
 // change finds a user, changes them and prints what changed.
-func (f directoryFlags) change(ctx context.Context, w world, who whoFlags, kinds []string, do func(*users.Directory, users.User) (string, error)) error {
+func (f directoryFlags) change(ctx context.Context, w world, who whoFlags, kinds func(storePlace) []string, do func(*users.Directory, users.User) (string, error)) error {
 	dir, done, err := f.directory(ctx, w, kinds)
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func (usersResetFactors) Help() string {
 
 // Run resets the factors of a user.
 func (c usersResetFactors) Run(ctx context.Context, w world) error {
-	return c.change(ctx, w, c.whoFlags, c.Kind, func(dir *users.Directory, u users.User) (string, error) {
+	return c.change(ctx, w, c.whoFlags, c.kinds, func(dir *users.Directory, u users.User) (string, error) {
 		if !c.Yes {
 			return "", usagef("users reset-factors: this takes all second factors from %s: add --yes to do it", titled(u))
 		}
@@ -294,7 +294,7 @@ func (usersDelete) Help() string {
 
 // Run deletes a user.
 func (c usersDelete) Run(ctx context.Context, w world) error {
-	dir, done, err := c.directory(ctx, w, c.Kind)
+	dir, done, err := c.directory(ctx, w, c.kinds)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (c usersInvite) auth(ctx context.Context, w world) (*postern.Auth, func(), 
 	if err != nil {
 		return nil, nil, err
 	}
-	named, closeStore, err := c.adminAt(ctx, w, at, nil)
+	named, closeStore, err := c.admin(ctx, w, at, nil)
 	if err != nil {
 		return nil, nil, err
 	}
