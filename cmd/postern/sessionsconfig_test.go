@@ -16,7 +16,7 @@ import (
 )
 
 // TestSessionsRevoke_ConfigEndsAllKinds: with a configuration, the sessions of a person are those in the administration
-// too, whatever the kinds are named, and what else was begun for the person ends with them, such as a sign-in that waits.
+// too, whatever the kinds are named, and what else was begun for the person ends with them.
 func TestSessionsRevoke_ConfigEndsAllKinds(t *testing.T) {
 	folder := t.TempDir()
 	config, database := filepath.Join(folder, "postern.toml"), filepath.Join(folder, "auth.db")
