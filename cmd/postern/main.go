@@ -154,6 +154,9 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		if takesCommands {
 			text = strings.Replace(text, "unexpected argument", "unknown command", 1)
 		}
+		if where == "postern secrets set" && strings.HasPrefix(text, "unexpected argument") {
+			text = valueGiven
+		}
 		fmt.Fprintf(w.err, "postern: %s\n", text)
 		fmt.Fprintf(w.err, "Try: %s --help\n", where)
 		return statusUsage

@@ -125,8 +125,14 @@ func (secretsSet) Help() string {
 A running program has what it fetched. It takes the new value when it starts again, or after secrets.Config.TTL.`
 }
 
+// valueGiven is the answer to a value on the command line. It does not show the value, because a log of CI keeps it.
+const valueGiven = "secrets set: a value is never an argument, where others see it: give another on standard input"
+
 // Run sets the value.
 func (c secretsSet) Run(ctx context.Context, w world) error {
+	if strings.Contains(c.Name, "=") {
+		return usagef("%s", valueGiven)
+	}
 	key, err := c.key(c.Name)
 	if err != nil {
 		return err

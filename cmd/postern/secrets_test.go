@@ -70,7 +70,9 @@ func TestE3_Secrets(t *testing.T) {
 			do("", `"name":"ID","kind":"Secret","stage":"dev"`, statusOK, "list", "--stage", "dev", "--json")
 			do("", "ID (shop/dev) is removed", statusOK, "remove", "ID", "--stage", "dev")
 			do("", "no value", statusNo, "remove", "ID", "--stage", "dev")
-			do(canary, "unexpected argument", statusUsage, "set", "ID", "another value", "--stage", "dev")
+			for _, wrong := range [][]string{{"ID", canary}, {"ID", "x", canary}, {"ID=" + canary}, {"ID", "=", canary}, {"--stage", "dev", "ID", "--", canary}} {
+				do("x", "a value is never an argument", statusUsage, append([]string{"set", "--stage", "dev"}, wrong...)...)
+			}
 			do("x", "name", statusUsage, "set", "../ID", "--stage", "dev")
 			do("x", "--stage is missing", statusUsage, "set", "ID")
 			do("x", "Config.Stage", statusUsage, "set", "ID", "--stage", "..")
