@@ -75,7 +75,7 @@ func (f adminFlags) admin(ctx context.Context, w world, at storePlace, kinds []s
 		return nil, nil, usagef("--issuer is missing: give session.Config.Issuer of the program, since a store may hold the sessions of several")
 	}
 	s, err := session.New(session.Config{Issuer: f.Issuer, Audience: "postern", Keys: nobody{}, Store: st, Now: w.now,
-		Logger: slog.New(slog.DiscardHandler)}) // a command prints its error
+		DevelopmentHosts: at.developmentHosts(), Logger: slog.New(slog.DiscardHandler)}) // a command prints its error
 	if err != nil {
 		done()
 		return nil, nil, err

@@ -73,6 +73,14 @@ func readConfig(w world, file string) (server.Config, server.Parts, error) {
 	return config, serveParts(w, config, serving.Tools{}, &auditSinks{}), nil
 }
 
+// developmentHosts returns the hosts of --config that may be http.
+func (p storePlace) developmentHosts() []string {
+	if p.config == nil {
+		return nil
+	}
+	return p.config.DevelopmentHosts
+}
+
 // roles returns the roles of the program for users.Config: those of --config, which must have the named ones. Without
 // it a command line does not know the roles of the program, so the named ones count as configured.
 func (p storePlace) roles(named []string) (users.Roles, error) {

@@ -63,3 +63,27 @@ func TestStore_Config(t *testing.T) {
 	do(statusNo, "in the memory of the server", "users", "list", "--config", write("memory.toml", "memory"))
 	do(statusNo, "no such file", "users", "list", "--config", filepath.Join(folder, "none"))
 }
+
+// TestStore_ConfigDevelopmentHosts: an issuer that may be http for the server may be so for the commands.
+func TestStore_ConfigDevelopmentHosts(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "postern.toml")
+	text := "issuer = \"http://auth.test/auth\"\ndevelopment_hosts = [\"auth.test\"]\naudience = \"api\"\nredirects = [\"/app\"]\n[store]\nurl = \"sqlite:auth.db\"\n" +
+		"[keys]\nseal = \"secret:POSTERN_VAULT_KEY\"\n[providers.github]\ntype = \"github\"\nclient_id = \"id\"\nclient_secret = \"secret:NOT_SET\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(vaultKeyEnv, base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+	for _, args := range []string{
+		"migrate", "keys rotate --vault sqlite:" + filepath.Join(folder, "auth.db"), "users add --username ana",
+		"users list", "users show ana", "users invite eva@example.com", "sessions list ana",
+	} {
+		all := strings.Fields(args)
+		if !strings.Contains(args, "--vault") {
+			all = append(all, "--config", file)
+		}
+		if out, errs, status := call(t, "", all...); status != statusOK {
+			t.Errorf("%s: %d %s%s", args, status, out, errs)
+		}
+	}
+}

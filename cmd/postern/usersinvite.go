@@ -74,7 +74,8 @@ func (c usersInvite) auth(ctx context.Context, w world) (*postern.Auth, func(), 
 
 func (c usersInvite) handler(w world, at storePlace, named *session.Sessions, ring *keys.Ring) (*postern.Auth, error) {
 	quiet := slog.New(slog.DiscardHandler) // a command prints its error
-	s, err := session.New(session.Config{Issuer: named.Issuer(), Audience: "postern", Keys: ring, Store: named.Store(), Now: w.now, Logger: quiet})
+	s, err := session.New(session.Config{Issuer: named.Issuer(), Audience: "postern", Keys: ring, Store: named.Store(), Now: w.now,
+		DevelopmentHosts: at.developmentHosts(), Logger: quiet})
 	if err != nil {
 		return nil, err
 	}
