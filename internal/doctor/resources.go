@@ -84,21 +84,23 @@ func (t *template) table(r resource) {
 }
 
 var (
-	secretName = regexp.MustCompile(`(?i)(secret|passw|private_?key|api_?key|access_?key|vault_?key|master_?key|token)`)
-	otherName  = regexp.MustCompile(`(?i)(_arns?|_names?|_path|_file|_ids?|_url|_prefix|_ttl|_table|_endpoint|_uri|_seconds|_minutes|_hours)$`)
-	devName    = regexp.MustCompile(`^POSTERN_(DEV|DEVELOPMENT|INSECURE|TEST)(_|$)`)
-	keyText    = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|^AKIA[0-9A-Z]{16}$|^gh[pos]_[A-Za-z0-9]{36}|^sk_live_|^GOCSPX-`)
+	secretName  = regexp.MustCompile(`(?i)(secret|passw|private_?key|api_?key|access_?key|vault_?key|master_?key|token)`)
+	otherName   = regexp.MustCompile(`(?i)(_arns?|_names?|_path|_file|_ids?|_url|_prefix|_ttl|_table|_endpoint|_uri|_seconds|_minutes|_hours)$`)
+	devName     = regexp.MustCompile(`^POSTERN_(DEV|DEVELOPMENT|INSECURE|TEST)(_|$)`)
+	keyText     = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|^AKIA[0-9A-Z]{16}$|^gh[pos]_[A-Za-z0-9]{36}|^sk_live_|^GOCSPX-`)
+	urlPassword = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/@:\s]*:[^/@\s]+@`)
 )
 
 // variables looks at the variables of a function.
 func (t *template) variables(where string, all map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		text, literal := t.known(all[name]).(string)
-		reference := text == "" || strings.ContainsAny(text, "${}") || strings.HasPrefix(text, "arn:") || strings.HasPrefix(text, "ssm:") ||
-			strings.HasPrefix(text, "kms:") || strings.HasPrefix(text, "secrets-manager:") || strings.HasPrefix(text, "secret:") || strings.HasPrefix(text, "/")
+		reference := text == "" || strings.Contains(text, "${") || strings.Contains(text, "{{resolve:") ||
+			strings.HasPrefix(text, "arn:") || strings.HasPrefix(text, "ssm:") || strings.HasPrefix(text, "kms:") || strings.HasPrefix(text, "secrets-manager:") || strings.HasPrefix(text, "secret:") || strings.HasPrefix(text, "/")
 		// CloudFormation writes the value of a dynamic reference into the settings of the function.
 		dynamic := strings.Contains(text, "{{resolve:secretsmanager:") || strings.Contains(text, "{{resolve:ssm-secure:")
-		if literal && (dynamic || keyText.MatchString(text) || secretName.MatchString(name) && !otherName.MatchString(name) && !reference && len(text) >= 8) {
+		inURL := urlPassword.MatchString(text) && !reference
+		if literal && (dynamic || inURL || keyText.MatchString(text) || secretName.MatchString(name) && !otherName.MatchString(name) && !reference && len(text) >= 8) {
 			t.find("plain-secret", where, "the value of %s is in the template, or will be in the settings of the function", name)
 		}
 		local := strings.HasPrefix(text, "http://") || strings.Contains(text, "://localhost") || strings.Contains(text, "://127.0.0.1")

@@ -112,9 +112,11 @@ func value(n *yaml.Node, budget *int, depth int) (any, error) {
 				return nil, err
 			}
 			if n.Content[i].Tag == "!!merge" {
-				for name, merged := range object(one) {
-					if _, have := m[name]; !have {
-						m[name] = merged
+				for _, from := range list(one) { // the first of several wins
+					for name, merged := range object(from) {
+						if _, have := m[name]; !have {
+							m[name] = merged
+						}
 					}
 				}
 				continue
