@@ -50,11 +50,12 @@ import (
 // the path differently (/%61dmin, /x/..;/admin, //admin), a request for a guarded path would be checked as one for an
 // open path. So a path that can be read in two ways is refused: one with an empty segment, a segment of dots, a
 // semicolon or a backslash, or with a percent-encoding of one of these, of a slash, a question mark, a number sign, a
-// percent sign, a control character, or of a letter that needs none.
+// percent sign, a control character, or of a letter that needs none, or one with a segment such as "(S(x))".
 //
 // The proxy sends the path in X-Forwarded-Uri (Traefik and Caddy do), X-Original-Url (ingress-nginx does) or
 // X-Original-Uri (configure nginx and Envoy to). A request without a path, or with different paths in these headers, is
-// refused. [AnyPath] turns all of this off.
+// refused. So is one whose X-Rewrite-Url has a different path: some programs read that in place of the path.
+// [AnyPath] turns all of this off.
 //
 // X-Forwarded-Host and similar headers are not read.
 //

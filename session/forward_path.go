@@ -11,7 +11,7 @@ import (
 
 var (
 	errAmbiguousPath = errors.New("session: the path can be read in more than one way; write it without dots, empty parts and needless escapes")
-	errTwoPaths      = fmt.Errorf("%w; X-Forwarded-Uri, X-Original-Uri and X-Original-Url name different paths", errAmbiguousPath)
+	errTwoPaths      = fmt.Errorf("%w; X-Forwarded-Uri, X-Original-Uri, X-Original-Url and X-Rewrite-Url name different paths", errAmbiguousPath)
 	errMissingPath   = errors.New("session: the proxy does not send the path, set X-Original-Uri; or use session.AnyPath if the same URL is asked for every path")
 )
 
@@ -63,6 +63,14 @@ func forwardPath(r *http.Request) (string, error) {
 	if !found {
 		return "", errMissingPath
 	}
+	for _, target := range r.Header["X-Rewrite-Url"] { // no proxy sends it, and some programs read it as the path
+		switch path, plain := plainPath(target); {
+		case !plain:
+			return "", errAmbiguousPath
+		case path != first:
+			return "", errTwoPaths
+		}
+	}
 	return first, nil
 }
 
@@ -93,7 +101,7 @@ func plainPath(target string) (decoded string, plain bool) {
 		return "", false
 	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(decoded[1:], "/"), "/") {
-		if segment == "" && decoded != "/" || strings.Trim(segment, ".") == "" && segment != "" {
+		if segment == "" && decoded != "/" || strings.Trim(segment, ".") == "" && segment != "" || cookieless(segment) {
 			return "", false
 		}
 	}
@@ -109,6 +117,13 @@ func plainPath(target string) (decoded string, plain bool) {
 		}
 	}
 	return decoded, true
+}
+
+// cookieless reports whether ASP.NET may take a segment out of a path, as one that has a session in place of a cookie:
+// "(S(...))". It does so also where nothing is configured.
+func cookieless(segment string) bool {
+	return len(segment) > 4 && segment[0] == '(' && segment[2] == '(' && strings.HasSuffix(segment, "))") &&
+		'a' <= segment[1]|0x20 && segment[1]|0x20 <= 'z'
 }
 
 // notOfHost reports whether r is not part of a host and its port, in the form that browsers send.

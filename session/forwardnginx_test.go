@@ -359,7 +359,7 @@ func TestTwoReadersOfOnePath_IngressNginx(t *testing.T) {
 	w := newForwardWorld(t)
 	client, passed := nginxWorld(t, session.ForwardAuth(w.member), func(server string) string {
 		server = replaced(t, "proxy_set_header X-Original-URI $request_uri;", `proxy_set_header X-Original-URI "";`)(server)
-		return replaced(t, `proxy_set_header X-Original-URL "";`, "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;")(server)
+		return replaced(t, "\tproxy_set_header X-Original-URL \"\";", "\tproxy_set_header X-Original-URL $scheme://$http_host$request_uri;")(server)
 	})
 	for _, c := range []struct {
 		host, path, want string
