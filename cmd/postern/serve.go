@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -73,11 +74,27 @@ func (c serveCommand) load(w world, sinks *auditSinks) (serving.Plan, error) {
 	settings, err := settingsOf(config)
 	return serving.Plan{Settings: settings, Open: func(ctx context.Context, t serving.Tools) (serving.House, error) {
 		house, err := server.Open(ctx, config, serveParts(w, config, t, sinks))
+		if err == nil {
+			err = c.unchanged(data)
+		}
 		if err != nil {
+			if house != nil {
+				err = errors.Join(err, house.Close())
+			}
 			return nil, err
 		}
 		return servedHouse{house, w.now, t.Logger}, nil
 	}}, err
+}
+
+// unchanged returns an error unless the configuration is still what was read. A file that another program is writing may
+// be whole to TOML, and lack its last rules.
+func (c serveCommand) unchanged(read []byte) error {
+	now, err := readRegular(c.Config)
+	if err == nil && !bytes.Equal(now, read) {
+		err = fmt.Errorf("%s changed while it was read: write it beside its place, move it there, and then reload", c.Config)
+	}
+	return err
 }
 
 // settingsOf returns what concerns the process.
