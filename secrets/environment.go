@@ -77,7 +77,7 @@ func (e Environment) value(name string) (value string, ok bool, err error) {
 
 // readFile returns a file without one line break at its end.
 func readFile(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0)
 	if err != nil {
 		return "", err
 	}
