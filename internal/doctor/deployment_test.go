@@ -72,7 +72,7 @@ func deploy(t *testing.T, fault func(http.Handler) http.Handler) Deployment {
 	server.Config.Handler = handler
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	return Deployment{Issuer: server.URL + "/auth", Origins: []string{spa}, Roots: roots, Plain: "http://127.0.0.1:1/"}
+	return Deployment{Issuer: server.URL + "/auth", Origins: []string{spa, server.URL}, Roots: roots, Plain: "http://127.0.0.1:1/"}
 }
 
 // ids are the findings that are not notes, sorted, each once.
@@ -213,6 +213,7 @@ func TestDeployment_Faults(t *testing.T) {
 		"keys elsewhere":         {replacing(wellKnown, `"jwks_uri":"https://`, `"jwks_uri":"https://evil.example/`), "discovery-differs discovery-head keys-elsewhere"},
 		"issuer":                 {replacing(wellKnown, `/auth",`, `/auth/",`), "discovery-differs discovery-head discovery-issuer"},
 		"no cookie":              {on("/auth/github/authorize", func(h http.Header) { h.Del("Set-Cookie") }), "cookie-lost"},
+		"no cookie of a form":    {answering("/auth/link/authorize", form), "cookie-lost"},
 		"Domain":                 {cookieLine(func(l string) string { return l + "; Domain=example.com" }), "cookie-domain"},
 		"no Secure":              {without("; Secure"), "cookie-insecure"},
 		"no HttpOnly":            {without("; HttpOnly"), "cookie-script"},
@@ -256,6 +257,12 @@ func TestDeployment_Faults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// form is the page of a sign-in that has begun, as that of a password, without its cookie.
+func form(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	fmt.Fprint(w, `<form method="post"><input type="hidden" name="state" value="x"></form>`)
 }
 
 func onMethod(method string, h http.HandlerFunc) func(http.Handler) http.Handler {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -25,6 +26,9 @@ func (v *visit) signIn() {
 		if to := first.location(v.base); to != nil && to.Host != v.base.Host && to.Query().Get("state") != "" && len(cookies(first)) == 0 {
 			v.find("cookie-lost", v.at(path), "it leads to %s with a state, and sets no cookie", to.Host)
 		}
+		if first.status == http.StatusOK && stateField.MatchString(first.body) && len(cookies(first)) == 0 {
+			v.find("cookie-lost", v.at(path), "its form has a state, and it sets no cookie")
+		}
 		for _, c := range cookies(first) {
 			v.cookie(path, c)
 		}
@@ -35,6 +39,9 @@ func (v *visit) signIn() {
 		}
 	}
 }
+
+// stateField matches the field by which a form goes on with the sign-in of a cookie.
+var stateField = regexp.MustCompile(`<input[^>]*\sname=["']?state["'\s>]`)
 
 func cookies(a *answer) []*http.Cookie {
 	all := (&http.Response{Header: a.header}).Cookies()
@@ -120,6 +127,9 @@ func (v *visit) crossOrigin() {
 		}
 	}
 	for _, origin := range v.Origins {
+		if origin == v.base.Scheme+"://"+v.base.Host {
+			continue // its pages need no permission
+		}
 		v.Ran("cors-listed")
 		a := v.get(v.base.Path+"/authorize", "Origin", origin, "Accept", "application/json")
 		if a != nil && (a.header.Get("Access-Control-Allow-Origin") != origin || a.header.Get("Access-Control-Allow-Credentials") != "true" || !a.has("Vary", "Origin")) {
