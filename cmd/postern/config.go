@@ -72,7 +72,7 @@ func (c configCheck) Run(ctx context.Context, w world) error {
 	case n == 0 && !c.JSON:
 		fmt.Fprintf(w.out, "%s: no problems\n", c.File)
 	case n > 0 && !c.JSON:
-		fmt.Fprintf(w.err, "postern: %d problems; postern config docs explains every setting\n", n)
+		fmt.Fprintf(w.err, "postern: %s; postern config docs explains every setting\n", count(int64(n), "problem"))
 	}
 	if !report.Valid {
 		return errInvalid
