@@ -138,8 +138,8 @@ func (p *policy) inBrowser(ctx context.Context, k *row, but string) (all []recor
 	return slices.DeleteFunc(all, func(o record) bool { return o.browser() != k.browser() || o.id == but }), u, nil
 }
 
-// partners returns the other sessions of the pair of a session for which lives returns true: those that the index names,
-// and those with the tails known. A session without a pair costs no read.
+// partners returns the other sessions of the pair of a session for which lives returns true: those that the index
+// names, and those with the tails known. A session without a pair costs no read.
 func (p *policy) partners(ctx context.Context, k *record, known []string, lives func(*record) bool) ([]record, error) {
 	if k.Pair == "" {
 		return nil, nil

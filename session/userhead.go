@@ -130,9 +130,9 @@ func (s *Sessions) moveFirst(ctx context.Context, key store.Key, h head.Head, mo
 	return won, err
 }
 
-// named returns the change after which the index names all of these sessions of one subject, which is a Check if it does
-// now. After moveFirst, a session to keep counts as ended until it is written again, and a sign-in in between may take it
-// out of the index.
+// named returns the change after which the index names all of these sessions of one subject, which is a Check if it
+// does now. After moveFirst, a session to keep counts as ended until it is written again, and a sign-in in between may
+// take it out of the index.
 func (p *policy) named(ctx context.Context, all []record) (store.Change, error) {
 	u, err := p.loadSubject(ctx, all[0].Subject)
 	if err != nil {

@@ -87,8 +87,8 @@ func (c serveCommand) load(w world, sinks *auditSinks) (serving.Plan, error) {
 	}}, err
 }
 
-// unchanged returns an error unless the configuration is still what was read. A file that another program is writing may
-// be whole to TOML, and lack its last rules.
+// unchanged returns an error unless the configuration is still what was read. A file that another program is writing
+// may be whole to TOML, and lack its last rules.
 func (c serveCommand) unchanged(read []byte) error {
 	now, err := readRegular(c.Config)
 	if err == nil && !bytes.Equal(now, read) {
