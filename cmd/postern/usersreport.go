@@ -58,6 +58,13 @@ func newImportReport(path string) (*importReport, error) {
 	if r.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
 		return nil, fmt.Errorf("users import --report: %w", err)
 	}
+	info, err := r.file.Stat()
+	if err == nil && info.Mode().IsRegular() && info.Mode().Perm() != 0o600 { // the file was there
+		err = r.file.Chmod(0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("users import --report: %w", errors.Join(err, r.file.Close()))
+	}
 	r.out = bufio.NewWriter(r.file)
 	return r, nil
 }
