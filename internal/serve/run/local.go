@@ -17,7 +17,8 @@ import (
 const readyTimeout = 2 * time.Second
 
 // local returns the handler of the local listener. Browsers of this machine may be made to call it by a name of the
-// internet that points here (DNS rebinding), so a listener of this machine answers no other name than its own.
+// internet that points here (DNS rebinding), so a listener of this machine answers no other name than its own. A page
+// elsewhere could read nothing under such a name, and yet have profiles made: nothing is answered to it.
 func (s *server) local(listener net.Listener, profiles bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { health(w, http.StatusOK, "ok", "") })
@@ -40,6 +41,10 @@ func (s *server) local(listener net.Listener, profiles bool) http.Handler {
 		}
 		if !loopback.Host(strings.Trim(host, "[]")) {
 			http.Error(w, "This listener answers to localhost and to addresses of this machine.", http.StatusMisdirectedRequest)
+			return
+		}
+		if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "none" && site != "same-origin" {
+			http.Error(w, "This listener answers no page of another origin. Type its address.", http.StatusForbidden)
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -28,6 +28,11 @@ func TestE6_PublicListenerServesTheHouseAlone(t *testing.T) {
 		if status, body, _ := w.get("http://public" + path); status != http.StatusNotFound {
 			t.Errorf("public %s: %d %s", path, status, body)
 		}
+		for site, want := range map[string]int{"cross-site": 403, "same-site": 403, "same-origin": 200, "none": 200} {
+			if status, _, _ := w.get("http://localhost"+path, "Sec-Fetch-Site", site); status != want {
+				t.Errorf("local %s for a page, %s: %d, want %d", path, site, status, want)
+			}
+		}
 		if status, _, _ := w.get("http://localhost"+path, "Host", "evil.example"); status != http.StatusMisdirectedRequest {
 			t.Errorf("local %s under a name of the internet: %d", path, status)
 		}
