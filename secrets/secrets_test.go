@@ -266,9 +266,12 @@ func TestSealed(t *testing.T) {
 	if err := sealed.Remove(t.Context(), key("N7")); !errors.Is(err, secrets.ErrMissing) {
 		t.Errorf("twice: %v", err)
 	}
-	for _, value := range []string{"", strings.Repeat("x", secrets.MaxValue+1)} {
+	for _, value := range []string{"", strings.Repeat("x", secrets.MaxValue+1), "\xff\xfek\x00"} { // JSON would change the last
 		if err := sealed.Set(t.Context(), key("N1"), value); err == nil {
 			t.Errorf("a value of %d bytes is set", len(value))
+		}
+		if text, err := secrets.Bind(key("N1"), value); err == nil {
+			t.Errorf("a value of %d bytes is bound: %q", len(value), text)
 		}
 	}
 	ring := &keys.MemoryVault{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+	"unicode/utf8"
 )
 
 // A Source has values. Lookup returns those of the keys that it has. A key that it does not have is absent from the
@@ -43,6 +44,8 @@ func CheckValue(value string) error {
 		return errors.New("secrets: the value is empty")
 	case len(value) > MaxValue:
 		return errors.New("secrets: the value is longer than 64 KiB")
+	case !utf8.ValidString(value): // no source would return it as it was
+		return errors.New("secrets: the value is no text in UTF-8: encode it, such as in base64")
 	}
 	return nil
 }
