@@ -103,7 +103,10 @@ func (k *settingsCheck) store(ctx context.Context, where string) (store.Store, f
 	defer cancel()
 	k.report.Ran("store-unreachable", "store-settings")
 	scheme, rest, _ := strings.Cut(where, ":")
-	at := "store.url (" + scheme + ")"
+	at := "store.url"
+	if checkStoreURL("", where) == nil { // else the scheme is a piece of a secret
+		at += " (" + scheme + ")"
+	}
 	if scheme == "dynamodb" && !k.table(ctx, at, rest) {
 		return nil, none
 	}
