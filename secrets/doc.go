@@ -9,7 +9,8 @@
 // program does not go on with a default because a service was busy for a moment.
 //
 // A stage that has no value uses that of the fallback stage, which previews of branches share, unless the stage is
-// protected. A missing value is an [ErrMissing], whose text has the command that sets it.
+// protected. A missing value is an [ErrMissing], whose text has the command that sets it in the last source, or the
+// variable if that is the environment.
 //
 // [Environment] reads variables, files and the credentials of systemd. [Sealed] keeps values in one sealed document,
 // such as a file on the machine of a developer. Package ssmsecrets reads the SSM Parameter Store, and package smsecrets

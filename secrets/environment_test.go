@@ -35,7 +35,7 @@ func TestE1_Environment(t *testing.T) {
 		"LINES":      {env: map[string]string{"LINES_FILE": write("lines", "one\ntwo\n\n")}, want: "one\ntwo\n"},
 		"CRLF":       {env: map[string]string{"CRLF_FILE": write("crlf", "v\r\n")}, want: "v"},
 		"CREDENTIAL": {env: map[string]string{"CREDENTIALS_DIRECTORY": dir}, want: "of systemd"},
-		"NONE":       {env: map[string]string{"CREDENTIALS_DIRECTORY": dir}, err: "postern secrets set NONE"},
+		"NONE":       {env: map[string]string{"CREDENTIALS_DIRECTORY": dir}, err: "the variable NONE, or the file that NONE_FILE names"},
 		"EMPTY":      {env: map[string]string{"EMPTY": ""}, err: "is empty"},
 		"BLANK":      {env: map[string]string{"BLANK_FILE": write("blank", "\n")}, err: "is empty"},
 		"TWICE":      {env: map[string]string{"TWICE": "v", "TWICE_FILE": write("twice", "w")}, err: "twice"},

@@ -25,7 +25,7 @@ func Example() {
 	fmt.Println(errors.Is(err, secrets.ErrMissing), err)
 	// Output:
 	// 1234.apps.example <nil>
-	// true secrets: no value for GOOGLE_CLIENT_SECRET (shop/prod): set it with postern secrets set GOOGLE_CLIENT_SECRET --app shop --stage prod
+	// true secrets: no value for GOOGLE_CLIENT_SECRET (shop/prod): set it with the variable GOOGLE_CLIENT_SECRET, or the file that GOOGLE_CLIENT_SECRET_FILE names
 }
 
 // On the machine of a developer the vault is a keys.FileVault. A value of one stage is none of another.

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// ErrMissing is the error for a name without a value. Its text names the command that sets one.
+// ErrMissing is the error for a name without a value. Its text names what sets one.
 var ErrMissing = errors.New("secrets: no value")
 
 // Config of Secrets. App, Stage and Sources are required.
@@ -242,8 +242,12 @@ func (s *Secrets) missing(kind Kind, name string) error {
 	return fmt.Errorf("%w for %s: set it with %s", ErrMissing, key, command(key, s.sources[len(s.sources)-1]))
 }
 
-// command is the one that sets the value of a key in a source.
+// command is what sets the value of a key in a source.
 func command(k Key, source Source) string {
+	switch source.(type) {
+	case Environment, *Environment:
+		return "the variable " + k.Name + ", or the file that " + k.Name + "_FILE names"
+	}
 	text := "postern secrets set " + k.Name + " --app " + k.App
 	if k.Stage == FallbackStage {
 		text += " --fallback"

@@ -291,6 +291,17 @@ type placed struct{ *memory }
 
 func (placed) SetFlags() string { return "--in ssm:/sst" }
 
+// TestMissing_Environment: no command sets what only the environment gives.
+func TestMissing_Environment(t *testing.T) {
+	for name, value := range map[string]string{"missing": "", "empty": "ID"} {
+		environment := secrets.Environment{LookupEnv: func(name string) (string, bool) { return "", name == value }}
+		_, err := open(t, "dev", environment).Get(t.Context(), "ID")
+		if err == nil || !strings.Contains(err.Error(), "set it with the variable ID, or the file that ID_FILE names") || strings.Contains(err.Error(), "postern secrets") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestMissing_Place: the command of the error writes to the source that is read.
 func TestMissing_Place(t *testing.T) {
 	_, err := open(t, "dev", &memory{}, placed{&memory{}}).Get(t.Context(), "ID")
