@@ -1,24 +1,18 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"os"
+
+	"github.com/posternauth/postern/internal/regular"
 )
 
-// openRegular opens a regular file to read it. The opening of a pipe waits for a writer, which may never come, and a
-// device has no end.
+// openRegular opens a file of a log to read it.
 func openRegular(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
-	if err != nil {
-		return nil, err
+	f, _, err := regular.Open(name)
+	if errors.Is(err, regular.Err) {
+		err = fmt.Errorf("%w: move it out of the folder of the log", err)
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file: move it out of the folder of the log", name)
-	}
-	if err != nil {
-		_ = f.Close() // err is the cause
-		return nil, err
-	}
-	return f, nil
+	return f, err
 }

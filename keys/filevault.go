@@ -16,6 +16,7 @@ import (
 
 	"github.com/posternauth/postern/internal/filelock"
 	"github.com/posternauth/postern/internal/oneprocess"
+	"github.com/posternauth/postern/internal/regular"
 )
 
 // A FileVault keeps the ring in one file, always encrypted by Sealer. The file is 0600 and replaced as a whole (written
@@ -135,21 +136,16 @@ func fileVersion(raw []byte) string {
 }
 
 func (v FileVault) read() (raw []byte, version string, err error) {
-	f, err := os.OpenFile(v.Path, os.O_RDONLY|nonblock, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, info, err := regular.Open(v.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, "", nil
-	}
-	if err != nil {
+	case errors.Is(err, regular.Err):
+		return nil, "", fmt.Errorf("keys: %w: find out who put it there, and restore the ring", err)
+	case err != nil:
 		return nil, "", fmt.Errorf("keys: reading the vault: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, "", fmt.Errorf("keys: reading the vault: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, "", fmt.Errorf("keys: %s is not a regular file: find out who put it there, and restore the ring", v.Path)
-	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 { // Windows has no such bits
 		return nil, "", fmt.Errorf("keys: %s is open to other users (mode %#o): run chmod 600 on it, then rotate its keys",
 			v.Path, info.Mode().Perm())

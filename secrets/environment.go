@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/posternauth/postern/internal/regular"
 )
 
 // Environment is a Source of what the environment of the process holds. For a key with the name NAME it takes
@@ -77,16 +79,11 @@ func (e Environment) value(name string) (value string, ok bool, err error) {
 
 // readFile returns a file without one line break at its end.
 func readFile(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return "", err
-	} else if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is no regular file", path)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxValue+3))
 	if err != nil {
 		return "", err

@@ -29,7 +29,7 @@ func TestE1_EnvironmentPipe(t *testing.T) {
 		}()
 		select {
 		case err := <-done:
-			if err == nil || !strings.Contains(err.Error(), "is no regular file") {
+			if err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 				t.Errorf("%s: %v", variable, err)
 			}
 		case <-time.After(5 * time.Second):

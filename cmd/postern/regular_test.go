@@ -22,7 +22,7 @@ func TestE5_RegularFilesAlone(t *testing.T) {
 		t.Errorf("got %d bytes and %v", len(data), err)
 	}
 	for path, want := range map[string]string{
-		file("larger", maxRegular+1): "has more than", dir: "", filepath.Join(dir, "none"): "", os.DevNull: "is no regular file",
+		file("larger", maxRegular+1): "has more than", dir: "", filepath.Join(dir, "none"): "", os.DevNull: "is not a regular file",
 	} {
 		if _, err := readRegular(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", path, err)
@@ -38,7 +38,7 @@ func TestE5_RegularFilesAlone(t *testing.T) {
 		t.Error("a device was read")
 	}
 	if _, err := os.Stat("/proc/self/fd"); err == nil {
-		if _, err := readRegular(fmt.Sprintf("/proc/self/fd/%d", read.Fd())); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+		if _, err := readRegular(fmt.Sprintf("/proc/self/fd/%d", read.Fd())); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 			t.Errorf("a pipe: got %v", err)
 		}
 	}

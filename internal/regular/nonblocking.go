@@ -1,6 +1,6 @@
 //go:build unix || windows
 
-package audit
+package regular
 
 import "syscall"
 

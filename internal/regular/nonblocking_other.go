@@ -1,6 +1,6 @@
 //go:build !unix && !windows
 
-package secrets
+package regular
 
 // nonBlocking is for systems with named pipes.
 const nonBlocking = 0

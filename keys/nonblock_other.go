@@ -1,5 +1,0 @@
-//go:build !(unix || windows)
-
-package keys
-
-const nonblock = 0
