@@ -2,6 +2,8 @@ package plainbody_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,9 +13,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/posternauth/postern"
+	"github.com/posternauth/postern/keys"
+	"github.com/posternauth/postern/keys/kmskeys"
+	"github.com/posternauth/postern/keys/smkeys"
+	"github.com/posternauth/postern/keys/ssmkeys"
+	"github.com/posternauth/postern/secrets"
+	"github.com/posternauth/postern/secrets/smsecrets"
+	"github.com/posternauth/postern/secrets/ssmsecrets"
 	"github.com/posternauth/postern/sesmail"
 	"github.com/posternauth/postern/store"
 	"github.com/posternauth/postern/store/dynamostore"
@@ -82,6 +94,71 @@ func TestEarlyAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			network := &earlyAnswer{}
 			if err := send(&http.Client{Transport: network}); err != nil {
+				t.Error(err)
+			}
+			if network.requests != 1 {
+				t.Errorf("%d requests, want 1", network.requests)
+			}
+		})
+	}
+}
+
+// The same for vaults, signers and sources of secrets. The empty answer is an error for some of them, and never that of
+// a connection.
+func TestEarlyAnswer_VaultsAndSources(t *testing.T) {
+	config := func(c *http.Client) aws.Config {
+		return aws.Config{
+			Region: "eu-central-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), HTTPClient: c,
+			Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
+		}
+	}
+	const arn = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	secret := secrets.Key{App: "shop", Stage: "dev", Kind: secrets.Secret, Name: "ID"}
+	for name, call := range map[string]func(context.Context, aws.Config) error{
+		"ssmkeys": func(ctx context.Context, c aws.Config) error {
+			v, err := ssmkeys.New(ssmkeys.Config{Client: ssm.NewFromConfig(c), Path: "/shop/keys"})
+			if err == nil {
+				_, _, err = v.Load(ctx)
+			}
+			return err
+		},
+		"smkeys": func(ctx context.Context, c aws.Config) error {
+			v, err := smkeys.New(smkeys.Config{Client: secretsmanager.NewFromConfig(c), Name: "shop/keys"})
+			if err == nil {
+				_, _, err = v.Load(ctx)
+			}
+			return err
+		},
+		"kms sealer": func(ctx context.Context, c aws.Config) error {
+			s, err := kmskeys.NewSealer(kmskeys.SealerConfig{Client: kms.NewFromConfig(c), ARN: arn})
+			if err == nil {
+				_, err = s.Seal(ctx, []byte("ring"), "place")
+			}
+			return err
+		},
+		"kms signer": func(ctx context.Context, c aws.Config) error {
+			key := kmskeys.Key{ARN: arn, Algorithm: keys.ES256, Thumbprint: "0123456789012345678901234567890123456789012"}
+			_, err := kmskeys.NewSigner(ctx, kmskeys.SignerConfig{Client: kms.NewFromConfig(c), Keys: []kmskeys.Key{key}})
+			return err
+		},
+		"ssmsecrets": func(ctx context.Context, c aws.Config) error {
+			s, err := ssmsecrets.New(ssmsecrets.Config{Client: ssm.NewFromConfig(c)})
+			if err == nil {
+				err = s.Set(ctx, secret, "v")
+			}
+			return err
+		},
+		"smsecrets": func(ctx context.Context, c aws.Config) error {
+			s, err := smsecrets.New(smsecrets.Config{Client: secretsmanager.NewFromConfig(c)})
+			if err == nil {
+				err = s.Set(ctx, secret, "v")
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			network := &earlyAnswer{}
+			if err := call(t.Context(), config(&http.Client{Transport: network})); errors.Is(err, net.ErrClosed) {
 				t.Error(err)
 			}
 			if network.requests != 1 {

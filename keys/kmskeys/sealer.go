@@ -71,7 +71,7 @@ const sealMagic = "postern-kms-1\n"
 func (s *Sealer) Seal(ctx context.Context, plain []byte, place string) ([]byte, error) {
 	out, err := s.c.Client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
 		KeyId: &s.c.ARN, KeySpec: types.DataKeySpecAes256, EncryptionContext: contextOf(place),
-	})
+	}, early)
 	if err != nil {
 		return nil, fmt.Errorf("%w: kmskeys: a data key of %s: %w", keys.ErrUnavailable, s.c.ARN, err)
 	}
@@ -119,7 +119,7 @@ func (s *Sealer) unwrap(ctx context.Context, wrapped []byte, place string) (ciph
 	if same {
 		return aead, nil
 	}
-	out, err := s.c.Client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: wrapped, KeyId: &s.c.ARN, EncryptionContext: contextOf(place)})
+	out, err := s.c.Client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: wrapped, KeyId: &s.c.ARN, EncryptionContext: contextOf(place)}, early)
 	var another *types.IncorrectKeyException
 	var damaged *types.InvalidCiphertextException
 	switch {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"github.com/posternauth/postern/internal/plainbody"
 	"github.com/posternauth/postern/keys"
 )
 
@@ -124,7 +125,7 @@ func (s *Signer) read(ctx context.Context, k Key) (*signingKey, error) {
 	if !ok || k.Thumbprint == "" {
 		return nil, fmt.Errorf("kmskeys: key %s: Algorithm %q is not one of KMS, or Thumbprint is missing", k.ARN, k.Algorithm)
 	}
-	out, err := s.c.Client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &k.ARN})
+	out, err := s.c.Client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &k.ARN}, early)
 	if err != nil {
 		return nil, fmt.Errorf("%w: kmskeys: the public key of %s: %w", keys.ErrUnavailable, k.ARN, err)
 	}
@@ -211,7 +212,7 @@ func (k *signingKey) Sign(ctx context.Context, message []byte) ([]byte, error) {
 		h.Write(message)
 		in.Message, in.MessageType = h.Sum(nil), types.MessageTypeDigest
 	}
-	out, err := k.signer.c.Client.Sign(ctx, in)
+	out, err := k.signer.c.Client.Sign(ctx, in, early)
 	if err != nil {
 		return nil, fmt.Errorf("%w: kmskeys: signing with %s: %w", keys.ErrUnavailable, k.arn, err)
 	}
@@ -246,3 +247,6 @@ func raw(public crypto.PublicKey, sig []byte) ([]byte, error) {
 	parts.S.FillBytes(out[size:])
 	return out, nil
 }
+
+// early is an option of each call: an answer that comes early is not lost.
+func early(o *kms.Options) { o.APIOptions = append(o.APIOptions, plainbody.Add) }

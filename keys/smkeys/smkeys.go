@@ -28,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/posternauth/postern/internal/plainbody"
 	"github.com/posternauth/postern/internal/ringpack"
 	"github.com/posternauth/postern/keys"
 )
@@ -117,7 +118,7 @@ func (v *Vault) get(ctx context.Context) (*secretsmanager.GetSecretValueOutput, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	out, err := v.c.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &v.c.Name, VersionStage: aws.String(current)})
+	out, err := v.c.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &v.c.Name, VersionStage: aws.String(current)}, early)
 	var absent *types.ResourceNotFoundException // of the secret, or of a version with the label
 	if errors.As(err, &absent) {
 		return nil, nil
@@ -155,7 +156,7 @@ func (v *Vault) Save(ctx context.Context, data []byte, version string) (newVersi
 	}
 	out, err := v.c.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &v.c.Name, ClientRequestToken: &id, SecretBinary: value, VersionStages: []string{next},
-	})
+	}, early)
 	if err != nil {
 		return v.settle(ctx, id, version, v.failed("saving", err))
 	}
@@ -168,7 +169,7 @@ func (v *Vault) Save(ctx context.Context, data []byte, version string) (newVersi
 	if version != "" {
 		move.RemoveFromVersionId = &version
 	}
-	if _, err := v.c.Client.UpdateSecretVersionStage(ctx, move); err != nil {
+	if _, err := v.c.Client.UpdateSecretVersionStage(ctx, move, early); err != nil {
 		return v.settle(ctx, id, version, v.failed("saving", err))
 	}
 	return id, nil
@@ -180,7 +181,7 @@ func (v *Vault) create(ctx context.Context, id string, value []byte) (done bool,
 	if v.c.KeyID != "" {
 		in.KmsKeyId = &v.c.KeyID
 	}
-	_, err = v.c.Client.CreateSecret(ctx, in)
+	_, err = v.c.Client.CreateSecret(ctx, in, early)
 	var exists *types.ResourceExistsException
 	if errors.As(err, &exists) {
 		return false, nil
@@ -254,3 +255,6 @@ func (v *Vault) decode(ctx context.Context, value []byte) ([]byte, error) {
 func (v *Vault) failed(what string, err error) error {
 	return fmt.Errorf("%w: smkeys: %s the secret %s: %w", keys.ErrUnavailable, what, v.c.Name, err)
 }
+
+// early is an option of each call: an answer that comes early is not lost.
+func early(o *secretsmanager.Options) { o.APIOptions = append(o.APIOptions, plainbody.Add) }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/posternauth/postern/internal/plainbody"
 	"github.com/posternauth/postern/keys"
 )
 
@@ -73,7 +74,7 @@ func (v *Vault) list(ctx context.Context, path string, recursive bool) (list []t
 	for {
 		var out *ssm.GetParametersByPathOutput
 		err := v.call(ctx, "listing "+path, func() (err error) {
-			out, err = v.c.Client.GetParametersByPath(ctx, in)
+			out, err = v.c.Client.GetParametersByPath(ctx, in, early)
 			return err
 		})
 		if err != nil {
@@ -91,7 +92,7 @@ func (v *Vault) list(ctx context.Context, path string, recursive bool) (list []t
 func (v *Vault) get(ctx context.Context, names []string) (map[string]types.Parameter, error) {
 	var out *ssm.GetParametersOutput
 	err := v.call(ctx, "reading "+names[0], func() (err error) {
-		out, err = v.c.Client.GetParameters(ctx, &ssm.GetParametersInput{Names: names, WithDecryption: aws.Bool(true)})
+		out, err = v.c.Client.GetParameters(ctx, &ssm.GetParametersInput{Names: names, WithDecryption: aws.Bool(true)}, early)
 		return err
 	})
 	if err != nil {
@@ -174,7 +175,7 @@ func (v *Vault) put(ctx context.Context, name, value string) error {
 		in.KeyId = &v.c.KeyID
 	}
 	return v.call(ctx, "saving "+name, func() error {
-		_, err := v.c.Client.PutParameter(ctx, in)
+		_, err := v.c.Client.PutParameter(ctx, in, early)
 		return err
 	})
 }
@@ -219,7 +220,7 @@ func (v *Vault) remove(ctx context.Context, names []string) error {
 	for len(names) > 0 {
 		n := min(len(names), batch)
 		err := v.call(ctx, "removing "+names[0], func() error {
-			_, err := v.c.Client.DeleteParameters(ctx, &ssm.DeleteParametersInput{Names: names[:n]})
+			_, err := v.c.Client.DeleteParameters(ctx, &ssm.DeleteParametersInput{Names: names[:n]}, early)
 			return err
 		})
 		if err != nil {
@@ -292,3 +293,6 @@ func throttled(err error) bool {
 	_, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]
 	return ok || api.ErrorCode() == "TooManyUpdates"
 }
+
+// early is an option of each call: an answer that comes early is not lost.
+func early(o *ssm.Options) { o.APIOptions = append(o.APIOptions, plainbody.Add) }

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/posternauth/postern/internal/plainbody"
 	"github.com/posternauth/postern/internal/secretpath"
 	"github.com/posternauth/postern/secrets"
 )
@@ -83,7 +84,7 @@ func (s *Source) Lookup(ctx context.Context, keys []secrets.Key) (map[secrets.Ke
 			return nil, err
 		}
 		name := key.Path(s.prefix)
-		out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
+		out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name}, early)
 		var absent *types.ResourceNotFoundException
 		if errors.As(err, &absent) {
 			continue
@@ -116,10 +117,10 @@ func (s *Source) Set(ctx context.Context, key secrets.Key, value string) error {
 	if s.keyID != "" {
 		create.KmsKeyId = &s.keyID
 	}
-	_, err = s.client.CreateSecret(ctx, create)
+	_, err = s.client.CreateSecret(ctx, create, early)
 	var there *types.ResourceExistsException
 	if errors.As(err, &there) {
-		_, err = s.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: &text})
+		_, err = s.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: &text}, early)
 	}
 	if err != nil {
 		return fmt.Errorf("smsecrets: setting %s: %w", key, err)
@@ -134,14 +135,14 @@ func (s *Source) Remove(ctx context.Context, key secrets.Key) error {
 	}
 	name := key.Path(s.prefix)
 	// A deletion by force succeeds also for a secret that does not exist.
-	if _, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name}); err != nil {
+	if _, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name}, early); err != nil {
 		var absent *types.ResourceNotFoundException
 		if errors.As(err, &absent) {
 			return fmt.Errorf("%w for %s", secrets.ErrMissing, key)
 		}
 		return fmt.Errorf("smsecrets: removing %s: %w", key, err)
 	}
-	if _, err := s.client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, ForceDeleteWithoutRecovery: aws.Bool(true)}); err != nil {
+	if _, err := s.client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, ForceDeleteWithoutRecovery: aws.Bool(true)}, early); err != nil {
 		return fmt.Errorf("smsecrets: removing %s: %w", key, err)
 	}
 	return nil
@@ -156,7 +157,7 @@ func (s *Source) List(ctx context.Context, app, stage string) ([]secrets.Entry, 
 	in := &secretsmanager.ListSecretsInput{Filters: []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{below}}}}
 	var list []secrets.Entry
 	for {
-		out, err := s.client.ListSecrets(ctx, in)
+		out, err := s.client.ListSecrets(ctx, in, early)
 		if err != nil {
 			return nil, fmt.Errorf("smsecrets: %w", err)
 		}
@@ -172,3 +173,6 @@ func (s *Source) List(ctx context.Context, app, stage string) ([]secrets.Entry, 
 	secrets.Sort(list)
 	return list, nil
 }
+
+// early is an option of each call: an answer that comes early is not lost.
+func early(o *secretsmanager.Options) { o.APIOptions = append(o.APIOptions, plainbody.Add) }

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/posternauth/postern/internal/plainbody"
 	"github.com/posternauth/postern/internal/secretpath"
 	"github.com/posternauth/postern/secrets"
 )
@@ -110,7 +111,7 @@ func (s *Source) lookup(ctx context.Context, keys []secrets.Key, found map[secre
 		}
 		byPath[path] = key
 	}
-	out, err := s.client.GetParameters(ctx, in)
+	out, err := s.client.GetParameters(ctx, in, early)
 	if err != nil {
 		return fmt.Errorf("ssmsecrets: %w", err)
 	}
@@ -161,7 +162,7 @@ func (s *Source) Set(ctx context.Context, key secrets.Key, value string) error {
 	case len(text) > standard:
 		in.Tier = types.ParameterTierAdvanced
 	}
-	if _, err := s.client.PutParameter(ctx, in); err != nil {
+	if _, err := s.client.PutParameter(ctx, in, early); err != nil {
 		return fmt.Errorf("ssmsecrets: setting %s: %w", key, err)
 	}
 	return nil
@@ -172,7 +173,7 @@ func (s *Source) Remove(ctx context.Context, key secrets.Key) error {
 	if err := key.Check(); err != nil {
 		return err
 	}
-	_, err := s.client.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: aws.String(key.Path(s.prefix))})
+	_, err := s.client.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: aws.String(key.Path(s.prefix))}, early)
 	var gone *types.ParameterNotFound
 	switch {
 	case errors.As(err, &gone):
@@ -192,7 +193,7 @@ func (s *Source) List(ctx context.Context, app, stage string) ([]secrets.Entry, 
 	in := &ssm.GetParametersByPathInput{Path: &below, Recursive: aws.Bool(true), WithDecryption: aws.Bool(false)}
 	var list []secrets.Entry
 	for {
-		out, err := s.client.GetParametersByPath(ctx, in)
+		out, err := s.client.GetParametersByPath(ctx, in, early)
 		if err != nil {
 			return nil, fmt.Errorf("ssmsecrets: %w", err)
 		}
@@ -208,3 +209,6 @@ func (s *Source) List(ctx context.Context, app, stage string) ([]secrets.Entry, 
 	secrets.Sort(list)
 	return list, nil
 }
+
+// early is an option of each call: an answer that comes early is not lost.
+func early(o *ssm.Options) { o.APIOptions = append(o.APIOptions, plainbody.Add) }
