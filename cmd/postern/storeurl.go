@@ -129,7 +129,7 @@ func openPostgres(ctx context.Context, w world, flag, where string) (store.Store
 func postgresConfig(flag, where string) (*pgx.ConnConfig, error) {
 	const noURL = "%s: not a URL of Postgres: want postgres://USER:PASSWORD@HOST:PORT/DATABASE; in the password, write @ as %%40, / as %%2F and %% as %%25"
 	u, err := url.Parse(where)
-	// A password that begins with one of / ? # or has one behind digits makes its user the host, and what follows no password.
+	// A password with / ? or # in front, or behind digits alone, makes the user the host, and its rest a path.
 	split := err == nil && u.User == nil && strings.ContainsRune(where, '@')
 	if err != nil || split || u.Opaque != "" || strings.Contains(u.Host, "@") || strings.Count(where, "@") > 1 {
 		return nil, usagef(noURL, flag)
