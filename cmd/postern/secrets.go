@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"golang.org/x/term"
 
+	"github.com/posternauth/postern/internal/text"
 	"github.com/posternauth/postern/keys"
 	"github.com/posternauth/postern/secrets"
 	"github.com/posternauth/postern/secrets/smsecrets"
@@ -198,8 +199,16 @@ func (c secretsGet) Run(ctx context.Context, w world) error {
 	if !ok {
 		return c.missing(ctx, editor, key)
 	}
+	if !c.Reveal && !fitsTerminal(value) { // with --reveal it is the business of who reads
+		return fmt.Errorf("the value of %s has characters that a terminal obeys and does not show: print it with --reveal, into a file", key)
+	}
 	_, err = fmt.Fprintln(w.out, value)
 	return err
+}
+
+// fitsTerminal reports whether a terminal shows a value as it is. Somebody else may have set it.
+func fitsTerminal(value string) bool {
+	return !strings.ContainsFunc(strings.NewReplacer("\r\n", "", "\n", "", "\t", "").Replace(value), text.Hidden)
 }
 
 // missing is the error for a value that is not there. The fallback stage may have one, which secrets list shows.
