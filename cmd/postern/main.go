@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -161,6 +162,10 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		fmt.Fprintf(w.err, "Try: %s --help\n", where)
 		return statusUsage
 	}
+	if name := emptyPlace(k); name != "" {
+		fmt.Fprintf(w.err, "postern: --%s is empty: give it a value, or leave it out\nTry: %s --help\n", name, k.Selected().FullPath())
+		return statusUsage
+	}
 	k.BindTo(ctx, (*context.Context)(nil))
 	k.Bind(w)
 	var usage usageError
@@ -178,6 +183,17 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		fmt.Fprintf(w.err, "postern: %v\n", err)
 		return statusNo
 	}
+}
+
+// emptyPlace returns the name of a flag for a place that was given with an empty value, as from a variable of the shell
+// that is not set. The command would go on with the place it has by default, such as the keys of postern dev.
+func emptyPlace(k *kong.Context) string {
+	for _, p := range k.Path {
+		if p.Flag != nil && !p.Resolved && slices.Contains([]string{"config", "store", "vault", "in"}, p.Flag.Name) && k.FlagValue(p.Flag) == "" {
+			return p.Flag.Name
+		}
+	}
+	return ""
 }
 
 // release is the version of a released binary, set by the linker. It is empty in a binary built by go install or go

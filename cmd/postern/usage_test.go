@@ -63,3 +63,23 @@ func TestIDs_ThatStartWithAHyphen(t *testing.T) {
 		t.Errorf("show: %d %s", status, errs)
 	}
 }
+
+// TestUsage_EmptyPlace: a place of an empty variable is a mistake, and not the place that a command has by default.
+func TestUsage_EmptyPlace(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if out, errs, status := call(t, "", "keys", "rotate"); status != statusOK {
+		t.Fatalf("keys rotate: %d %s%s", status, out, errs)
+	}
+	for _, line := range [][]string{
+		{"keys", "revoke", "--all", "--config", ""}, {"keys", "list", "--config="}, {"keys", "rotate", "--vault", ""}, {"migrate", "--store="},
+		{"users", "list", "--config", ""}, {"sessions", "list", "--store", "", "ana"}, {"secrets", "list", "--app", "shop", "--in", ""},
+		{"serve", "--config", ""}, {"doctor", "--config", ""},
+	} {
+		if out, errs, status := call(t, "", line...); status != statusUsage || !strings.Contains(errs, "is empty: give it a value, or leave it out") {
+			t.Errorf("%q: %d %s%s", line, status, out, errs)
+		}
+	}
+	if out, errs, status := call(t, "", "keys", "list"); status != statusOK || strings.Contains(out, "revoked") {
+		t.Errorf("keys list: %d %s%s", status, out, errs)
+	}
+}
