@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,18 +40,23 @@ func isID(s string) bool {
 
 const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// span is a length of time on the command line: 30s, 5m, 24h, or plain seconds.
+// span is a length of time on the command line: 30s, 5m, 24h, 45d, or plain seconds.
 type span time.Duration
 
 // UnmarshalText reads a flag.
 func (s *span) UnmarshalText(text []byte) error {
 	d, err := time.ParseDuration(string(text))
 	if err != nil {
-		n, nerr := strconv.ParseInt(string(text), 10, 32)
-		if nerr != nil {
-			return errors.New("want a length of time such as 30s, 5m, 24h or plain seconds")
+		number, days := strings.CutSuffix(string(text), "d")
+		unit := time.Second
+		if days {
+			unit = 24 * time.Hour
 		}
-		d = time.Duration(n) * time.Second
+		n, nerr := strconv.ParseInt(number, 10, 32)
+		if nerr != nil || time.Duration(n) > math.MaxInt64/unit {
+			return errors.New("want a length of time such as 30s, 5m, 24h, 45d or plain seconds")
+		}
+		d = time.Duration(n) * unit
 	}
 	if d < 0 {
 		return errors.New("a length of time is not negative")

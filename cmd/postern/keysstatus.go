@@ -18,7 +18,7 @@ const gatewayCache = 2 * time.Hour
 
 type keysStatus struct {
 	vaultFlags
-	MaxAge span `name:"max-age" placeholder:"AGE" help:"Exit with status 1 if the newest key is older, such as 1080h for 45 days. Default: any age is right."`
+	MaxAge span `name:"max-age" placeholder:"AGE" help:"Exit with status 1 if the newest key is older, such as 45d. Default: any age is right."`
 	JSON   bool `name:"json" help:"Print JSON."`
 }
 
