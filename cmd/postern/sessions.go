@@ -280,7 +280,7 @@ func (c sessionsRevoke) all(ctx context.Context, w world, s *session.Sessions, k
 	case unlisted != nil:
 		return fmt.Errorf("what sessions there were of %s have ended, but they could not be counted: %w", whose, unlisted)
 	case found == 0:
-		return fmt.Errorf("no live session of %s was found: check the subject, --issuer, --kind and --store. Codes that were not redeemed yet have ended", whose)
+		return fmt.Errorf("no live session of %s was found: check the subject, --kind, and --config or --issuer and --store. Codes that were not redeemed yet have ended", whose)
 	}
 	fmt.Fprintf(w.out, "All sessions of %s have ended (%s found).\n", whose, count(found, "live session"))
 	return nil

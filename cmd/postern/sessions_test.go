@@ -149,7 +149,7 @@ func TestSessions(t *testing.T) {
 			}
 			for _, nobody := range []string{"u1", "u3"} {
 				out, errs, status = call(t, "", "sessions", "revoke", "--issuer", issuerURL, "--store", url, "--subject", nobody)
-				if status != 1 || out != "" || !strings.Contains(errs, "no live session of "+nobody+" (kind user) was found: check the subject, --issuer, --kind and --store") {
+				if status != 1 || out != "" || !strings.Contains(errs, "no live session of "+nobody+" (kind user) was found: check the subject, --kind, and --config or --issuer and --store") {
 					t.Errorf("revoke --subject of %s, who has none: %d %s%s", nobody, status, out, errs)
 				}
 			}

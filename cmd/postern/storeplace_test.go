@@ -17,7 +17,7 @@ func TestStore_Config(t *testing.T) {
 		t.Helper()
 		path := filepath.Join(folder, name)
 		text := "issuer = \"http://localhost:8080/auth\"\naudience = \"api\"\nredirects = [\"/app\"]\n[store]\nurl = \"" + storeURL + "\"\n" +
-			"[users]\nroles.editor = [\"posts:write\"]\n[keys]\nseal = \"secret:POSTERN_VAULT_KEY\"\n[providers.github]\ntype = \"github\"\nclient_id = \"id\"\nclient_secret = \"secret:NOT_SET\"\n"
+			"[users]\nusernames = true\nreserved_names = [\"shop\"]\nroles.editor = [\"posts:write\"]\n[keys]\nseal = \"secret:POSTERN_VAULT_KEY\"\n[providers.github]\ntype = \"github\"\nclient_id = \"id\"\nclient_secret = \"secret:NOT_SET\"\n[providers.passkey]\ntype = \"passkey\"\n"
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -44,6 +44,7 @@ func TestStore_Config(t *testing.T) {
 
 	do(statusUsage, "has no role editr: it has editor, no other", "users", "add", "--config", file, "--username", "ana", "--role", "editr")
 	do(0, "", "users", "add", "--config", file, "--username", "ana", "--role", "editor")
+	do(statusNo, "no user was added: username", "users", "add", "--config", file, "--username", "shop")
 	do(0, "ana", "users", "list", "--config", file)
 	do(0, "editor", "users", "show", "--config", file, "ana")
 	do(0, "No live session of ana (kind user, issuer http://localhost:8080/auth)", "sessions", "list", "--config", file, "ana")
@@ -75,8 +76,8 @@ func TestStore_ConfigDevelopmentHosts(t *testing.T) {
 	}
 	t.Setenv(vaultKeyEnv, base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
 	for _, args := range []string{
-		"migrate", "keys rotate --vault sqlite:" + filepath.Join(folder, "auth.db"), "users add --username ana",
-		"users list", "users show ana", "users invite eva@example.com", "sessions list ana",
+		"migrate", "keys rotate --vault sqlite:" + filepath.Join(folder, "auth.db"), "users add --email ana@example.com --verified",
+		"users list", "users show ana@example.com", "users invite eva@example.com", "sessions list ana",
 	} {
 		all := strings.Fields(args)
 		if !strings.Contains(args, "--vault") {
@@ -85,5 +86,9 @@ func TestStore_ConfigDevelopmentHosts(t *testing.T) {
 		if out, errs, status := call(t, "", all...); status != statusOK {
 			t.Errorf("%s: %d %s%s", args, status, out, errs)
 		}
+	}
+	// The file allows no usernames.
+	if _, errs, status := call(t, "", "users", "add", "--config", file, "--username", "bob"); status != statusNo || !strings.Contains(errs, "Usernames are not in use here") {
+		t.Errorf("a username: %d %s", status, errs)
 	}
 }

@@ -65,7 +65,7 @@ func (f directoryFlags) over(s *session.Sessions, at storePlace, named []string)
 		if given(f.Pool, "POSTERN_POOL") {
 			return nil, usagef("the users of --config are in no pool: leave out --pool")
 		}
-		config.Pool = ""
+		config.Pool, config.AllowUsernames, config.Reserved = "", at.config.Users.Usernames, at.config.Users.ReservedNames
 	}
 	var err error
 	if config.Roles, err = at.roles(named); err != nil {
