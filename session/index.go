@@ -83,9 +83,9 @@ func (x *index) with(tail string, r *row) (store.Change, error) {
 	return x.put(next, time.UnixMilli(r.Absolute))
 }
 
-func (x *indexRow) add(tail string, r *row) {
-	x.Last++
-	x.Sessions = append(x.Sessions, indexEntry{x.Last, tail, r.Pair, r.lastUsed(), ends(r)})
+func (r *indexRow) add(tail string, of *row) {
+	r.Last++
+	r.Sessions = append(r.Sessions, indexEntry{r.Last, tail, of.Pair, of.lastUsed(), ends(of)})
 }
 
 // without is the change that writes the index without the sessions with the tails gone; needed is false if it has none
