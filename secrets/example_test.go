@@ -21,11 +21,11 @@ func Example() {
 	id, err := s.Get(context.Background(), "GOOGLE_CLIENT_ID")
 	fmt.Println(id, err)
 
-	_, err = s.Get(context.Background(), "GOOGLE_CLIENT_SECRET")
+	_, err = s.Get(context.Background(), "SMTP_URL")
 	fmt.Println(errors.Is(err, secrets.ErrMissing), err)
 	// Output:
 	// 1234.apps.example <nil>
-	// true secrets: no value for GOOGLE_CLIENT_SECRET (shop/prod): set it with the variable GOOGLE_CLIENT_SECRET, or the file that GOOGLE_CLIENT_SECRET_FILE names
+	// true secrets: no value for SMTP_URL (shop/prod): set it with the variable SMTP_URL, or the file that SMTP_URL_FILE names
 }
 
 // On the machine of a developer the vault is a keys.FileVault. A value of one stage is none of another.

@@ -1,17 +1,15 @@
+//go:build unix
+
 package main
 
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
 // TestImportReport_ForItsOwner: a report has addresses of people, also where a file of another mode is there already.
 func TestImportReport_ForItsOwner(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no such bits")
-	}
 	path := filepath.Join(t.TempDir(), "report.ndjson")
 	if err := os.WriteFile(path, []byte("of before\n"), 0o644); err != nil {
 		t.Fatal(err)
